@@ -1,0 +1,66 @@
+"""The errors of the package: each says what happened, which value, and what to try."""
+
+from __future__ import annotations
+
+
+class B3Error(Exception):
+    """Root of every error this package raises on purpose.
+
+    `hint` says what to try next; the command line prints it on its own line.
+    """
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} Try: {self.hint}"
+
+
+class ConfigError(B3Error):
+    """A setting is missing or makes no sense."""
+
+
+class InvalidTickerError(B3Error):
+    """A string is not shaped like a ticker of the exchange."""
+
+
+class UnknownTickerError(B3Error):
+    """A source has never heard of a ticker."""
+
+
+class DateRangeError(B3Error):
+    """A date range is reversed, in the future, or holds no session of the exchange."""
+
+
+class SourceError(B3Error):
+    """A quote source failed; trying again later may help."""
+
+
+class RateLimitedError(SourceError):
+    """A quote source refuses more requests for now."""
+
+
+class StorageError(B3Error):
+    """A bucket or an object cannot be read or written."""
+
+
+class CatalogError(B3Error):
+    """A database, table or partition of the Data Catalog cannot be read or written."""
+
+
+class JobError(B3Error):
+    """A Glue job or one of its runs is not as it must be."""
+
+
+class QueryError(B3Error):
+    """Athena refused or failed a query."""
+
+
+class SandboxError(B3Error):
+    """The local AWS cannot be started, stopped or provisioned."""
+
+
+class NotebookError(B3Error):
+    """A notebook failed, or was given a parameter that it does not have."""

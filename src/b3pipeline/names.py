@@ -1,0 +1,107 @@
+"""The names of the pipeline: resources, tables, object keys. Nothing else spells them out."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+
+from b3pipeline.errors import ConfigError, InvalidTickerError
+
+BRONZE_TABLE = "b3_daily_quotes"
+SILVER_TABLE = "b3_daily_quotes_refined"
+BRONZE_PREFIX = "raw/b3/"
+SILVER_PREFIX = "refined/b3/"
+MANIFEST_PREFIX = "raw/b3/_batches/"
+MANIFEST_SUFFIX = ".json"
+ARTIFACT_PREFIX = "artifacts/"
+DATA_FILE = "data.parquet"
+
+_TICKER = re.compile(r"[A-Z0-9]{4}[0-9]{1,2}[A-Z]?")
+_PROJECT_PART = re.compile(r"[a-z][a-z0-9_]*")
+_PARTITION = re.compile(r"dt=(\d{4}-\d{2}-\d{2})/ticker=([A-Z0-9]+)/")
+
+
+@dataclass(frozen=True)
+class Names:
+    """Resource names of one deployment, as Terraform and the sandbox both make them."""
+
+    project: str = "tech_challenge2"
+    environment: str = "dev"
+
+    def __post_init__(self) -> None:
+        for what, value in (("project_name", self.project), ("environment", self.environment)):
+            if not _PROJECT_PART.fullmatch(value):
+                raise ConfigError(
+                    f"{what} is {value!r}, which AWS resource names cannot carry.",
+                    hint="use lower-case letters, digits and underscores, a letter first.",
+                )
+
+    @property
+    def stem(self) -> str:
+        return f"{self.project}_{self.environment}"
+
+    @property
+    def lambda_function(self) -> str:
+        return f"{self.stem}_start_glue"
+
+    @property
+    def glue_job(self) -> str:
+        return f"{self.stem}_refine_job"
+
+    @property
+    def workgroup(self) -> str:
+        return f"{self.stem}_wg"
+
+    @property
+    def database(self) -> str:
+        return self.stem
+
+    def raw_data_bucket(self, account_id: str) -> str:
+        return self._bucket("raw", account_id)
+
+    def athena_results_bucket(self, account_id: str) -> str:
+        return self._bucket("athena-results", account_id)
+
+    def _bucket(self, kind: str, account_id: str) -> str:
+        return f"{self.stem.replace('_', '-')}-{kind}-{account_id}"
+
+
+def normalise_ticker(ticker: str) -> str:
+    """Return the exchange's code of `ticker`: upper case, without Yahoo's `.SA` suffix.
+
+    Raises InvalidTickerError where what is left is not shaped like a B3 code.
+    """
+    code = ticker.strip().upper().removesuffix(".SA")
+    if not _TICKER.fullmatch(code):
+        raise InvalidTickerError(
+            f"{ticker!r} is not a ticker of B3.",
+            hint="four letters and one or two digits, such as PETR4, VALE3 or KLBN11.",
+        )
+    return code
+
+
+def bronze_key(session: dt.date | str, ticker: str) -> str:
+    """Return the key of the one bronze object of a session and ticker."""
+    return f"{BRONZE_PREFIX}{partition_path(session, ticker)}{DATA_FILE}"
+
+
+def silver_key(session: dt.date | str, ticker: str) -> str:
+    """Return the key of the one silver object of a session and ticker."""
+    return f"{SILVER_PREFIX}{partition_path(session, ticker)}{DATA_FILE}"
+
+
+def manifest_key(batch_id: str) -> str:
+    """Return the key of a batch's manifest, whose arrival fires the Lambda."""
+    return f"{MANIFEST_PREFIX}{batch_id}{MANIFEST_SUFFIX}"
+
+
+def partition_path(session: dt.date | str, ticker: str) -> str:
+    """Return the Hive path of a partition, relative to its table, with a slash at its end."""
+    return f"dt={session}/ticker={ticker}/"
+
+
+def partition_of(key: str) -> tuple[str, str] | None:
+    """Return the (dt, ticker) that a key or location lies in, or None outside a partition."""
+    found = _PARTITION.search(key)
+    return (found[1], found[2]) if found else None
