@@ -1,0 +1,81 @@
+"""The AWS clients of one deployment, on AWS or on this machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.config import Config as BotoConfig
+
+from b3pipeline.config import LOCAL_KEY, Config, load_config
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """A deployment with its clients, each made at first use.
+
+    With an `endpoint_url` the keys are the local AWS's own dummies, whatever the environment
+    holds: a local run never touches an account.
+    """
+
+    config: Config
+
+    @cached_property
+    def session(self) -> boto3.Session:
+        if self.config.endpoint_url is None:
+            return boto3.Session(region_name=self.config.region)
+        return boto3.Session(
+            aws_access_key_id=LOCAL_KEY,
+            aws_secret_access_key=LOCAL_KEY,
+            region_name=self.config.region,
+        )
+
+    def client(self, service: str) -> Any:
+        """Return a new boto3 client of `service` for this deployment."""
+        return self.session.client(
+            service,
+            endpoint_url=self.config.endpoint_url,
+            config=BotoConfig(
+                retries={"mode": "standard", "max_attempts": 5},
+                max_pool_connections=32,
+                s3={"addressing_style": "path"} if self.config.endpoint_url else None,
+            ),
+        )
+
+    @cached_property
+    def s3(self) -> Any:
+        return self.client("s3")
+
+    @cached_property
+    def glue(self) -> Any:
+        return self.client("glue")
+
+    @cached_property
+    def athena(self) -> Any:
+        return self.client("athena")
+
+    @cached_property
+    def logs(self) -> Any:
+        return self.client("logs")
+
+    @cached_property
+    def lambda_(self) -> Any:
+        return self.client("lambda")
+
+    @cached_property
+    def sts(self) -> Any:
+        return self.client("sts")
+
+    @property
+    def account_id(self) -> str:
+        return str(self.sts.get_caller_identity()["Account"])
+
+
+def connect(target: str = "local") -> Cloud:
+    """Return the deployment that `target` names, ready to be used.
+
+    Raises ConfigError where that deployment is not known on this machine.
+    """
+    return Cloud(load_config(target))

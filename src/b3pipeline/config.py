@@ -1,0 +1,182 @@
+"""Where the pipeline lives: the outputs of Terraform, or of the sandbox, as one value."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, cast, get_args
+
+from b3pipeline.errors import ConfigError
+
+Target = Literal["local", "aws"]
+
+ENVIRONMENT_VARIABLES = {
+    "raw_data_bucket": "RAW_BUCKET",
+    "athena_results_bucket": "ATHENA_RESULTS_BUCKET",
+    "glue_database": "GLUE_DATABASE",
+    "glue_job_name": "GLUE_JOB_NAME",
+    "lambda_function_name": "LAMBDA_FUNCTION_NAME",
+    "athena_workgroup": "ATHENA_WORKGROUP",
+    "ec2_instance_id": "EC2_INSTANCE_ID",
+}
+"""Each output of Terraform, and the environment variable that carries it."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """One deployment of the pipeline: where it is, and what Terraform or the sandbox made."""
+
+    target: Target
+    region: str
+    raw_data_bucket: str
+    athena_results_bucket: str
+    glue_database: str
+    glue_job_name: str
+    lambda_function_name: str
+    athena_workgroup: str
+    ec2_instance_id: str | None = None
+    endpoint_url: str | None = None
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables under which any AWS tool works on this deployment."""
+        variables = {"AWS_DEFAULT_REGION": self.region, "AWS_REGION": self.region}
+        if self.endpoint_url:
+            variables |= {
+                "AWS_ENDPOINT_URL": self.endpoint_url,
+                "AWS_ACCESS_KEY_ID": LOCAL_KEY,
+                "AWS_SECRET_ACCESS_KEY": LOCAL_KEY,
+            }
+        for name, variable in ENVIRONMENT_VARIABLES.items():
+            value = getattr(self, name)
+            if value:
+                variables[variable] = value
+        return variables
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><th style='text-align:left'>{field.name}</th>"
+            f"<td style='text-align:left'><code>{getattr(self, field.name) or '–'}</code></td></tr>"
+            for field in fields(self)
+        )
+        return f"<table>{rows}</table>"
+
+
+LOCAL_KEY = "test"
+"""Access key and secret of the local AWS, which checks neither."""
+
+
+def project_root(start: Path | None = None) -> Path:
+    """Return the folder of the project: `B3_HOME`, or the nearest one above with `notebooks/`.
+
+    Raises ConfigError outside a checkout.
+    """
+    home = os.environ.get("B3_HOME")
+    if home:
+        return Path(home).resolve()
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "pyproject.toml").is_file() and (folder / "notebooks").is_dir():
+            return folder
+    raise ConfigError(
+        f"{here} is not inside a checkout of the project.",
+        hint="change into the project's folder, or set B3_HOME to it.",
+    )
+
+
+def outputs_path(target: Target, root: Path | None = None) -> Path:
+    """Return the file that holds the outputs of a target: the sandbox's or Terraform's."""
+    folder = root or project_root()
+    return folder / (".localaws/outputs.json" if target == "local" else "infra/outputs.json")
+
+
+def check_target(target: str) -> Target:
+    """Return `target` where it is one of the known ones; raise ConfigError otherwise."""
+    if target not in get_args(Target):
+        raise ConfigError(
+            f"the target is {target!r}.",
+            hint="use 'local' for the AWS of this machine, or 'aws' for your account.",
+        )
+    return cast("Target", target)
+
+
+def load_config(target: str = "local", *, root: Path | None = None) -> Config:
+    """Return the deployment that `target` names, from the outputs file of that target.
+
+    For `local` the sandbox writes the file; for `aws` it is
+    `terraform -chdir=infra output -json > infra/outputs.json`. Where that file is missing,
+    the environment variables of `ENVIRONMENT_VARIABLES` (RAW_BUCKET, …) are read for `aws`.
+    Raises ConfigError where neither is complete.
+    """
+    known = check_target(target)
+    path = outputs_path(known, root)
+    if path.is_file():
+        return parse_outputs(path.read_text(), known)
+    if known == "local":
+        raise ConfigError(
+            "the local AWS is not up: its outputs are missing.",
+            hint="run `b3 local up`, or `make up`.",
+        )
+    return config_from_environment(os.environ)
+
+
+def parse_outputs(text: str, target: Target) -> Config:
+    """Return the deployment written in the JSON of `terraform output -json`."""
+    try:
+        outputs: dict[str, Any] = {k: v["value"] for k, v in json.loads(text).items()}
+    except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"the outputs of target {target!r} are not the JSON of Terraform ({error}).",
+            hint="write them again: `terraform -chdir=infra output -json > infra/outputs.json`.",
+        ) from error
+    known = {field.name for field in fields(Config)} - {"target"}
+    values = {name: value for name, value in outputs.items() if name in known}
+    values.setdefault(
+        "region", os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    )
+    missing = sorted(_required_names() - {name for name, value in values.items() if value})
+    if missing:
+        raise ConfigError(
+            f"the outputs of target {target!r} lack {', '.join(missing)}.",
+            hint="apply once more, then write the outputs again.",
+        )
+    return Config(target=target, **values)
+
+
+def config_from_environment(environ: Mapping[str, str]) -> Config:
+    """Return the deployment that the environment variables describe, for the target `aws`."""
+    values: dict[str, str | None] = {
+        name: environ.get(variable) for name, variable in ENVIRONMENT_VARIABLES.items()
+    }
+    values["region"] = environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION")
+    missing = sorted(name for name in _required_names() if not values.get(name))
+    if missing:
+        wanted = [ENVIRONMENT_VARIABLES.get(name, "AWS_REGION") for name in missing]
+        raise ConfigError(
+            f"the AWS deployment is unknown: infra/outputs.json is missing, and so are "
+            f"{', '.join(wanted)} in the environment.",
+            hint="run `terraform -chdir=infra output -json > infra/outputs.json`.",
+        )
+    present = {name: value for name, value in values.items() if value}
+    return Config(target="aws", endpoint_url=environ.get("AWS_ENDPOINT_URL"), **present)
+
+
+def dump_outputs(config: Config) -> str:
+    """Return a deployment as the JSON that `terraform output -json` writes."""
+    values = {
+        field.name: getattr(config, field.name)
+        for field in fields(config)
+        if field.name != "target"
+    }
+    wrapped = {
+        name: {"sensitive": False, "type": "string", "value": value}
+        for name, value in values.items()
+        if value is not None
+    }
+    return json.dumps(wrapped, indent=2) + "\n"
+
+
+def _required_names() -> set[str]:
+    return {field.name for field in fields(Config)} - {"target", "ec2_instance_id", "endpoint_url"}
