@@ -1,0 +1,120 @@
+"""The ASGI application: our services first, ministack for all the rest."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Sequence
+
+from localaws.settings import Settings
+from localaws.wire import (
+    AsgiApp,
+    AwsError,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    Service,
+    parse_payload,
+    read_body,
+    send_error,
+    send_json,
+)
+
+logger = logging.getLogger(__name__)
+
+HEALTH_PATH = "/_localaws/health"
+
+
+class LocalAws:
+    """An ASGI application that answers its services' operations and hands on every other request.
+
+    A request that is not ours reaches `backend` with its scope, its body stream and its `send`
+    untouched: S3 is the hot path.
+    """
+
+    def __init__(self, settings: Settings, services: Sequence[Service], backend: AsgiApp) -> None:
+        self._settings = settings
+        self._services = {service.prefix: service for service in services}
+        self._backend = backend
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            if scope["method"] == "POST":
+                target = _target(scope)
+                if target and (service := self._owner(target)):
+                    await _answer(service, target.partition(".")[2], receive, send)
+                    return
+            elif scope["path"] == HEALTH_PATH:
+                await send_json(send, self._health())
+                return
+        elif scope["type"] == "lifespan":
+            await self._live(scope, receive, send)
+            return
+        await self._backend(scope, receive, send)
+
+    def _owner(self, target: str) -> Service | None:
+        prefix, _, operation = target.partition(".")
+        service = self._services.get(prefix)
+        return service if service is not None and service.owns(operation) else None
+
+    def _health(self) -> dict[str, object]:
+        """Return who answers on this port, so that a client can tell this server from another."""
+        return {
+            "pid": os.getpid(),
+            "state_dir": str(self._settings.state_dir),
+            "services": sorted(self._services),
+        }
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the lifespan of ministack, with that of our services inside it."""
+
+        async def started(message: Message) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                for service in self._services.values():
+                    await service.start()
+            await send(message)
+
+        async def stopping() -> Message:
+            message = await receive()
+            if message["type"] == "lifespan.shutdown":
+                await self._close()
+            return message
+
+        await self._backend(scope, stopping, started)
+
+    async def _close(self) -> None:
+        for service in reversed(self._services.values()):
+            try:
+                await service.close()
+            except Exception:
+                # The others, and ministack's state, must still be saved.
+                logger.exception("%s did not close cleanly", service.prefix)
+
+
+def _target(scope: Scope) -> str | None:
+    for name, value in scope["headers"]:
+        if name == b"x-amz-target":
+            return bytes(value).decode("latin-1")
+    return None
+
+
+async def _answer(service: Service, operation: str, receive: Receive, send: Send) -> None:
+    try:
+        answer = await service.call(operation, parse_payload(await read_body(receive)))
+    except AwsError as error:
+        await send_error(send, error)
+    except Exception:
+        logger.exception("%s.%s failed", service.prefix, operation)
+        failure = f"{operation} failed inside the local AWS: its log has the traceback."
+        await send_error(send, AwsError("InternalServiceException", failure, status=500))
+    else:
+        await send_json(send, answer)
+
+
+def create_app(settings: Settings) -> AsgiApp:
+    """Return the local AWS as an ASGI application; set ministack's environment before."""
+    # ministack reads its environment when it is imported, so not before this call.
+    from ministack.app import app as ministack
+
+    return LocalAws(settings, services=[], backend=ministack)

@@ -1,0 +1,99 @@
+"""The AWS JSON 1.1 protocol: what a service of ours is, and how its answers are written."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Protocol
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class AwsError(Exception):
+    """An error as AWS reports it: a code, a message, and the HTTP status that carries them."""
+
+    def __init__(self, code: str, message: str, status: int = 400) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+class Service(Protocol):
+    """A service that answers some operations of one `X-Amz-Target` prefix."""
+
+    prefix: str
+    """What stands before the dot of the target, for example `AWSGlue`."""
+
+    def owns(self, operation: str) -> bool:
+        """Return whether this service answers `operation`; ministack answers the others."""
+
+    async def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer to one operation; raise AwsError where AWS would.
+
+        Times in the answer are aware datetimes or epoch seconds.
+        """
+
+    async def start(self) -> None:
+        """Make ready: called once, when ministack stands and before the port answers."""
+
+    async def close(self) -> None:
+        """End all work: called once, while ministack still stands and the port is closed."""
+
+
+async def read_body(receive: Receive) -> bytes:
+    """Return a request's whole body."""
+    chunks = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            raise AwsError("RequestAborted", "The client went away before its request was whole.")
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def parse_payload(body: bytes) -> dict[str, Any]:
+    """Return the JSON object of a request's body; an empty body is an empty object."""
+    try:
+        payload = json.loads(body) if body else {}
+    except ValueError as error:
+        raise AwsError("SerializationException", f"The body is not JSON: {error}.") from error
+    if not isinstance(payload, dict):
+        raise AwsError("SerializationException", "The body is not a JSON object.")
+    return payload
+
+
+async def send_json(send: Send, answer: dict[str, Any], status: int = 200) -> None:
+    """Send `answer` as AWS JSON 1.1."""
+    await _send(send, status, json.dumps(answer, default=_plain).encode(), [])
+
+
+async def send_error(send: Send, error: AwsError) -> None:
+    """Send an error as AWS JSON 1.1: its code under `__type`, its text under `message`."""
+    body = json.dumps({"__type": error.code, "message": error.message}).encode()
+    await _send(send, error.status, body, [(b"x-amzn-errortype", error.code.encode())])
+
+
+async def _send(send: Send, status: int, body: bytes, extra: list[tuple[bytes, bytes]]) -> None:
+    headers = [
+        (b"content-type", b"application/x-amz-json-1.1"),
+        (b"content-length", str(len(body)).encode()),
+        (b"x-amzn-requestid", str(uuid.uuid4()).encode()),
+        *extra,
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+def _plain(value: object) -> object:
+    """Return a time as epoch seconds, the form of the protocol."""
+    if isinstance(value, dt.datetime):
+        return value.timestamp()
+    raise TypeError(f"{type(value).__name__} has no form in AWS JSON")
