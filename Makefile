@@ -1,0 +1,63 @@
+# The verbs of the project. `make tutorial` and `make test` need nothing before them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+RUN := $(BIN)/python -m
+
+.PHONY: help
+help: ## list the verbs
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: tutorial
+tutorial: env ## run everything: local AWS, notebooks 01 to 05, report
+	@$(BIN)/b3 tutorial
+
+.PHONY: test
+test: env ## run every test that this machine can run
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+	@$(RUN) pytest
+
+.PHONY: lab
+lab: env ## open JupyterLab on the notebooks
+	@$(BIN)/b3 local up
+	@$(BIN)/jupyter lab --notebook-dir=. notebooks/01_provisioning_check.ipynb
+
+.PHONY: up
+up: env ## start the local AWS and provision it
+	@$(BIN)/b3 local up
+
+.PHONY: down
+down: ## stop the local AWS; its data stays
+	@if [ -x $(BIN)/b3 ]; then $(BIN)/b3 local down; fi
+
+.PHONY: env
+env: $(READY) ## make the environment in .venv
+
+$(READY): requirements.lock pyproject.toml scripts/make_env.sh
+	@bash scripts/make_env.sh $(VENV)
+	@touch $@
+
+.PHONY: lint
+lint: env ## format, lint and type-check
+	@$(RUN) ruff format .
+	@$(RUN) ruff check --fix .
+	@$(RUN) mypy
+
+.PHONY: lock
+lock: env ## resolve requirements.lock and environment.yml anew from pyproject.toml
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+		--output-file requirements.lock --quiet
+	@$(BIN)/python scripts/make_environment_yml.py
+
+.PHONY: clean
+clean: down ## stop everything and remove all that was made, the environment included
+	@rm -rf $(VENV) .uv .localaws build .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

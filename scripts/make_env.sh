@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Makes the environment in the folder given: a supported Python, the pinned packages, this project.
+# Usage: scripts/make_env.sh .venv
+set -euo pipefail
+
+venv=${1:?"usage: scripts/make_env.sh FOLDER"}
+wanted="import sys, venv, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 11), (3, 12)))"
+
+say() { printf '%s\n' "$*" >&2; }
+
+supported_python() {
+  local candidate
+  for candidate in ${PYTHON:-} python3.11 python3.12 python3 python; do
+    if command -v "$candidate" >/dev/null 2>&1 && "$candidate" -c "$wanted" >/dev/null 2>&1; then
+      "$candidate" -c 'import sys; print(sys.executable)'
+      return 0
+    fi
+  done
+  return 1
+}
+
+uv_command() {
+  if command -v uv >/dev/null 2>&1; then
+    command -v uv
+  elif python3 -m venv .uv >/dev/null 2>&1 && .uv/bin/python -m pip install --quiet uv; then
+    echo .uv/bin/uv
+  else
+    return 1
+  fi
+}
+
+if [ -x "$venv/bin/python" ] && "$venv/bin/python" -c "$wanted" >/dev/null 2>&1; then
+  say "The environment in $venv is brought up to date."
+elif python=$(supported_python); then
+  say "Making $venv with $("$python" --version)."
+  rm -rf "$venv"
+  "$python" -m venv "$venv"
+elif uv=$(uv_command) && "$uv" venv --quiet --seed --python 3.11 "$venv"; then
+  say "Making $venv with a Python 3.11 that uv brought."
+else
+  say "Python 3.11 or 3.12 is needed, and uv could not bring one. Install python3.11 with its venv module (on Debian: python3.11-venv), or name one: make env PYTHON=/path/to/python3.11"
+  exit 1
+fi
+
+say "Installing the pinned packages; the first time takes a minute or two."
+python="$venv/bin/python"
+
+# uv installs four times faster than pip; its own pin comes from the same lock file.
+install_with_uv() {
+  local pin
+  pin=$(mktemp)
+  awk '/^uv==/ {inside = 1} inside {print} inside && !/\\$/ {exit}' requirements.lock >"$pin"
+  "$python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$pin" &&
+    UV_LINK_MODE=copy "$venv/bin/uv" pip sync --python "$python" --require-hashes requirements.lock
+}
+
+install_with_pip() {
+  say "uv could not install them; pip does, more slowly."
+  "$python" -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
+}
+
+"$python" -m pip --version >/dev/null 2>&1 || "$python" -m ensurepip >/dev/null
+install_with_uv || install_with_pip
+"$venv/bin/uv" pip install --quiet --python "$python" --no-deps --no-build-isolation --editable .
+say "The environment is ready."

@@ -1,0 +1,126 @@
+"""The local AWS of this machine: started, provisioned, stopped, removed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from b3pipeline import lake, names
+from b3pipeline.aws import Cloud
+from b3pipeline.config import Config, dump_outputs, outputs_path, parse_outputs, project_root
+from b3pipeline.errors import SandboxError
+from b3pipeline.names import Names
+from b3pipeline.provision import provision
+from localaws import process
+
+REGION = "us-east-1"
+
+
+@dataclass(frozen=True)
+class Status:
+    """Whether the local AWS runs, and where."""
+
+    running: bool
+    pid: int | None = None
+    endpoint_url: str | None = None
+    state_dir: Path | None = None
+
+    def __str__(self) -> str:
+        if not self.running:
+            return "The local AWS is down."
+        return f"The local AWS is up at {self.endpoint_url} (process {self.pid})."
+
+
+def state_folder(root: Path | None = None) -> Path:
+    """Return the folder that holds all that the local AWS knows."""
+    return (root or project_root()) / ".localaws"
+
+
+def up(
+    *,
+    port: int | None = None,
+    root: Path | None = None,
+    step: Callable[[str], None] | None = None,
+) -> Config:
+    """Start the local AWS where it is not running, provision it, and return its configuration.
+
+    What stands already is kept; objects of an earlier session are registered again where the
+    catalog lost them. Raises SandboxError where the port is taken, the folder cannot be written,
+    or the server does not start.
+    """
+    root = root or project_root()
+    try:
+        server = process.start(state_folder(root), port)
+    except process.LocalAwsError as error:
+        raise SandboxError(error.message, hint=error.hint) from error
+    config = _config(server.endpoint_url)
+    cloud = Cloud(config)
+    provision(cloud, root, step=step)
+    if step is not None:
+        step("partitions")
+    for table in (names.BRONZE_TABLE, names.SILVER_TABLE):
+        lake.register_existing(cloud, table)
+    outputs_path("local", root).write_text(dump_outputs(config))
+    return config
+
+
+def ensure(root: Path | None = None) -> Config:
+    """Return the configuration of the local AWS; start and provision it where it is down."""
+    root = root or project_root()
+    current = status(root)
+    path = outputs_path("local", root)
+    if current.running and path.is_file():
+        config = parse_outputs(path.read_text(), "local")
+        if config.endpoint_url == current.endpoint_url:
+            return config
+    return up(root=root)
+
+
+def down(root: Path | None = None) -> bool:
+    """Stop the local AWS and every child of it; return whether it was running. Its data stays."""
+    root = root or project_root()
+    try:
+        stopped: bool = process.stop(state_folder(root))
+    except process.LocalAwsError as error:
+        raise SandboxError(error.message, hint=error.hint) from error
+    return stopped
+
+
+def status(root: Path | None = None) -> Status:
+    """Return whether the local AWS of this checkout runs, and where."""
+    folder = state_folder(root or project_root())
+    server = process.status(folder)
+    if server is None:
+        return Status(running=False)
+    return Status(True, server.pid, server.endpoint_url, folder)
+
+
+def reset(root: Path | None = None) -> None:
+    """Stop the local AWS and remove all that it holds: objects, catalog, runs, queries."""
+    root = root or project_root()
+    down(root)
+    shutil.rmtree(state_folder(root), ignore_errors=True)
+
+
+def _config(endpoint_url: str) -> Config:
+    """Return the configuration that the sandbox gives to the local AWS at an endpoint."""
+    known = Names()
+    bare = Config(
+        target="local",
+        region=REGION,
+        endpoint_url=endpoint_url,
+        raw_data_bucket="",
+        athena_results_bucket="",
+        glue_database=known.database,
+        glue_job_name=known.glue_job,
+        lambda_function_name=known.lambda_function,
+        athena_workgroup=known.workgroup,
+    )
+    account = Cloud(bare).account_id
+    return replace(
+        bare,
+        raw_data_bucket=known.raw_data_bucket(account),
+        athena_results_bucket=known.athena_results_bucket(account),
+    )
