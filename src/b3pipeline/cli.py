@@ -1,0 +1,321 @@
+"""The command line `b3`: the pipeline's acts as verbs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from tqdm import tqdm
+
+from b3pipeline.errors import B3Error
+
+EXIT_FAILED = 1
+EXIT_INCOMPLETE = 3
+
+app = typer.Typer(
+    help="A batch pipeline for Brazilian stock quotes: ingest, refine, query.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+local = typer.Typer(help="The AWS of this machine: no account needed.", no_args_is_help=True)
+app.add_typer(local, name="local")
+
+TargetOption = Annotated[
+    str,
+    typer.Option("--target", envvar="B3_TARGET", help="'local' for this machine, 'aws' for yours."),
+]
+PortOption = Annotated[
+    int | None,
+    typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1; 4566 unless given."),
+]
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one sentence on stderr and an exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        app()
+    except B3Error as error:
+        _fail(error.message, error.hint)
+    except ClientError as error:
+        answer = error.response["Error"]
+        _fail(
+            f"AWS answered {answer['Code']}: {answer.get('Message', '')}",
+            "`b3 doctor` checks the deployment and your rights on it.",
+        )
+    except BotoCoreError as error:
+        _fail(str(error), "`b3 doctor` checks the credentials, the region and the connection.")
+
+
+def _fail(message: str, hint: str) -> None:
+    typer.secho(f"error: {message}", fg=typer.colors.RED, err=True)
+    typer.echo(f"  try: {hint}", err=True)
+    sys.exit(EXIT_FAILED)
+
+
+@local.command("up")
+def local_up(port: PortOption = None) -> None:
+    """Start the local AWS and make the pipeline's resources in it."""
+    from b3pipeline import sandbox
+
+    with tqdm(desc="local AWS", bar_format="{desc} {elapsed}") as bar:
+        config = sandbox.up(port=port, step=lambda title: bar.set_description(f"making {title}"))
+        bar.set_description("local AWS ready")
+    typer.echo(
+        f"The local AWS is up at {config.endpoint_url}; raw bucket {config.raw_data_bucket}."
+    )
+    typer.echo('Other tools find it after: eval "$(b3 local env)"')
+
+
+@local.command("down")
+def local_down() -> None:
+    """Stop the local AWS and all that it started; its data stays."""
+    from b3pipeline import sandbox
+
+    was_up = sandbox.down()
+    typer.echo("The local AWS is stopped." if was_up else "The local AWS was not running.")
+
+
+@local.command("status")
+def local_status() -> None:
+    """Say whether the local AWS runs; exit code 1 where it does not."""
+    from b3pipeline import sandbox
+
+    status = sandbox.status()
+    typer.echo(status)
+    if not status.running:
+        raise typer.Exit(EXIT_FAILED)
+
+
+@local.command("env")
+def local_env() -> None:
+    """Print `export` lines that point any AWS tool at the local AWS."""
+    from b3pipeline import sandbox
+    from b3pipeline.config import load_config
+    from b3pipeline.errors import ConfigError
+
+    if not sandbox.status().running:
+        raise ConfigError("the local AWS is down.", hint="start it with `b3 local up`.")
+    for name, value in load_config("local").environment().items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@local.command("reset")
+def local_reset(
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Stop the local AWS and delete all that it holds."""
+    from b3pipeline import sandbox
+
+    if not yes:
+        typer.confirm(f"Delete everything in {sandbox.state_folder()}?", abort=True)
+    sandbox.reset()
+    typer.echo("The local AWS is gone, with all that it held.")
+
+
+@app.command()
+def ingest(
+    source: Annotated[
+        str, typer.Option(help="Where quotes come from: sample or yahoo.")
+    ] = "sample",
+    tickers: Annotated[
+        str, typer.Option(envvar="TICKERS", help="Codes of the exchange, with commas between.")
+    ] = "",
+    start: Annotated[
+        str | None, typer.Option(envvar="START_DATE", help="First date, YYYY-MM-DD.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option(envvar="END_DATE", help="Last date, itself included.")
+    ] = None,
+    interval: Annotated[str, typer.Option(help="Length of a bar: 1d, 60m, 15m, …")] = "1d",
+    bucket: Annotated[
+        str | None, typer.Option(envvar="RAW_BUCKET", help="Raw bucket, instead of the target's.")
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for the refine run that the batch starts.")
+    ] = False,
+    target: TargetOption = "local",
+) -> None:
+    """Fetch quotes and put them into bronze: objects first, the manifest last."""
+    from b3pipeline.ingest import ingest as run_ingest
+
+    cloud = _connect(target, bucket)
+    batch = run_ingest(
+        cloud,
+        _open_source(source),
+        _split(tickers) or _default_tickers(),
+        start,
+        end,
+        interval=interval,
+        progress=tqdm,
+    )
+    typer.echo(batch)
+    if wait:
+        _follow_batch(cloud, batch.manifest.uri)
+    if batch.manifest.missing:
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+@app.command()
+def refine(
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Recompute everything that bronze holds.")
+    ] = False,
+    manifest: Annotated[str | None, typer.Option(help="s3:// address of a batch manifest.")] = None,
+    dates: Annotated[str, typer.Option(help="Sessions to recompute, with commas between.")] = "",
+    tickers: Annotated[str, typer.Option(help="Tickers to recompute, with commas between.")] = "",
+    follow: Annotated[
+        bool, typer.Option("--follow/--no-follow", help="Show state and log until the run ends.")
+    ] = True,
+    target: TargetOption = "local",
+) -> None:
+    """Start a run of the refine job by hand; without a choice, --rebuild."""
+    from b3pipeline import jobs
+
+    cloud = _connect(target)
+    chosen = (_split(dates), _split(tickers))
+    run = jobs.start_refine(
+        cloud,
+        manifest=manifest,
+        rebuild=rebuild or not (manifest or any(chosen)),
+        dates=chosen[0],
+        tickers=chosen[1],
+    )
+    typer.echo(f"Run {run.run_id} of {run.job_name} has started.")
+    if follow:
+        _follow_run(cloud, run.run_id)
+
+
+@app.command()
+def query(
+    sql: Annotated[str, typer.Argument(help="A statement in Athena's SQL.")],
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
+    target: TargetOption = "local",
+) -> None:
+    """Ask Athena, and print its answer."""
+    from b3pipeline import athena
+
+    answer = athena.query(_connect(target), sql)
+    if csv:
+        typer.echo(answer.frame.to_csv(index=False), nl=False)
+    else:
+        typer.echo(answer.frame.to_string(index=False))
+        typer.echo(
+            f"{len(answer.frame):,} rows, {answer.bytes_scanned:,} bytes scanned, "
+            f"{answer.seconds:.1f} s",
+            err=True,
+        )
+
+
+@app.command()
+def doctor(target: TargetOption = "local") -> None:
+    """Check this machine and the deployment; exit code 1 where something is wrong."""
+    from b3pipeline import checks, sandbox
+    from b3pipeline.config import check_target
+
+    known = check_target(target)
+    reports = [checks.check_machine(sandbox.state_folder())]
+    if known == "aws" or sandbox.status().running:
+        reports.append(checks.check_deployment(_connect(target)))
+    else:
+        typer.echo(
+            "The local AWS is down: `b3 local up` starts it, then its parts are checked too."
+        )
+    for report in reports:
+        typer.echo(report)
+    if not all(report.ok for report in reports):
+        raise typer.Exit(EXIT_FAILED)
+
+
+@app.command()
+def tutorial(
+    only: Annotated[
+        list[str] | None,
+        typer.Option("--only", help="A notebook's number, such as 03; repeatable."),
+    ] = None,
+    param: Annotated[
+        list[str] | None, typer.Option("--param", "-p", help="name=value for the notebooks.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder of the executed notebooks and the report.")
+    ] = Path("build"),
+    target: TargetOption = "local",
+) -> None:
+    """Execute the notebooks one after the other and write the report."""
+    from b3pipeline import tutorial as course
+
+    done = course.run(only=only or [], parameters=_parameters(param or []), out=out, target=target)
+    typer.echo(done)
+
+
+def _connect(target: str, bucket: str | None = None) -> Any:
+    from dataclasses import replace
+
+    from b3pipeline.aws import Cloud
+    from b3pipeline.config import load_config
+
+    config = load_config(target)
+    return Cloud(replace(config, raw_data_bucket=bucket) if bucket else config)
+
+
+def _open_source(name: str) -> Any:
+    from b3pipeline.sources import open_source
+
+    return open_source(name)
+
+
+def _default_tickers() -> tuple[str, ...]:
+    from b3pipeline.ingest import DEFAULT_TICKERS
+
+    return tuple(DEFAULT_TICKERS)
+
+
+def _split(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _parameters(pairs: list[str]) -> dict[str, Any]:
+    """Return name=value pairs as parameters; a value that is JSON keeps its type."""
+    parameters: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise typer.BadParameter(f"{pair!r} is not name=value")
+        try:
+            parameters[name] = json.loads(value)
+        except json.JSONDecodeError:
+            parameters[name] = value
+    return parameters
+
+
+def _follow_batch(cloud: Any, manifest_uri: str) -> None:
+    from b3pipeline import jobs
+
+    typer.echo("Waiting for the event, the Lambda and its run …", err=True)
+    _follow_run(cloud, jobs.wait_for_start(cloud, manifest_uri).run_id)
+
+
+def _follow_run(cloud: Any, run_id: str) -> None:
+    from b3pipeline import jobs
+    from b3pipeline.errors import JobError
+
+    for line in jobs.follow_run(cloud, run_id):
+        typer.echo(line)
+    run = jobs.get_run(cloud, run_id)
+    if run.state != "SUCCEEDED":
+        raise JobError(
+            f"run {run_id} ended {run.state}: {run.error or 'no reason given'}",
+            hint="mend what the reason names, then `b3 refine --rebuild`.",
+        )
+    typer.echo(f"Run {run_id} SUCCEEDED in {run.seconds:.1f} s.")
+
+
+if __name__ == "__main__":
+    main()
