@@ -1,0 +1,233 @@
+"""What the pipeline costs on AWS: list prices with their sources, and sums in US dollars.
+
+Prices are the on-demand ones of us-east-1, before any free tier, taxes or data transfer.
+They change: `PRICES` says where each stands today, and `PRICES_NOTED_ON` when it was noted.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+PRICES_NOTED_ON = dt.date(2026, 11, 23)
+
+GLUE_MINIMUM_SECONDS = 60
+ATHENA_MINIMUM_BYTES = 10 * 1024**2
+TERABYTE = 1024**4
+GIGABYTE = 1024**3
+HOUR = 3600
+
+
+@dataclass(frozen=True)
+class Price:
+    """A list price: US dollars for one `unit`, and the page that shows it."""
+
+    usd: float
+    unit: str
+    source: str
+
+
+GLUE_DPU_HOUR = Price(0.44, "DPU-hour", "https://aws.amazon.com/glue/pricing/")
+ATHENA_TERABYTE = Price(5.00, "TB scanned", "https://aws.amazon.com/athena/pricing/")
+S3_PUT = Price(0.005 / 1000, "PUT request", "https://aws.amazon.com/s3/pricing/")
+S3_GET = Price(0.0004 / 1000, "GET request", "https://aws.amazon.com/s3/pricing/")
+S3_GIGABYTE_MONTH = Price(0.023, "GB-month, Standard", "https://aws.amazon.com/s3/pricing/")
+LAMBDA_REQUEST = Price(0.20 / 1e6, "request", "https://aws.amazon.com/lambda/pricing/")
+LAMBDA_GIGABYTE_SECOND = Price(
+    0.0000166667, "GB-second, x86", "https://aws.amazon.com/lambda/pricing/"
+)
+EC2_HOUR = Price(0.0104, "hour of t3.micro, Linux", "https://aws.amazon.com/ec2/pricing/on-demand/")
+EBS_GIGABYTE_MONTH = Price(0.08, "GB-month of gp3", "https://aws.amazon.com/ebs/pricing/")
+
+PRICES = (
+    GLUE_DPU_HOUR,
+    ATHENA_TERABYTE,
+    S3_PUT,
+    S3_GET,
+    S3_GIGABYTE_MONTH,
+    LAMBDA_REQUEST,
+    LAMBDA_GIGABYTE_SECOND,
+    EC2_HOUR,
+    EBS_GIGABYTE_MONTH,
+)
+
+
+def glue_run_cost(dpu_seconds: float, *, dpus: int = 2) -> float:
+    """Return what one Glue run costs, in USD: billed by the second, one minute at least.
+
+    `dpus` is how many the run held (2 for two G.1X workers); the minimum is a minute of each.
+    """
+    billed = max(dpu_seconds, GLUE_MINIMUM_SECONDS * dpus)
+    return billed / HOUR * GLUE_DPU_HOUR.usd
+
+
+def athena_query_cost(bytes_scanned: int, *, ddl: bool = False) -> float:
+    """Return what one Athena query costs, in USD: 10 MB are billed at least; DDL is free."""
+    if ddl:
+        return 0.0
+    return max(bytes_scanned, ATHENA_MINIMUM_BYTES) / TERABYTE * ATHENA_TERABYTE.usd
+
+
+def lambda_cost(calls: int, *, seconds: float = 0.5, memory_mb: int = 128) -> float:
+    """Return what `calls` of a Lambda function cost, in USD, each lasting `seconds`."""
+    gigabyte_seconds = calls * seconds * memory_mb / 1024
+    return calls * LAMBDA_REQUEST.usd + gigabyte_seconds * LAMBDA_GIGABYTE_SECOND.usd
+
+
+def s3_cost(*, puts: int = 0, gets: int = 0, stored_bytes: int = 0, months: float = 1.0) -> float:
+    """Return what requests and `months` of storage in S3 Standard cost, in USD."""
+    storage = stored_bytes / GIGABYTE * months * S3_GIGABYTE_MONTH.usd
+    return puts * S3_PUT.usd + gets * S3_GET.usd + storage
+
+
+def ec2_cost(hours: float, *, disk_gb: float = 8.0) -> float:
+    """Return what the ingestion host costs, in USD, while it runs for `hours` with its disk."""
+    month = 730.0
+    return hours * (EC2_HOUR.usd + disk_gb / month * EBS_GIGABYTE_MONTH.usd)
+
+
+@dataclass(frozen=True)
+class CostLine:
+    """One line of a bill: `quantity` of something, and what it costs in USD."""
+
+    what: str
+    quantity: float
+    unit: str
+    usd: float
+
+
+@dataclass(frozen=True)
+class Bill:
+    """What something costs on AWS, line by line, in USD at list price."""
+
+    title: str
+    lines: tuple[CostLine, ...]
+
+    @property
+    def usd(self) -> float:
+        return sum(line.usd for line in self.lines)
+
+    def frame(self) -> pd.DataFrame:
+        """Return the lines as a frame: what, quantity, unit, usd."""
+        rows = [(line.what, line.quantity, line.unit, line.usd) for line in self.lines]
+        return pd.DataFrame(rows, columns=["what", "quantity", "unit", "usd"])
+
+    def _repr_html_(self) -> str:
+        lines = [
+            _row(line.what, f"{line.quantity:,.6g} {line.unit}", format_usd(line.usd))
+            for line in self.lines
+        ]
+        total = _row("total", "", format_usd(self.usd), cell="th")
+        return (
+            f"<table><caption>{html.escape(self.title)}; us-east-1 list prices of "
+            f"{PRICES_NOTED_ON:%B %Y}</caption>{''.join(lines)}{total}</table>"
+        )
+
+
+def pipeline_cost(
+    *,
+    puts: int = 0,
+    gets: int = 0,
+    stored_bytes: int = 0,
+    lambda_calls: int = 0,
+    dpu_seconds: Iterable[float] = (),
+    query_bytes: Iterable[int] = (),
+    ec2_hours: float = 0.0,
+) -> Bill:
+    """Return the bill of a pipeline's work, in USD.
+
+    `dpu_seconds` holds one figure a Glue run, `query_bytes` one an Athena query; `stored_bytes`
+    are billed for a month.
+    """
+    runs, queries = tuple(dpu_seconds), tuple(query_bytes)
+    return Bill(
+        "What this costs on AWS",
+        (
+            CostLine("S3 requests", puts + gets, "PUT and GET", s3_cost(puts=puts, gets=gets)),
+            CostLine(
+                "S3 storage, a month",
+                stored_bytes / 1024**2,
+                "MB",
+                s3_cost(stored_bytes=stored_bytes),
+            ),
+            CostLine("Lambda", lambda_calls, "calls", lambda_cost(lambda_calls)),
+            CostLine("Glue", len(runs), "runs", sum(map(glue_run_cost, runs))),
+            CostLine("Athena", len(queries), "queries", sum(map(athena_query_cost, queries))),
+            CostLine("EC2 ingestion host", ec2_hours, "hours", ec2_cost(ec2_hours)),
+        ),
+    )
+
+
+@dataclass(frozen=True)
+class EventDesign:
+    """One way to wire the S3 event: how many Glue runs it starts, how long and at what price.
+
+    `hours` is the time until the last run has ended, one run after the other.
+    """
+
+    design: str
+    runs: int
+    hours: float
+    usd: float
+
+
+@dataclass(frozen=True)
+class EventComparison:
+    """An event for each object against one for each batch: the same quotes, refined."""
+
+    per_object: EventDesign
+    per_batch: EventDesign
+
+    @property
+    def times_dearer(self) -> float:
+        return self.per_object.usd / self.per_batch.usd
+
+    def frame(self) -> pd.DataFrame:
+        """Return both designs as a frame: design, runs, hours, usd."""
+        designs = (self.per_object, self.per_batch)
+        rows = [(item.design, item.runs, item.hours, item.usd) for item in designs]
+        return pd.DataFrame(rows, columns=["design", "runs", "hours", "usd"])
+
+    def _repr_html_(self) -> str:
+        head = _row("design", "Glue runs", "hours", "cost", cell="th")
+        rows = [
+            _row(item.design, f"{item.runs:,}", f"{item.hours:,.2f}", format_usd(item.usd))
+            for item in (self.per_object, self.per_batch)
+        ]
+        return f"<table>{head}{''.join(rows)}</table>"
+
+
+def event_per_object_cost(
+    objects: int, *, batches: int = 1, batch_seconds: float = 60.0, dpus: int = 2
+) -> EventComparison:
+    """Return what an event for each of `objects` would have cost, against one for each batch.
+
+    `batch_seconds` is how long the refine of one batch runs. A run over a single object is taken
+    at its minimum, a minute: a Spark job hardly ends sooner. Runs follow one another, as the
+    job's limit of one run at a time has it.
+    """
+    return EventComparison(
+        per_object=_event_design("an event per object", objects, GLUE_MINIMUM_SECONDS, dpus),
+        per_batch=_event_design("an event per batch", batches, batch_seconds, dpus),
+    )
+
+
+def _event_design(design: str, runs: int, seconds: float, dpus: int) -> EventDesign:
+    usd = runs * glue_run_cost(seconds * dpus, dpus=dpus) + lambda_cost(runs)
+    return EventDesign(design, runs, runs * seconds / HOUR, usd)
+
+
+def format_usd(usd: float) -> str:
+    """Return an amount as text, with as many decimals as a small one needs."""
+    if usd == 0 or usd >= 0.01:
+        return f"USD {usd:,.2f}"
+    return f"USD {usd:.6f}"
+
+
+def _row(*values: str, cell: str = "td") -> str:
+    cells = "".join(f"<{cell}>{html.escape(value)}</{cell}>" for value in values)
+    return f"<tr>{cells}</tr>"
