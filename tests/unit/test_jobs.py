@@ -1,0 +1,122 @@
+"""Runs of the refine job, from outside."""
+
+import datetime as dt
+from types import SimpleNamespace
+
+import pytest
+from botocore.exceptions import ClientError
+
+from b3pipeline import jobs
+from b3pipeline.errors import JobError
+
+MANIFEST = "s3://raw/raw/b3/_batches/b1.json"
+STARTED = dt.datetime(2026, 1, 2, 12, 0, tzinfo=dt.UTC)
+
+
+def answer(state, run_id="jr_1", **more):
+    """Return a run as Glue describes it."""
+    return {"Id": run_id, "JobName": "refine", "JobRunState": state, "StartedOn": STARTED} | more
+
+
+class FakeGlue:
+    """A Glue whose run goes through the states given, one a look."""
+
+    def __init__(self, *states):
+        self.states = list(states)
+        self.started = []
+
+    def get_job_run(self, JobName, RunId):  # noqa: N803 - boto3's own spelling
+        state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
+        return {"JobRun": answer(state, RunId)}
+
+    def start_job_run(self, JobName, Arguments):  # noqa: N803 - boto3's own spelling
+        if JobName == "missing":
+            raise ClientError(
+                {"Error": {"Code": "EntityNotFoundException", "Message": "no such job"}}, "Start"
+            )
+        self.started.append(Arguments)
+        return {"JobRunId": "jr_1"}
+
+    def get_paginator(self, name):
+        run = answer("RUNNING", Arguments={"--batch_manifest": MANIFEST})
+        return SimpleNamespace(paginate=lambda **_: [{"JobRuns": [run]}])
+
+
+def cloud(glue, job="refine"):
+    """Return a deployment whose Glue is the fake."""
+    return SimpleNamespace(glue=glue, config=SimpleNamespace(glue_job_name=job))
+
+
+def test_waiting_ends_with_the_final_state_and_not_before():
+    """Every state is looked at in turn, with a pause between."""
+    pauses = []
+    run = jobs.wait_for_run(
+        cloud(FakeGlue("STARTING", "RUNNING", "SUCCEEDED")), "jr_1", sleep=pauses.append
+    )
+    assert (run.state, pauses) == ("SUCCEEDED", [0.5, 0.5])
+
+
+def test_a_failed_run_is_returned_not_raised():
+    """The caller decides what a failed run means."""
+    assert jobs.wait_for_run(cloud(FakeGlue("FAILED")), "jr_1").state == "FAILED"
+
+
+def test_waiting_too_long_says_so():
+    """A run that goes on past the time-out is an error of its own."""
+    ticks = iter([0.0, 100.0])
+    with pytest.raises(JobError, match="still RUNNING after 10 s"):
+        jobs.wait_for_run(cloud(FakeGlue("RUNNING")), "jr_1", timeout=10, clock=lambda: next(ticks))
+
+
+def test_the_run_of_a_manifest_is_found_by_its_argument():
+    """The Lambda hands the manifest over as an argument, which Glue remembers."""
+    assert jobs.wait_for_start(cloud(FakeGlue("RUNNING")), MANIFEST).manifest == MANIFEST
+
+
+def test_a_manifest_that_starts_nothing_is_an_error_with_a_way_on():
+    """The sentence names the manifest and the Lambda's log."""
+    ticks = iter([0.0, 0.0, 200.0])
+    with pytest.raises(JobError, match=r"other\.json.*lambda_log"):
+        jobs.wait_for_start(
+            cloud(FakeGlue("RUNNING")),
+            "s3://raw/other.json",
+            clock=lambda: next(ticks),
+            sleep=lambda _: None,
+        )
+
+
+@pytest.mark.parametrize(
+    ("request_", "arguments"),
+    [
+        ({"rebuild": True}, {"--rebuild": "true"}),
+        ({"manifest": MANIFEST}, {"--batch_manifest": MANIFEST}),
+        (
+            {"dates": ("2024-01-02", "2024-01-03"), "tickers": ("PETR4",)},
+            {"--dates": "2024-01-02,2024-01-03", "--tickers": "PETR4"},
+        ),
+    ],
+)
+def test_a_run_started_by_hand_gets_its_mode_as_an_argument(request_, arguments):
+    """The three modes of the job, one each."""
+    glue = FakeGlue("STARTING")
+    jobs.start_refine(cloud(glue), **request_)
+    assert glue.started == [arguments]
+
+
+@pytest.mark.parametrize("request_", [{}, {"rebuild": True, "manifest": MANIFEST}])
+def test_a_refine_of_nothing_or_of_two_things_is_refused(request_):
+    """Nothing is started where the request makes no sense."""
+    with pytest.raises(JobError, match="needs one of"):
+        jobs.start_refine(cloud(FakeGlue("STARTING")), **request_)
+
+
+def test_a_missing_job_is_named():
+    """Glue's answer comes with the job's name and a way on."""
+    with pytest.raises(JobError, match="job missing exists"):
+        jobs.start_refine(cloud(FakeGlue("STARTING"), "missing"), rebuild=True)
+
+
+def test_a_run_shows_its_error_as_text_not_as_markup():
+    """An error with angle brackets must not become HTML."""
+    run = jobs.JobRun("jr_1", "refine", "FAILED", STARTED, STARTED, error="<script>")
+    assert "&lt;script&gt;" in run._repr_html_()
