@@ -1,0 +1,133 @@
+"""The sessions of B3, and which of them have closed."""
+
+from __future__ import annotations
+
+import datetime as dt
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+from functools import cache
+from zoneinfo import ZoneInfo
+
+from b3pipeline.errors import DateRangeError
+
+Clock = Callable[[], dt.datetime]
+"""Says what time it is, with a time zone."""
+
+SAO_PAULO = ZoneInfo("America/Sao_Paulo")
+
+FINAL_FROM = dt.time(18, 30)
+"""São Paulo time from which the day's bar counts as final.
+
+The continuous session ends at 17:00 while the United States are on daylight saving time and at
+18:00 otherwise; the closing auction adds some minutes and public quotes lag a quarter of an
+hour. 18:30 lies past all of them on every day of the year, so no table of clock changes is kept.
+"""
+
+FIRST_DAY = dt.date(2000, 1, 1)
+LAST_DAY = dt.date(2035, 12, 31)
+
+
+def utc_now() -> dt.datetime:
+    """Return the present moment in UTC: the clock of everything that is not told another."""
+    return dt.datetime.now(dt.UTC)
+
+
+def sessions(start: dt.date, end: dt.date) -> list[dt.date]:
+    """Return the sessions from `start` to `end`, both included, in order.
+
+    Holidays come from `exchange_calendars` (calendar BVMF). A day of short trading, such as Ash
+    Wednesday, is a session. Raises DateRangeError outside the years the calendar is built for.
+    """
+    for day in (start, end):
+        _check_known(day)
+    every = _all_sessions()
+    return list(every[bisect_left(every, start) : bisect_right(every, end)])
+
+
+def is_session(day: dt.date) -> bool:
+    """Return whether the exchange trades on `day`."""
+    return bool(sessions(day, day))
+
+
+def last_closed_session(now: dt.datetime) -> dt.date:
+    """Return the latest session whose bar is final at `now`, an aware moment."""
+    local = now.astimezone(SAO_PAULO)
+    day = local.date() if local.time() >= FINAL_FROM else local.date() - dt.timedelta(days=1)
+    _check_known(day)
+    every = _all_sessions()
+    return every[bisect_right(every, day) - 1]
+
+
+def parse_date(value: str | dt.date) -> dt.date:
+    """Return the date that `value` spells as YYYY-MM-DD; raises DateRangeError otherwise."""
+    if isinstance(value, dt.datetime):
+        return value.date()
+    if isinstance(value, dt.date):
+        return value
+    try:
+        return dt.datetime.strptime(value.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 - a date has no zone
+    except ValueError as error:
+        raise DateRangeError(
+            f"{value!r} is not a date.", hint="write it as YYYY-MM-DD, such as 2024-06-28."
+        ) from error
+
+
+def check_range(start: str | dt.date, end: str | dt.date, now: dt.datetime) -> list[dt.date]:
+    """Return the sessions from `start` to `end`, both included, that have closed by `now`.
+
+    A session still open at `now` is left out: its bar is not final. Raises DateRangeError where
+    a date cannot be read or lies in the future (São Paulo time), the start is after the end, or
+    no closed session is left.
+    """
+    first, last = parse_date(start), parse_date(end)
+    today = now.astimezone(SAO_PAULO).date()
+    for name, day in (("start", first), ("end", last)):
+        if day > today:
+            raise DateRangeError(
+                f"the {name} {day} lies in the future: today is {today} in São Paulo.",
+                hint=f"end at the last closed session, {last_closed_session(now)}.",
+            )
+    if first > last:
+        raise DateRangeError(
+            f"the start {first} is after the end {last}.", hint="swap the two dates."
+        )
+    final = last_closed_session(now)
+    closed = [day for day in sessions(first, last) if day <= final]
+    if not closed:
+        raise DateRangeError(_no_session(first, last, final), hint=_nearest(first, last, final))
+    return closed
+
+
+def _no_session(first: dt.date, last: dt.date, final: dt.date) -> str:
+    open_sessions = sessions(first, last)
+    if open_sessions:
+        day = open_sessions[0]
+        return f"the session of {day} is not final before {FINAL_FROM:%H:%M} São Paulo time."
+    span = f"on {first}" if first == last else f"from {first} to {last}"
+    return f"B3 holds no session {span}."
+
+
+def _nearest(first: dt.date, last: dt.date, final: dt.date) -> str:
+    every = _all_sessions()
+    before = every[max(bisect_left(every, first) - 1, 0)]
+    after = every[min(bisect_right(every, last), len(every) - 1)]
+    if after > final:
+        return f"the last closed session is {final}."
+    return f"the nearest sessions are {before} and {after}."
+
+
+def _check_known(day: dt.date) -> None:
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise DateRangeError(
+            f"{day} lies outside the calendar of B3 that is kept here.",
+            hint=f"stay between {FIRST_DAY} and {LAST_DAY}.",
+        )
+
+
+@cache
+def _all_sessions() -> tuple[dt.date, ...]:
+    # Imported here: pandas and the calendar take over a second, which `b3 --help` need not wait.
+    import exchange_calendars
+
+    calendar = exchange_calendars.get_calendar("BVMF", start=str(FIRST_DAY), end=str(LAST_DAY))
+    return tuple(calendar.sessions.date)

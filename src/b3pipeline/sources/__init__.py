@@ -1,0 +1,30 @@
+"""The quote sources, by name."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, cast
+
+from b3pipeline.errors import ConfigError
+from b3pipeline.sources.base import Failure, Quotes, QuoteSource
+
+__all__ = ["SOURCES", "Failure", "QuoteSource", "Quotes", "open_source"]
+
+SOURCES = {
+    "sample": ("b3pipeline.sources.sample", "SampleSource"),
+    "yahoo": ("b3pipeline.sources.yahoo", "YahooSource"),
+}
+"""Each source's module and class; a module is imported when its source is opened."""
+
+
+def open_source(name: str, **options: Any) -> QuoteSource:
+    """Return the quote source called `name`, made with its own `options`.
+
+    Raises ConfigError where there is none of that name.
+    """
+    if name not in SOURCES:
+        raise ConfigError(
+            f"there is no quote source {name!r}.", hint=f"use one of {', '.join(SOURCES)}."
+        )
+    module, maker = SOURCES[name]
+    return cast("QuoteSource", getattr(import_module(module), maker)(**options))

@@ -1,0 +1,138 @@
+"""What every quote source gives: one frame of bars, and what it could not bring."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import pandas as pd
+
+from b3pipeline.errors import ConfigError, SourceError
+from b3pipeline.progress import Progress
+
+TIME_TYPE = "datetime64[us]"
+
+QUOTE_COLUMNS: dict[str, str] = {
+    "ticker": "object",
+    "traded_at": TIME_TYPE,
+    "open": "float64",
+    "high": "float64",
+    "low": "float64",
+    "close": "float64",
+    "adj_close": "float64",
+    "volume": "int64",
+    "dividends": "float64",
+    "stock_splits": "float64",
+}
+"""Columns and dtypes of a frame of quotes, in order; one row a bar.
+
+`ticker`: the exchange's code; `traded_at`: start of the bar, naive São Paulo time (midnight for
+daily bars); prices and dividends in BRL a share, adjusted for splits as of the fetch;
+`adj_close`: adjusted for dividends too; `volume` in shares; `stock_splits`: new shares for one
+old, 0 on other days.
+"""
+
+FailureKind = Literal["unknown", "empty", "retryable"]
+"""`unknown`: the source has never heard of the ticker; `empty`: it knows the ticker and has no
+quote of it in the range; `retryable`: the request failed, and another may succeed."""
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A ticker that a source could not bring, and why, in the source's own words."""
+
+    ticker: str
+    kind: FailureKind
+    reason: str
+
+
+@dataclass(frozen=True)
+class Quotes:
+    """What one fetch brought: a frame with `QUOTE_COLUMNS`, and the tickers it lacks."""
+
+    frame: pd.DataFrame
+    failures: tuple[Failure, ...] = ()
+
+
+class QuoteSource(Protocol):
+    """Where quotes come from.
+
+    `simulated` is True where the quotes are made up, so that whoever shows them can say so.
+    `intervals` lists the bar lengths on offer, "1d" first.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def simulated(self) -> bool: ...
+
+    @property
+    def intervals(self) -> tuple[str, ...]: ...
+
+    def fetch(
+        self,
+        tickers: Sequence[str],
+        start: dt.date,
+        end: dt.date,
+        interval: str = "1d",
+        progress: Progress | None = None,
+    ) -> Quotes:
+        """Return the bars of `tickers` from `start` to `end`, both included.
+
+        A ticker that cannot be brought becomes a Failure. Raises RateLimitedError where the
+        source refuses to go on, and SourceError where it fails as a whole.
+        """
+        ...
+
+
+def check_interval(source: QuoteSource, interval: str) -> None:
+    """Raise ConfigError where `source` has no bars of the length `interval`."""
+    if interval not in source.intervals:
+        raise ConfigError(
+            f"the source {source.name!r} has no bars of {interval!r}.",
+            hint=f"use one of {', '.join(source.intervals)}.",
+        )
+
+
+def empty_frame() -> pd.DataFrame:
+    """Return a frame of quotes without rows."""
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in QUOTE_COLUMNS.items()})
+
+
+def join_frames(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return one checked frame of quotes, sorted by ticker and time, out of one for each ticker."""
+    filled = [frame for frame in frames if len(frame)]
+    if not filled:
+        return empty_frame()
+    joined = pd.concat(filled, ignore_index=True)
+    return check_frame(joined.sort_values(["ticker", "traded_at"], ignore_index=True))
+
+
+def check_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return `frame` itself where it is one of quotes; raises SourceError where it is not.
+
+    Checked: the columns and their order, each dtype, the order of the rows, no bar twice.
+    """
+    found = {str(name): str(kind) for name, kind in frame.dtypes.items()}
+    if list(found) != list(QUOTE_COLUMNS):
+        raise _malformed(f"the columns {', '.join(found)}", f"{', '.join(QUOTE_COLUMNS)}")
+    for name, kind in QUOTE_COLUMNS.items():
+        if found[name] != kind:
+            raise _malformed(f"{name} as {found[name]}", kind)
+    keys = pd.MultiIndex.from_frame(frame[["ticker", "traded_at"]])
+    if not keys.is_unique:
+        ticker, moment = keys[keys.duplicated()][0]
+        raise _malformed(f"the bar of {ticker} at {moment} twice", "each bar once")
+    if not keys.is_monotonic_increasing:
+        raise _malformed("its rows unordered", "them sorted by ticker and traded_at")
+    return frame
+
+
+def _malformed(found: str, wanted: str) -> SourceError:
+    return SourceError(
+        f"a source of quotes returned {found} instead of {wanted}.",
+        hint="report it as a defect of the source: it breaks the contract in sources/base.py.",
+    )
