@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from botocore.exceptions import BotoCoreError, ClientError
@@ -190,21 +189,36 @@ def _bucket_look(bucket: str) -> Look:
 
 
 def _look_at_notification(cloud: Cloud) -> tuple[str, str]:
-    bucket = cloud.config.raw_data_bucket
-    answer = cloud.s3.get_bucket_notification_configuration(Bucket=bucket)
-    wanted = f"{names.MANIFEST_PREFIX}*{names.MANIFEST_SUFFIX}"
+    found, wanted = event_filter(cloud), EventFilter(names.MANIFEST_PREFIX, names.MANIFEST_SUFFIX)
+    if found is None:
+        return "", f"no event of {cloud.config.raw_data_bucket} calls the Lambda"
+    return f"{found} fires the Lambda", "" if found == wanted else f"it fires on {found}"
+
+
+@dataclass(frozen=True)
+class EventFilter:
+    """Which object keys of the raw bucket make S3 call the Lambda."""
+
+    prefix: str
+    suffix: str
+
+    def __str__(self) -> str:
+        return f"{self.prefix}*{self.suffix}"
+
+    def fires_on(self, key: str) -> bool:
+        """Return whether an object put under `key` calls the Lambda."""
+        return key.startswith(self.prefix) and key.endswith(self.suffix)
+
+
+def event_filter(cloud: Cloud) -> EventFilter | None:
+    """Return the filter of the event that calls the Lambda, or None where nothing calls it."""
+    answer = cloud.s3.get_bucket_notification_configuration(Bucket=cloud.config.raw_data_bucket)
     for wiring in answer.get("LambdaFunctionConfigurations", []):
         if wiring["LambdaFunctionArn"].endswith(f":{cloud.config.lambda_function_name}"):
-            fires_on = _filter_of(wiring)
-            wrong = "" if fires_on == wanted else f"it fires on {fires_on}, not on {wanted}"
-            return f"{fires_on} fires the Lambda", wrong
-    return "", f"no event of {bucket} calls the Lambda"
-
-
-def _filter_of(wiring: dict[str, Any]) -> str:
-    rules = wiring.get("Filter", {}).get("Key", {}).get("FilterRules", [])
-    values = {rule["Name"].lower(): rule["Value"] for rule in rules}
-    return f"{values.get('prefix', '')}*{values.get('suffix', '')}"
+            rules = wiring.get("Filter", {}).get("Key", {}).get("FilterRules", [])
+            values = {rule["Name"].lower(): rule["Value"] for rule in rules}
+            return EventFilter(values.get("prefix", ""), values.get("suffix", ""))
+    return None
 
 
 def _look_at_lambda(cloud: Cloud) -> tuple[str, str]:
