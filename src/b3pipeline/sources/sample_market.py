@@ -18,6 +18,7 @@ import datetime as dt
 import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
+from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
@@ -47,7 +48,7 @@ PULL = 1 / 500
 LOG_VOLUME_SD, LOG_VOLUME_AR, VOLUME_MOVE_CORRELATION = 0.46, 0.44, 0.42
 ABS_T_MEAN = 0.75
 """Mean of |t| for the Student-t of six degrees scaled to unit variance."""
-ABS_T_SD = (1 - ABS_T_MEAN**2) ** 0.5
+ABS_T_SD = sqrt(1 - ABS_T_MEAN**2)
 LOT = 100
 TICKS_A_REAL = 100
 
@@ -142,9 +143,9 @@ def _path(stock: Stock, count: int) -> _Path:
     move = _moves(stock, market, _sector(stock.sector, count), own)
     closes = np.log(stock.price) + _decaying_sum(deviation * move, 1 - PULL)
     before = np.concatenate(([np.log(stock.price)], closes[:-1]))
-    by_night = OVERNIGHT * move + (OVERNIGHT * (1 - OVERNIGHT)) ** 0.5 * night
+    by_night = OVERNIGHT * move + sqrt(OVERNIGHT * (1 - OVERNIGHT)) * night
     opens = before + deviation * by_night
-    spread = deviation * (1 - OVERNIGHT) ** 0.5
+    spread = deviation * sqrt(1 - OVERNIGHT)
     highs, lows = _extremes(opens, closes, spread, numbers[:, 2], numbers[:, 3])
     volume = _volume(stock, mood * np.abs(move), numbers[:, 4], numbers[:, 5])
     return _Path(opens, highs, lows, closes, spread, volume)
@@ -169,7 +170,7 @@ def _sector(name: str, count: int) -> Floats:
 def _moves(stock: Stock, market: Floats, sector: Floats, own: Floats) -> Floats:
     """Return the day's move as a standard normal, made of market, sector and own parts."""
     shared = SECTOR_CORRELATION[stock.sector]
-    rest = shared**0.5 * sector + (1 - shared) ** 0.5 * own
+    rest = sqrt(shared) * sector + sqrt(1 - shared) * own
     return (stock.beta * MARKET_VOL * market + stock.own_vol * rest) / stock.vol
 
 
@@ -203,7 +204,7 @@ def _volume(stock: Stock, size: Floats, first: Floats, second: Floats) -> Floats
     `size` is |t|, in deviations.
     """
     reach = LOG_VOLUME_SD * VOLUME_MOVE_CORRELATION
-    rest = (LOG_VOLUME_SD**2 * (1 - LOG_VOLUME_AR**2) - reach**2) ** 0.5
+    rest = sqrt(LOG_VOLUME_SD**2 * (1 - LOG_VOLUME_AR**2) - reach**2)
     steps = reach * (size - ABS_T_MEAN) / ABS_T_SD + rest * _normals(first, second)[0]
     shares: Floats = stock.volume * np.exp(_decaying_sum(steps, LOG_VOLUME_AR))
     return shares

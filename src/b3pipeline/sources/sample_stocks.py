@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
+from math import sqrt
 
 MARKET_VOL = 0.195
 """Yearly deviation of the market's log returns."""
@@ -39,7 +40,7 @@ class Stock:
     @property
     def own_vol(self) -> float:
         """Yearly deviation of what the market does not explain."""
-        return float((self.vol**2 - (self.beta * MARKET_VOL) ** 2) ** 0.5)
+        return sqrt(self.vol**2 - (self.beta * MARKET_VOL) ** 2)
 
 
 _MONTHLY = tuple(range(1, 13))
