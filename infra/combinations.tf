@@ -1,0 +1,38 @@
+# Variables that make sense one by one and not together are refused while planning.
+# (A variable's own validation may look at other variables only from Terraform 1.9 on.)
+locals {
+  existing_roles = [
+    var.existing_instance_profile_name,
+    var.existing_glue_role_arn,
+    var.existing_lambda_role_arn,
+  ]
+}
+
+resource "terraform_data" "combinations" {
+  lifecycle {
+    precondition {
+      condition     = var.manage_iam != var.use_existing_iam_roles
+      error_message = "manage_iam makes the IAM roles and use_existing_iam_roles takes yours: set exactly one of them to true. In AWS Academy that is use_existing_iam_roles."
+    }
+
+    precondition {
+      condition     = !var.use_existing_iam_roles || alltrue([for role in local.existing_roles : role != null])
+      error_message = "use_existing_iam_roles needs existing_instance_profile_name, existing_glue_role_arn and existing_lambda_role_arn: academy.tfvars.example shows the three."
+    }
+
+    precondition {
+      condition     = !var.manage_iam || alltrue([for role in local.existing_roles : role == null])
+      error_message = "An existing role or instance profile is named while manage_iam is true, and would not be used: remove it, or set manage_iam = false and use_existing_iam_roles = true."
+    }
+
+    precondition {
+      condition     = var.ssh_allowed_cidr == null || var.key_pair_name != null
+      error_message = "ssh_allowed_cidr opens port 22, but without key_pair_name nobody could log in: set both, or neither."
+    }
+
+    precondition {
+      condition     = length(setsubtract(local.expected_artifacts, fileset(local.artifacts_dir, "**"))) == 0
+      error_message = "The artefacts are missing or incomplete in build/artifacts: run `make artifacts` in the project's folder, then plan again."
+    }
+  }
+}

@@ -1,0 +1,37 @@
+# The refine job: two of the smallest Spark workers, one run at a time.
+resource "aws_glue_job" "refine" {
+  name         = local.glue_job_name
+  description  = "Refines the partitions of a batch, from ${local.bronze.name} to ${local.silver.name}."
+  role_arn     = local.glue_role_arn
+  glue_version = var.glue_version
+
+  worker_type       = "G.1X"
+  number_of_workers = 2
+  timeout           = 30 # minutes: the default of Glue 5 is eight hours, at US$ 0.88 each
+
+  # A batch that lands during a run waits its turn; Glue queues only jobs without retries.
+  job_run_queuing_enabled = true
+  max_retries             = 0
+
+  default_arguments = {
+    "--job-language"            = "python"
+    "--enable-glue-datacatalog" = "true"
+    "--TempDir"                 = "s3://${local.raw_data_bucket}/${local.temporary_prefix}"
+    "--raw_bucket"              = local.raw_data_bucket
+    "--database"                = aws_glue_catalog_database.this.name
+    "--bronze_table"            = aws_glue_catalog_table.this["bronze"].name
+    "--silver_table"            = aws_glue_catalog_table.this["silver"].name
+  }
+
+  command {
+    name            = "glueetl"
+    python_version  = "3"
+    script_location = "s3://${local.raw_data_bucket}/${local.artifact_prefix}${local.glue_script}"
+  }
+
+  execution_property {
+    max_concurrent_runs = 1
+  }
+
+  depends_on = [aws_s3_object.artifacts, terraform_data.combinations]
+}
