@@ -24,11 +24,12 @@ _GONE = {
 
 @dataclass(frozen=True)
 class Resource:
-    """One resource that stands in the account, and what it holds."""
+    """One resource that stands in the account, what it holds, and the bytes that are paid for."""
 
     kind: str
     name: str
     holds: str = ""
+    bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ def _bucket_look(cloud: Cloud, bucket: str) -> Callable[[], Resource]:
     def look() -> Resource:
         cloud.s3.head_bucket(Bucket=bucket)
         sizes = [item["Size"] for item in _objects(cloud, bucket)]
-        return Resource("S3 bucket", bucket, f"{len(sizes):,} objects, {sum(sizes) / 1e6:.1f} MB")
+        total = sum(sizes)
+        return Resource("S3 bucket", bucket, f"{len(sizes):,} objects, {total / 1e6:.1f} MB", total)
 
     return look
 
