@@ -1,0 +1,128 @@
+"""The partitions of both tables in the Data Catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from b3pipeline import names, schema
+from b3pipeline.aws import Cloud
+from b3pipeline.errors import CatalogError
+from b3pipeline.lake.storage import in_parallel, stored_partitions
+from b3pipeline.progress import Progress, track
+
+PARTITIONS_A_CALL = 100
+"""What one BatchCreatePartition takes at most."""
+CALLS_IN_FLIGHT = 4
+
+_TABLES = {
+    names.BRONZE_TABLE: (schema.BRONZE, names.BRONZE_PREFIX),
+    names.SILVER_TABLE: (schema.SILVER, names.SILVER_PREFIX),
+}
+
+
+def check_table(cloud: Cloud, table: str) -> None:
+    """Return where the catalog holds `table`; raises CatalogError otherwise."""
+    with _catalog_errors(cloud, table):
+        cloud.glue.get_table(DatabaseName=cloud.config.glue_database, Name=table)
+
+
+def register_partitions(
+    cloud: Cloud,
+    table: str,
+    partitions: Iterable[tuple[str, str]],
+    *,
+    progress: Progress | None = None,
+) -> int:
+    """Return how many of `partitions` (dt and ticker) are new to the catalog; all are there now.
+
+    A partition that is there already stays as it is. Raises CatalogError where the table is
+    missing or a partition is refused.
+    """
+    check_table(cloud, table)  # an emulator may accept partitions of a table that is not there
+    wanted = sorted(set(partitions))
+    calls = [
+        wanted[place : place + PARTITIONS_A_CALL]
+        for place in range(0, len(wanted), PARTITIONS_A_CALL)
+    ]
+    made = in_parallel(lambda call: _register(cloud, table, call), calls, CALLS_IN_FLIGHT)
+    return sum(track(made, progress, total=len(calls), desc="register"))
+
+
+def list_partitions(cloud: Cloud, table: str) -> list[tuple[str, str]]:
+    """Return the (dt, ticker) that the catalog holds of `table`, in order."""
+    pages = cloud.glue.get_paginator("get_partitions").paginate(
+        DatabaseName=cloud.config.glue_database, TableName=table, ExcludeColumnSchema=True
+    )
+    with _catalog_errors(cloud, table):
+        return sorted(
+            (day, ticker)
+            for page in pages
+            for day, ticker in (partition["Values"] for partition in page["Partitions"])
+        )
+
+
+def register_existing(
+    cloud: Cloud, table: str = names.BRONZE_TABLE, *, progress: Progress | None = None
+) -> int:
+    """Return how many partitions the bucket held that the catalog of `table` lacked: no longer.
+
+    What `MSCK REPAIR TABLE` does, without a query.
+    """
+    _, prefix = _TABLES[table]
+    check_table(cloud, table)
+    lacking = set(stored_partitions(cloud, prefix)) - set(list_partitions(cloud, table))
+    return register_partitions(cloud, table, lacking, progress=progress) if lacking else 0
+
+
+def _register(cloud: Cloud, table: str, partitions: list[tuple[str, str]]) -> int:
+    with _catalog_errors(cloud, table):
+        answer = cloud.glue.batch_create_partition(
+            DatabaseName=cloud.config.glue_database,
+            TableName=table,
+            PartitionInputList=[_partition_input(cloud, table, *each) for each in partitions],
+        )
+    known = 0
+    for error in answer.get("Errors", []):
+        if error["ErrorDetail"]["ErrorCode"] != "AlreadyExistsException":
+            raise CatalogError(
+                f"the catalog refused the partition {error['PartitionValues']} of {table}: "
+                f"{error['ErrorDetail'].get('ErrorMessage', 'no reason given')}.",
+                hint="run the ingestion again: it is idempotent.",
+            )
+        known += 1
+    return len(partitions) - known
+
+
+def _partition_input(cloud: Cloud, table: str, day: str, ticker: str) -> dict[str, Any]:
+    columns, prefix = _TABLES[table]
+    folder = f"s3://{cloud.config.raw_data_bucket}/{prefix}{names.partition_path(day, ticker)}"
+    return {
+        "Values": [day, ticker],
+        "StorageDescriptor": schema.storage_descriptor(columns, folder),
+    }
+
+
+@contextmanager
+def _catalog_errors(cloud: Cloud, table: str) -> Iterator[None]:
+    place = f"{cloud.config.glue_database}.{table}"
+    try:
+        yield
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "EntityNotFoundException":
+            raise CatalogError(
+                f"the Data Catalog holds no table {place}.",
+                hint="run `b3 local up` or `terraform apply`: both make it.",
+            ) from error
+        raise CatalogError(
+            f"the Data Catalog refused work on {place}: {error.response['Error']['Message']}",
+            hint="check the role's Glue permissions, and that the credentials are fresh.",
+        ) from error
+    except BotoCoreError as error:
+        raise CatalogError(
+            f"the Data Catalog cannot be reached for {place}: {error}.",
+            hint="see that the local AWS is up (`b3 local status`), or that the network is.",
+        ) from error

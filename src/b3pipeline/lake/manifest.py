@@ -1,0 +1,166 @@
+"""The manifest of a batch: what it wrote, what it lacks. Its arrival starts the refine."""
+
+from __future__ import annotations
+
+import datetime as dt
+import html
+import json
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import obstore
+
+from b3pipeline import names
+from b3pipeline.aws import Cloud
+from b3pipeline.errors import StorageError
+from b3pipeline.lake.storage import get_objects, open_store, storage_errors
+
+VERSION = 1
+_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A ticker and session (YYYY-MM-DD) that a batch lacks or holds back, and why."""
+
+    ticker: str
+    dt: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class BatchManifest:
+    """What one batch did.
+
+    `partitions`: the sessions written (or removed) of each ticker, sorted; `start` and `end`:
+    what was asked for, both included; `missing`: closed sessions without a quote; `quarantined`:
+    quotes held back; `restated`: tickers whose whole history was loaded again.
+    """
+
+    bucket: str
+    batch_id: str
+    source: str
+    simulated: bool
+    interval: str
+    created_at: dt.datetime
+    start: dt.date
+    end: dt.date
+    rows: int
+    partitions: Mapping[str, Sequence[str]]
+    missing: tuple[Gap, ...] = ()
+    quarantined: tuple[Gap, ...] = ()
+    restated: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return names.manifest_key(self.batch_id)
+
+    @property
+    def uri(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+    @property
+    def objects(self) -> int:
+        """The number of partitions that the batch wrote or removed."""
+        return sum(len(days) for days in self.partitions.values())
+
+    @property
+    def label(self) -> str:
+        """The source's name, with the word "simulated" where its quotes are."""
+        return f"{self.source} (simulated)" if self.simulated else self.source
+
+    def to_json(self) -> str:
+        """Return the text of the manifest's object."""
+        content = {
+            "version": VERSION,
+            "batch_id": self.batch_id,
+            "source": self.source,
+            "simulated": self.simulated,
+            "interval": self.interval,
+            "created_at": self.created_at.astimezone(dt.UTC).strftime(_MOMENT),
+            "start": str(self.start),
+            "end": str(self.end),
+            "rows": self.rows,
+            "partitions": {ticker: list(days) for ticker, days in self.partitions.items()},
+            "missing": [vars(gap) for gap in self.missing],
+            "quarantined": [vars(gap) for gap in self.quarantined],
+            "restated": list(self.restated),
+        }
+        return json.dumps(content, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str | bytes, bucket: str) -> BatchManifest:
+        """Return the manifest that `text` spells; raises StorageError where it spells none."""
+        try:
+            content = json.loads(text)
+            if content["version"] != VERSION:
+                raise ValueError(f"version {content['version']}, where {VERSION} is known")
+            return cls(bucket=bucket, **_fields(content))
+        except (ValueError, KeyError, TypeError) as error:
+            raise StorageError(
+                f"this is not a batch manifest of version {VERSION} ({error}): {text[:80]!r}.",
+                hint="ingest that range again: it writes a new manifest.",
+            ) from error
+
+    def _repr_html_(self) -> str:
+        return html_rows(
+            {
+                "batch": self.batch_id,
+                "source": self.label,
+                "range": f"{self.start} to {self.end}, bars of {self.interval}",
+                "tickers": ", ".join(self.partitions) or "–",
+                "partitions": f"{self.objects:,}",
+                "rows": f"{self.rows:,}",
+                "missing": f"{len(self.missing):,}",
+                "quarantined": f"{len(self.quarantined):,}",
+                "manifest": self.uri,
+            }
+        )
+
+
+def new_batch_id(now: dt.datetime) -> str:
+    """Return an id for a batch begun at `now`; ids sort by time, to the second."""
+    return f"{now.astimezone(dt.UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+def write_manifest(cloud: Cloud, manifest: BatchManifest) -> str:
+    """Return the URI at which `manifest` now stands. Its arrival starts the refine."""
+    with storage_errors(manifest.bucket):
+        obstore.put(
+            open_store(cloud), manifest.key, manifest.to_json().encode(), use_multipart=False
+        )
+    return manifest.uri
+
+
+def read_manifest(cloud: Cloud, batch: str) -> BatchManifest:
+    """Return the manifest of `batch`, given by its id or its URI."""
+    bucket = cloud.config.raw_data_bucket
+    key = batch.removeprefix(f"s3://{bucket}/") if "/" in batch else names.manifest_key(batch)
+    [manifest] = get_objects(cloud, [key], lambda _, body: BatchManifest.from_json(body, bucket))
+    return manifest
+
+
+def html_rows(rows: Mapping[str, str]) -> str:
+    """Return a two-column HTML table of `rows`."""
+    cells = "".join(
+        f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
+        f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
+        for name, value in rows.items()
+    )
+    return f"<table>{cells}</table>"
+
+
+def _fields(content: Mapping[str, Any]) -> dict[str, Any]:
+    plain = ("batch_id", "source", "simulated", "interval", "rows", "partitions")
+    moment = dt.datetime.strptime(content["created_at"], _MOMENT).replace(tzinfo=dt.UTC)
+    return {
+        **{name: content[name] for name in plain},
+        "created_at": moment,
+        "start": dt.date.fromisoformat(content["start"]),
+        "end": dt.date.fromisoformat(content["end"]),
+        "missing": tuple(Gap(**gap) for gap in content["missing"]),
+        "quarantined": tuple(Gap(**gap) for gap in content["quarantined"]),
+        "restated": tuple(content["restated"]),
+    }

@@ -1,0 +1,215 @@
+"""Many small objects in one bucket: put, got and listed, several at a time."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import obstore
+from botocore.exceptions import BotoCoreError, ClientError
+from obstore.auth.boto3 import Boto3CredentialProvider
+from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.store import S3Store
+
+from b3pipeline import names
+from b3pipeline.aws import Cloud
+from b3pipeline.config import LOCAL_KEY
+from b3pipeline.errors import StorageError
+from b3pipeline.progress import Progress, track
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+WORKERS = 16
+"""Requests in flight. On one machine eight are as fast; S3 answers from afar."""
+WAITING = 256
+"""Items taken from an iterable and not yet done: what bounds the memory."""
+LIST_PAGE = 1000
+
+RETRIES = {
+    "max_retries": 6,
+    "retry_timeout": dt.timedelta(seconds=60),
+    "backoff": {
+        "init_backoff": dt.timedelta(milliseconds=100),
+        "max_backoff": dt.timedelta(seconds=10),
+        "base": 2,
+    },
+}
+"""Exponential back-off with jitter, for server errors and lost connections."""
+
+
+def put_objects(
+    cloud: Cloud,
+    items: Iterable[tuple[str, bytes]],
+    *,
+    total: int | None = None,
+    progress: Progress | None = None,
+) -> int:
+    """Return how many of `items` (key and body) were put into the raw bucket: all of them.
+
+    Each object replaces its predecessor whole. `items` is read as it is put, with at most
+    `WAITING` bodies in memory. Raises StorageError at the first object that cannot be put; those
+    before it stay.
+    """
+    bucket = cloud.config.raw_data_bucket
+    store = open_store(cloud)
+
+    def put(item: tuple[str, bytes]) -> None:
+        with storage_errors(bucket):
+            obstore.put(store, item[0], item[1], use_multipart=False)
+
+    done = in_parallel(put, items)
+    return sum(1 for _ in track(done, progress, total=total, desc="put"))
+
+
+def get_objects(
+    cloud: Cloud,
+    keys: Iterable[str],
+    decode: Callable[[str, bytes], R],
+    *,
+    total: int | None = None,
+    progress: Progress | None = None,
+) -> list[R]:
+    """Return what `decode` makes of each key and its body, in the order of `keys`."""
+    bucket = cloud.config.raw_data_bucket
+    store = open_store(cloud)
+
+    def get(key: str) -> R:
+        with storage_errors(bucket, key):
+            body = obstore.get(store, key).bytes().to_bytes()
+        return decode(key, body)
+
+    return list(track(in_parallel(get, keys), progress, total=total, desc="get"))
+
+
+def stored_partitions(
+    cloud: Cloud,
+    prefix: str = names.BRONZE_PREFIX,
+    start: dt.date | None = None,
+    end: dt.date | None = None,
+) -> list[tuple[str, str]]:
+    """Return the (dt, ticker) of every data object below `prefix`, in order of date and ticker.
+
+    `start` and `end` (both included) keep the listing to a range of dates. Raises StorageError
+    where the bucket is missing or cannot be listed.
+    """
+    found = []
+    for key in _keys_from(cloud, prefix, f"{prefix}dt={start or ''}"):
+        partition = names.partition_of(key)
+        if partition is None or not key.endswith(f"/{names.DATA_FILE}"):
+            continue
+        if end is not None and partition[0] > str(end):
+            break
+        found.append(partition)
+    return found
+
+
+def check_bucket(cloud: Cloud) -> None:
+    """Return where the raw bucket is there and may be read; raises StorageError otherwise."""
+    bucket = cloud.config.raw_data_bucket
+    try:
+        cloud.s3.head_bucket(Bucket=bucket)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in {"404", "NoSuchBucket"}:
+            raise _missing(bucket) from error
+        if code in {"403", "AccessDenied"}:
+            raise _denied(bucket) from error
+        raise _failed(bucket, str(error)) from error
+    except BotoCoreError as error:
+        raise _failed(bucket, str(error)) from error
+
+
+def open_store(cloud: Cloud) -> S3Store:
+    """Return the raw bucket as an object store: of AWS, or of the deployment's endpoint."""
+    config = cloud.config
+    options: dict[str, Any] = {"region": config.region, "retry_config": RETRIES}
+    if config.endpoint_url is None:
+        options["credential_provider"] = _credentials(cloud)
+    else:
+        options |= {
+            "endpoint": config.endpoint_url,
+            "access_key_id": LOCAL_KEY,
+            "secret_access_key": LOCAL_KEY,
+            "virtual_hosted_style_request": False,
+            "client_options": {"allow_http": True},
+        }
+    return S3Store(config.raw_data_bucket, **options)
+
+
+@contextmanager
+def storage_errors(bucket: str, key: str | None = None) -> Iterator[None]:
+    """Turn what the object store raises into StorageError, which names bucket and cause."""
+    try:
+        yield
+    except (PermissionDeniedError, UnauthenticatedError) as error:
+        raise _denied(bucket) from error
+    except (BaseError, FileNotFoundError) as error:
+        text = str(error)
+        if "NoSuchBucket" in text:
+            raise _missing(bucket) from error
+        if isinstance(error, FileNotFoundError) and key is not None:
+            raise StorageError(
+                f"there is no object s3://{bucket}/{key}.", hint="list what the bucket holds."
+            ) from error
+        raise _failed(bucket, text.splitlines()[0]) from error
+
+
+def in_parallel(act: Callable[[T], R], items: Iterable[T], workers: int = WORKERS) -> Iterator[R]:
+    """Yield `act` of each item, in order, with `workers` threads at work.
+
+    At the first error, or when the consumer stops, what has not begun is given up.
+    """
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="lake")
+    pending: deque[Future[R]] = deque()
+    try:
+        for item in items:
+            if len(pending) >= WAITING:
+                yield pending.popleft().result()
+            pending.append(pool.submit(act, item))
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _keys_from(cloud: Cloud, prefix: str, offset: str) -> Iterator[str]:
+    store = open_store(cloud)
+    with storage_errors(cloud.config.raw_data_bucket):
+        for page in obstore.list(store, prefix, offset=offset, chunk_size=LIST_PAGE):
+            yield from (item["path"] for item in page)
+
+
+def _credentials(cloud: Cloud) -> Boto3CredentialProvider:
+    try:
+        return Boto3CredentialProvider(cloud.session)
+    except ValueError as error:
+        raise StorageError(
+            "there are no AWS credentials on this machine.",
+            hint="set AWS_PROFILE, or paste the keys of your account or lab session.",
+        ) from error
+
+
+def _missing(bucket: str) -> StorageError:
+    return StorageError(
+        f"there is no bucket {bucket!r}.",
+        hint="run `b3 local up` or `terraform apply`, or correct RAW_BUCKET.",
+    )
+
+
+def _denied(bucket: str) -> StorageError:
+    return StorageError(
+        f"access to the bucket {bucket!r} is denied.",
+        hint="renew the credentials (a lab session lasts four hours) and check the bucket's owner.",
+    )
+
+
+def _failed(bucket: str, cause: str) -> StorageError:
+    return StorageError(
+        f"the bucket {bucket!r} cannot be used: {cause}.".replace("..", "."),
+        hint="see that the local AWS is up (`b3 local status`), or that the network is.",
+    )
