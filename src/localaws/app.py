@@ -6,6 +6,9 @@ import logging
 import os
 from collections.abc import Sequence
 
+from localaws.backend import Backend
+from localaws.checkpoint import Checkpoint
+from localaws.glue import GlueService
 from localaws.settings import Settings
 from localaws.wire import (
     AsgiApp,
@@ -30,13 +33,20 @@ class LocalAws:
     """An ASGI application that answers its services' operations and hands on every other request.
 
     A request that is not ours reaches `backend` with its scope, its body stream and its `send`
-    untouched: S3 is the hot path.
+    untouched: S3 is the hot path. `checkpoint` is told of it afterwards.
     """
 
-    def __init__(self, settings: Settings, services: Sequence[Service], backend: AsgiApp) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        services: Sequence[Service],
+        backend: AsgiApp,
+        checkpoint: Checkpoint,
+    ) -> None:
         self._settings = settings
         self._services = {service.prefix: service for service in services}
         self._backend = backend
+        self._checkpoint = checkpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -48,10 +58,12 @@ class LocalAws:
             elif scope["path"] == HEALTH_PATH:
                 await send_json(send, self._health())
                 return
+            await self._backend(scope, receive, send)
+            self._checkpoint.note(scope)
         elif scope["type"] == "lifespan":
             await self._live(scope, receive, send)
-            return
-        await self._backend(scope, receive, send)
+        else:
+            await self._backend(scope, receive, send)
 
     def _owner(self, target: str) -> Service | None:
         prefix, _, operation = target.partition(".")
@@ -71,6 +83,7 @@ class LocalAws:
 
         async def started(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
+                self._checkpoint.start()
                 for service in self._services.values():
                     await service.start()
             await send(message)
@@ -90,6 +103,7 @@ class LocalAws:
             except Exception:
                 # The others, and ministack's state, must still be saved.
                 logger.exception("%s did not close cleanly", service.prefix)
+        await self._checkpoint.close()
 
 
 def _target(scope: Scope) -> str | None:
@@ -117,4 +131,6 @@ def create_app(settings: Settings) -> AsgiApp:
     # ministack reads its environment when it is imported, so not before this call.
     from ministack.app import app as ministack
 
-    return LocalAws(settings, services=[], backend=ministack)
+    backend = Backend(ministack, settings)
+    services: list[Service] = [GlueService(settings, backend)]
+    return LocalAws(settings, services, ministack, Checkpoint())

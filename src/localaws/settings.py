@@ -8,7 +8,7 @@ from pathlib import Path
 DEFAULT_PORT = 4566
 LOCALHOST = "127.0.0.1"
 ACCESS_KEY = "test"
-"""Access key and secret that local clients use; the local AWS checks neither."""
+"""Access key and secret that local clients use."""
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,14 @@ class Settings:
     host: str = LOCALHOST
     account_id: str = "0" * 12
     region: str = "us-east-1"
+    auth: bool = False
+    """Whether IAM policies are enforced by ministack, as in an account with restricted users."""
     seconds_per_minute: float = 60.0
     """Length of a minute of a job's `Timeout`, in seconds: tests make it short."""
 
     @property
     def endpoint_url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        return endpoint_url(self.host, self.port)
 
     @property
     def s3_data_dir(self) -> Path:
@@ -35,11 +37,11 @@ class Settings:
     @property
     def control_dir(self) -> Path:
         """Folder of the state that ministack writes."""
-        return self.state_dir / "ministack"
+        return self.state_dir / "control"
 
     @property
-    def jobs_dir(self) -> Path:
-        """Folder of the work of Glue job runs."""
+    def glue_dir(self) -> Path:
+        """Folder of the Data Catalog, the jobs and the work of their runs."""
         return self.state_dir / "glue"
 
     @property
@@ -48,5 +50,11 @@ class Settings:
         return self.state_dir / "athena"
 
     @property
-    def log_path(self) -> Path:
-        return self.state_dir / "server.log"
+    def temp_dir(self) -> Path:
+        """Folder of the temporary files of the server and of all that it starts."""
+        return self.state_dir / "tmp"
+
+
+def endpoint_url(host: str, port: int) -> str:
+    """Return the address under which clients reach a server."""
+    return f"http://{host}:{port}"

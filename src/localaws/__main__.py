@@ -1,0 +1,100 @@
+"""The command line `python -m localaws`: serve, up, down, status."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from localaws import process
+from localaws.errors import LocalAwsError
+from localaws.server import serve
+from localaws.settings import DEFAULT_PORT, Settings
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Return the exit code of one command: 0, or 1 with the reason on stderr."""
+    options = _parser().parse_args(arguments)
+    try:
+        text = options.run(options)
+    except LocalAwsError as error:
+        sys.stderr.write(f"{error.message}\nTry: {error.hint}\n")
+        return 1
+    if text:
+        sys.stdout.write(f"{text}\n")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m localaws", description="AWS on this machine: one process, one folder."
+    )
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    for name, run, text in (
+        ("serve", _serve, "serve in the foreground"),
+        ("up", _up, "start in the background"),
+        ("down", _down, "stop, and end all that was started"),
+        ("status", _status, "say whether it runs, and where"),
+    ):
+        verb = verbs.add_parser(name, help=text, description=text)
+        verb.set_defaults(run=run)
+        verb.add_argument(
+            "--state-dir", type=Path, default=Path(".localaws"), help="default: .localaws"
+        )
+        if name in ("serve", "up"):
+            _add_server_options(verb)
+    return parser
+
+
+def _add_server_options(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--port", type=int, help=f"default: {DEFAULT_PORT}; 0 is any free one")
+    verb.add_argument("--auth", action="store_true", help="enforce IAM policies")
+    verb.add_argument(
+        "--seconds-per-minute",
+        type=float,
+        default=60.0,
+        help="length of a minute of a job's time-out, for tests",
+    )
+
+
+def _serve(options: argparse.Namespace) -> str:
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    port = DEFAULT_PORT if options.port is None else options.port
+    serve(
+        Settings(
+            options.state_dir,
+            port,
+            auth=options.auth,
+            seconds_per_minute=options.seconds_per_minute,
+        )
+    )
+    return ""
+
+
+def _up(options: argparse.Namespace) -> str:
+    info = process.start(
+        options.state_dir,
+        options.port,
+        auth=options.auth,
+        seconds_per_minute=options.seconds_per_minute,
+    )
+    done = "started" if info.started else "runs already"
+    return f"{done}: {info.endpoint_url} (process {info.pid})"
+
+
+def _down(options: argparse.Namespace) -> str:
+    return "stopped" if process.stop(options.state_dir) else "was not running"
+
+
+def _status(options: argparse.Namespace) -> str:
+    info = process.status(options.state_dir)
+    if info is None:
+        raise LocalAwsError("it is down.", hint="start it: python -m localaws up")
+    return f"up: {info.endpoint_url} (process {info.pid})"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""ministack as a client sees it, called inside this process: no socket, so it works at any time."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote, unquote
+
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+from localaws.settings import ACCESS_KEY, Settings
+from localaws.wire import AsgiApp, AwsError, Message
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer: status and body."""
+
+    status: int
+    body: bytes
+
+
+class Backend:
+    """A signed client of an ASGI application that speaks the protocols of AWS."""
+
+    def __init__(self, app: AsgiApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+        self._credentials = Credentials(ACCESS_KEY, ACCESS_KEY)
+
+    async def call(self, service: str, target: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Return the answer to an AWS JSON 1.1 operation of `service`, its signing name.
+
+        Raises AwsError with the code that the backend gives.
+        """
+        headers = {"X-Amz-Target": target, "Content-Type": "application/x-amz-json-1.1"}
+        answer = await self._request(service, "POST", "/", headers, json.dumps(payload).encode())
+        content = json.loads(answer.body or b"{}")
+        if answer.status >= 300:
+            code = str(content.get("__type", "InternalFailure")).rpartition("#")[2]
+            raise AwsError(code, str(content.get("message", content)), answer.status)
+        return dict(content)
+
+    async def get_object(self, bucket: str, key: str) -> bytes:
+        """Return the body of an S3 object; raise AwsError where bucket or key do not exist."""
+        answer = await self._request("s3", "GET", f"/{bucket}/{quote(key)}", {}, b"")
+        if answer.status != 200:
+            code = "NoSuchKey" if answer.status == 404 else "AccessDenied"
+            raise AwsError(code, f"s3://{bucket}/{key} cannot be read.", answer.status)
+        return answer.body
+
+    async def _request(
+        self, service: str, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> Answer:
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": "2.3"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": unquote(path),
+            "raw_path": path.encode(),
+            "query_string": b"",
+            "root_path": "",
+            "headers": self._signed(service, method, path, headers, body),
+            "client": (self._settings.host, 0),
+            "server": (self._settings.host, self._settings.port),
+        }
+        return await _exchange(self._app, scope, body)
+
+    def _signed(
+        self, service: str, method: str, path: str, headers: dict[str, str], body: bytes
+    ) -> list[tuple[bytes, bytes]]:
+        host = f"{self._settings.host}:{self._settings.port}"
+        headers = {**headers, "Host": host}
+        request = AWSRequest(method, f"http://{host}{path}", headers, body)
+        signer = S3SigV4Auth if service == "s3" else SigV4Auth
+        signer(self._credentials, service, self._settings.region).add_auth(request)
+        signed = [(k.lower().encode(), str(v).encode()) for k, v in request.headers.items()]
+        if body:
+            signed.append((b"content-length", str(len(body)).encode()))
+        return signed
+
+
+async def _exchange(app: AsgiApp, scope: dict[str, Any], body: bytes) -> Answer:
+    status = 0
+    chunks: list[bytes] = []
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    async def send(message: Message) -> None:
+        nonlocal status
+        if message["type"] == "http.response.start":
+            status = message["status"]
+        else:
+            chunks.append(message.get("body", b""))
+
+    await app(scope, receive, send)
+    return Answer(status, b"".join(chunks))

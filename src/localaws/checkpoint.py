@@ -1,0 +1,100 @@
+"""ministack's control plane saved as it changes, so that a killed server loses a moment of it.
+
+ministack saves its state when it ends well, and only then. Its saving function and the register
+of its services are public names, and saving all but the logs takes a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from localaws.wire import Scope
+
+_PAUSE_SECONDS = 0.1
+_LOGS_KEY = "cloudwatch_logs"
+# Saving the logs costs some 20 microseconds a line ever written, so it waits for
+# this many times its own last cost: 4% of the server's time at most.
+_LOGS_PATIENCE = 25.0
+_LOGS_SECONDS = 2.0
+
+
+class Checkpoint:
+    """Saves what a request may have changed, soon after it; told of requests by `note`."""
+
+    def __init__(self) -> None:
+        self._control_changed = asyncio.Event()
+        self._logs_changed = False
+        self._logs_due = 0.0
+        self._saving_logs = asyncio.Lock()
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def note(self, scope: Scope) -> None:
+        """Take notice of a request that was answered."""
+        self._logs_changed = True
+        if scope["method"] not in ("GET", "HEAD") and not _is_object_write(scope):
+            self._control_changed.set()
+
+    def start(self) -> None:
+        self._tasks = [
+            asyncio.create_task(self._keep_control()),
+            asyncio.create_task(self._keep_logs()),
+        ]
+
+    async def close(self) -> None:
+        """End; ministack itself saves everything after this."""
+        async with self._saving_logs:
+            for task in self._tasks:
+                task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _keep_control(self) -> None:
+        while True:
+            await self._control_changed.wait()
+            await asyncio.sleep(_PAUSE_SECONDS)
+            self._control_changed.clear()
+            _save(lambda key: key != _LOGS_KEY)
+
+    async def _keep_logs(self) -> None:
+        while True:
+            await asyncio.sleep(_LOGS_SECONDS)
+            if self._logs_changed and time.monotonic() > self._logs_due:
+                self._logs_changed = False
+                begun = time.monotonic()
+                # In a thread: with many lines this is long for the loop. A line that arrives
+                # meanwhile can spoil the copy; then ministack logs it, and the next save is whole.
+                async with self._saving_logs:
+                    await asyncio.to_thread(_save, lambda key: key == _LOGS_KEY)
+                self._logs_due = time.monotonic() + _LOGS_PATIENCE * (time.monotonic() - begun)
+
+
+def _is_object_write(scope: Scope) -> bool:
+    """Return whether a request puts or deletes an object, which ministack keeps at once."""
+    if scope["method"] not in ("PUT", "DELETE") or "/" not in scope["path"][1:]:
+        return False
+    return any(
+        name == b"authorization" and b"/s3/aws4_request" in value
+        for name, value in scope["headers"]
+    )
+
+
+def _save(wanted: Callable[[str], bool]) -> None:
+    from ministack.core.persistence import save_all
+
+    states = {key: module.get_state for key, module in _loaded_services() if wanted(key)}
+    save_all(states)
+
+
+def _loaded_services() -> list[tuple[str, Any]]:
+    """Return the services in use, each under the name of its state file."""
+    from ministack.app import SERVICE_REGISTRY
+
+    names: dict[str, str] = {}
+    for entry in SERVICE_REGISTRY.values():
+        names[entry.get("state_key", entry["module"])] = entry["module"]
+        names.update({part: part for part in entry.get("sub_modules", ())})
+    loaded = ((key, sys.modules.get(f"ministack.services.{name}")) for key, name in names.items())
+    return [(key, module) for key, module in loaded if hasattr(module, "get_state")]

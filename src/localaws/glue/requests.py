@@ -1,0 +1,138 @@
+"""What every operation needs of its request: validated as AWS does, its answer in pages."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
+from typing import Any
+
+import botocore.session
+from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
+
+from localaws.wire import AwsError
+
+Payload = dict[str, Any]
+Handler = Callable[[Payload], Payload | Awaitable[Payload]]
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "structure": dict,
+    "map": dict,
+    "list": list,
+    "string": str,
+    "boolean": bool,
+    "integer": int,
+    "long": int,
+    "double": (int, float),
+    "float": (int, float),
+}
+
+
+def not_found(message: str) -> AwsError:
+    """Return the error of Glue for a thing that does not exist."""
+    return AwsError("EntityNotFoundException", message)
+
+
+def invalid(message: str) -> AwsError:
+    """Return the error of Glue for an input that makes no sense."""
+    return AwsError("InvalidInputException", message)
+
+
+def validate(operation: str, payload: Payload) -> None:
+    """Raise AwsError where a payload breaks the published model of a Glue operation.
+
+    Checked are required members, types, lengths, ranges and enumerations; unknown members are
+    ignored, as AWS does.
+    """
+    shape = _service_model().operation_model(operation).input_shape
+    if shape is not None:
+        _check(shape, payload, "")
+
+
+@cache
+def _service_model() -> Any:
+    return botocore.session.get_session().get_service_model("glue")
+
+
+def _check(shape: Shape, value: Any, path: str) -> None:
+    expected = _TYPES.get(shape.type_name)
+    is_flag = isinstance(value, bool)
+    if expected and (not isinstance(value, expected) or (is_flag and expected is not bool)):
+        raise AwsError("SerializationException", f"'{path}' is not a {shape.type_name}.")
+    if isinstance(shape, StructureShape):
+        _check_structure(shape, value, path)
+    elif isinstance(shape, ListShape):
+        _check_size(shape, len(value), "length", path)
+        for number, item in enumerate(value, start=1):
+            _check(shape.member, item, f"{path}.{number}.member")
+    elif isinstance(shape, MapShape):
+        _check_size(shape, len(value), "length", path)
+        for key, item in value.items():
+            _check(shape.value, item, f"{path}.{key}")
+    elif isinstance(shape, StringShape):
+        _check_string(shape, value, path)
+    elif shape.type_name in ("integer", "long", "double"):
+        _check_size(shape, value, "value", path)
+
+
+def _check_structure(shape: StructureShape, value: Payload, path: str) -> None:
+    for name in shape.required_members:
+        if value.get(name) is None:
+            raise _violation(_join(path, name), "Member must not be null")
+    for name, member in shape.members.items():
+        if value.get(name) is not None:
+            _check(member, value[name], _join(path, name))
+
+
+def _check_string(shape: StringShape, value: str, path: str) -> None:
+    _check_size(shape, len(value), "length", path)
+    if shape.enum and value not in shape.enum:
+        raise _violation(path, f"Member must satisfy enum value set: [{', '.join(shape.enum)}]")
+
+
+def _check_size(shape: Shape, size: float, what: str, path: str) -> None:
+    least, most = shape.metadata.get("min"), shape.metadata.get("max")
+    if least is not None and size < least:
+        raise _violation(path, f"Member must have {what} greater than or equal to {least}")
+    if most is not None and size > most:
+        raise _violation(path, f"Member must have {what} less than or equal to {most}")
+
+
+def _join(path: str, name: str) -> str:
+    lowered = name[0].lower() + name[1:]
+    return f"{path}.{lowered}" if path else lowered
+
+
+def _violation(path: str, constraint: str) -> AwsError:
+    return AwsError(
+        "ValidationException",
+        f"1 validation error detected: Value at '{path}' failed to satisfy constraint: "
+        f"{constraint}",
+    )
+
+
+def paged(name: str, items: Sequence[Any], payload: Payload, size: int) -> Payload:
+    """Return one page of `items` under `name`, with a NextToken where more follow."""
+    first = int(read_token(payload) or 0)
+    last = first + (payload.get("MaxResults") or size)
+    page: Payload = {name: list(items[first:last])}
+    if last < len(items):
+        page["NextToken"] = write_token(str(last))
+    return page
+
+
+def write_token(text: str) -> str:
+    """Return an opaque token that carries `text`."""
+    return base64.urlsafe_b64encode(text.encode()).decode()
+
+
+def read_token(payload: Payload) -> str | None:
+    """Return what the NextToken of a request carries; raise AwsError where it is none of ours."""
+    token = payload.get("NextToken")
+    if not token:
+        return None
+    try:
+        return base64.b64decode(token, altchars=b"-_", validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError, ValueError) as error:
+        raise invalid("The NextToken is not one that this service gave.") from error

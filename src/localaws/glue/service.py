@@ -1,0 +1,79 @@
+"""The Glue service: which operations are answered here, and by what."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from localaws.backend import Backend
+from localaws.glue.databases import Databases
+from localaws.glue.jobs import Jobs
+from localaws.glue.partitions import Partitions
+from localaws.glue.requests import Handler, Payload, validate
+from localaws.glue.runs import Runs
+from localaws.glue.store import open_store
+from localaws.glue.tables import Tables
+from localaws.glue.tags import Tags
+from localaws.settings import Settings
+from localaws.wire import AwsError
+
+# ministack would say that these were done, and do nothing; or it would look into a catalog of
+# its own, which stays empty.
+_REFUSED = (
+    "StartCrawler",
+    "StartTrigger",
+    "StartWorkflowRun",
+    "CreateUserDefinedFunction",
+    "GetColumnStatisticsForTable",
+    "UpdateColumnStatisticsForTable",
+    "DeleteColumnStatisticsForTable",
+    "GetColumnStatisticsForPartition",
+    "UpdateColumnStatisticsForPartition",
+    "DeleteColumnStatisticsForPartition",
+)
+
+
+class GlueService:
+    """Data Catalog, jobs and their tags; what is left (crawlers, connections…) is ministack's."""
+
+    prefix = "AWSGlue"
+
+    def __init__(self, settings: Settings, backend: Backend) -> None:
+        self._store = open_store(settings.glue_dir / "glue.db")
+        tags = Tags(self._store, settings, backend)
+        self._jobs = Jobs(self._store, tags, deleted=self._forget, changed=self._dispatch)
+        self._runs = Runs(self._store, self._jobs, settings, backend)
+        databases = Databases(self._store, settings.account_id, tags)
+        tables = Tables(self._store, databases, settings.account_id)
+        partitions = Partitions(self._store, tables, settings.account_id)
+        self._handlers: dict[str, Handler] = {name: _refuse(name) for name in _REFUSED}
+        for part in (tags, self._jobs, self._runs, databases, tables, partitions):
+            self._handlers |= part.handlers()
+
+    def owns(self, operation: str) -> bool:
+        return operation in self._handlers
+
+    async def call(self, operation: str, payload: Payload) -> Payload:
+        validate(operation, payload)
+        answer = self._handlers[operation](payload)
+        return await answer if inspect.isawaitable(answer) else answer
+
+    async def start(self) -> None:
+        self._runs.resume()
+
+    async def close(self) -> None:
+        await self._runs.close()
+        self._store.close()
+
+    def _forget(self, job_name: str) -> None:
+        self._runs.forget(job_name)
+
+    def _dispatch(self, job_name: str) -> None:
+        self._runs.dispatch(job_name)
+
+
+def _refuse(operation: str) -> Handler:
+    def handler(_: Payload) -> Any:
+        raise AwsError("OperationNotSupportedException", f"The local AWS does not do {operation}.")
+
+    return handler

@@ -1,0 +1,82 @@
+"""The one SQLite file of catalog, jobs and runs: what was answered is kept, kill -9 or not."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS databases (
+    name TEXT PRIMARY KEY,
+    body TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS tables (
+    id INTEGER PRIMARY KEY,
+    database TEXT NOT NULL REFERENCES databases ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    body TEXT NOT NULL,
+    UNIQUE (database, name)
+);
+CREATE TABLE IF NOT EXISTS versions (
+    table_id INTEGER NOT NULL REFERENCES tables ON DELETE CASCADE,
+    version INTEGER NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (table_id, version)
+) WITHOUT ROWID;
+-- Partitions of a table nearly always share their columns: each list is kept once.
+CREATE TABLE IF NOT EXISTS column_lists (
+    id INTEGER PRIMARY KEY,
+    body TEXT NOT NULL UNIQUE
+);
+CREATE TABLE IF NOT EXISTS partitions (
+    table_id INTEGER NOT NULL REFERENCES tables ON DELETE CASCADE,
+    vals TEXT NOT NULL,
+    segment INTEGER NOT NULL,
+    columns_id INTEGER REFERENCES column_lists,
+    body TEXT NOT NULL,
+    created REAL NOT NULL,
+    PRIMARY KEY (table_id, vals)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS jobs (
+    name TEXT PRIMARY KEY,
+    body TEXT NOT NULL
+);
+CREATE TABLE IF NOT EXISTS runs (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    job TEXT NOT NULL,
+    state TEXT NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS runs_of_job ON runs (job, sequence);
+CREATE INDEX IF NOT EXISTS runs_in_state ON runs (state, job);
+CREATE TABLE IF NOT EXISTS tags (
+    arn TEXT PRIMARY KEY,
+    body TEXT NOT NULL
+);
+"""
+
+
+def open_store(path: Path) -> sqlite3.Connection:
+    """Return the store at `path`, made where it is missing; `with store:` is a transaction.
+
+    With a write-ahead log a commit survives the end of the process without waiting for the disk.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    store = sqlite3.connect(path)
+    store.execute("PRAGMA journal_mode = WAL")
+    store.execute("PRAGMA synchronous = NORMAL")
+    store.execute("PRAGMA foreign_keys = ON")
+    store.execute("PRAGMA case_sensitive_like = ON")
+    store.executescript(_SCHEMA)
+    return store
+
+
+def dump(value: Any) -> str:
+    """Return the one text of a JSON value."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+
+
+load = json.loads

@@ -1,0 +1,193 @@
+"""The server as a process in the background: started, found, stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+
+from localaws import statedir
+from localaws.environment import server_environment
+from localaws.errors import LocalAwsError as LocalAwsError
+from localaws.orphans import end_processes_of
+from localaws.server import ask_health, check_port
+from localaws.settings import DEFAULT_PORT, Settings, endpoint_url
+
+_READY_SECONDS = 60.0
+_STOP_SECONDS = 20.0
+_POLL_SECONDS = 0.03
+_LOG_LINES = 12
+
+# The children of this process: a Popen that is dropped complains, one that is kept can be reaped.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+@dataclass(frozen=True)
+class ServerInfo:
+    """A local AWS that runs."""
+
+    pid: int
+    port: int
+    endpoint_url: str
+    started: bool = False
+    """Whether the call that returned this value started it."""
+
+
+def start(
+    state_dir: Path,
+    port: int | None = None,
+    *,
+    auth: bool = False,
+    seconds_per_minute: float = 60.0,
+) -> ServerInfo:
+    """Return the local AWS of a state folder, started in the background where it is not running.
+
+    `port` None is the default one, 0 any free one; a server that runs already keeps its own.
+    The rest is as in `Settings`. Raises LocalAwsError where the folder cannot be written, the
+    port is taken, the server dies at its start, or it runs on another port than the one asked.
+    """
+    folder = statedir.prepare(state_dir)
+    running = status(folder)
+    if running is not None:
+        return _on_port(running, port)
+    settings = Settings(
+        folder,
+        DEFAULT_PORT if port is None else port,
+        auth=auth,
+        seconds_per_minute=seconds_per_minute,
+    )
+    check_port(settings.host, settings.port)
+    return _wait_until_ready(_spawn(settings), folder)
+
+
+def status(state_dir: Path) -> ServerInfo | None:
+    """Return the local AWS that serves a state folder; None where none does.
+
+    A server that is just starting counts: the call waits for it.
+    """
+    folder = state_dir.expanduser().resolve()
+    deadline = time.monotonic() + _READY_SECONDS
+    while statedir.is_held(folder) and time.monotonic() < deadline:
+        info = _answering(folder)
+        if info is not None:
+            return info
+        time.sleep(_POLL_SECONDS)
+    return None
+
+
+def stop(state_dir: Path) -> bool:
+    """Stop the local AWS of a state folder and all that it started; return whether one ran.
+
+    The server saves its state and ends its children; one that does not end within the grace
+    period is killed. What a killed server left behind is ended as well.
+    Raises LocalAwsError where the server belongs to another user.
+    """
+    folder = state_dir.expanduser().resolve()
+    held = statedir.is_held(folder)
+    record = statedir.read_record(folder)
+    if held and record is not None:
+        _end(record.pid)
+    if folder.is_dir():
+        end_processes_of(folder)
+    return held
+
+
+def _on_port(running: ServerInfo, port: int | None) -> ServerInfo:
+    if port in (None, 0, running.port):
+        return running
+    raise LocalAwsError(
+        f"the local AWS of this folder runs on port {running.port} already, not on {port}.",
+        hint="use it there, or stop it first.",
+    )
+
+
+def _spawn(settings: Settings) -> subprocess.Popen[bytes]:
+    """Return the server's process, in a session of its own, writing to the folder's log."""
+    command = [sys.executable, "-P", "-m", "localaws", "serve"]
+    command += ["--state-dir", str(settings.state_dir), "--port", str(settings.port)]
+    command += ["--seconds-per-minute", str(settings.seconds_per_minute)]
+    command += ["--auth"] * settings.auth
+    with statedir.log_path(settings.state_dir).open("wb") as log:
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            cwd=settings.state_dir,
+            env=server_environment(settings, os.environ),
+            start_new_session=True,
+        )
+    _children[child.pid] = child
+    return child
+
+
+def _wait_until_ready(child: subprocess.Popen[bytes], folder: Path) -> ServerInfo:
+    deadline = time.monotonic() + _READY_SECONDS
+    while time.monotonic() < deadline:
+        info = _answering(folder)
+        if info is not None:
+            return ServerInfo(info.pid, info.port, info.endpoint_url, info.pid == child.pid)
+        if child.poll() is not None:
+            return _after_death(child, folder)
+        time.sleep(_POLL_SECONDS)
+    child.kill()
+    raise LocalAwsError(
+        f"the local AWS did not answer within {_READY_SECONDS:.0f} seconds.{_log_tail(folder)}",
+        hint=f"read {statedir.log_path(folder)}.",
+    )
+
+
+def _after_death(child: subprocess.Popen[bytes], folder: Path) -> ServerInfo:
+    """Return the server that was quicker than ours; raise where ours died of something else."""
+    _children.pop(child.pid, None)
+    other = status(folder)
+    if other is not None:
+        return other
+    raise LocalAwsError(
+        f"the local AWS ended at its start with exit code {child.returncode}.{_log_tail(folder)}",
+        hint=f"read {statedir.log_path(folder)}.",
+    )
+
+
+def _answering(folder: Path) -> ServerInfo | None:
+    """Return the server that the folder's record names, if that very server answers."""
+    record = statedir.read_record(folder)
+    if record is None:
+        return None
+    health = ask_health(record.host, record.port)
+    if health is None or (health["pid"], health["state_dir"]) != (record.pid, str(folder)):
+        return None
+    return ServerInfo(record.pid, record.port, endpoint_url(record.host, record.port))
+
+
+def _end(pid: int) -> None:
+    child = _children.pop(pid, None)
+    try:
+        process = psutil.Process(pid)
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(_STOP_SECONDS)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(_STOP_SECONDS)
+    except psutil.NoSuchProcess:
+        pass
+    except psutil.AccessDenied as error:
+        raise LocalAwsError(
+            f"process {pid} belongs to another user.", hint="stop it as that user."
+        ) from error
+    if child is not None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(1)
+
+
+def _log_tail(folder: Path) -> str:
+    lines = statedir.log_path(folder).read_text(errors="replace").splitlines()[-_LOG_LINES:]
+    return " Its last lines:\n" + "\n".join(lines) if lines else ""
