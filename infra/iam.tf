@@ -39,23 +39,31 @@ resource "aws_iam_role_policy" "glue" {
         Resource = [for prefix in [local.silver.prefix, local.temporary_prefix] : "${local.raw_data_bucket_arn}/${prefix}*"]
       },
       {
-        Sid       = "ListData"
-        Effect    = "Allow"
-        Action    = ["s3:ListBucket"]
-        Resource  = [local.raw_data_bucket_arn]
-        Condition = { StringLike = { "s3:prefix" = [for prefix in [local.bronze.prefix, local.silver.prefix, local.temporary_prefix] : "${prefix}*"] } }
+        # For the whole bucket: under a condition on the prefix, S3 answers 403 instead of 404
+        # for an object that does not exist, and the job must tell the two apart.
+        Sid      = "ListData"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = [local.raw_data_bucket_arn]
       },
       {
-        Sid      = "ReadCatalog"
+        Sid      = "ReadPartitions"
         Effect   = "Allow"
-        Action   = ["glue:GetDatabase", "glue:GetTable", "glue:GetPartition", "glue:GetPartitions", "glue:BatchGetPartition"]
+        Action   = ["glue:GetTable", "glue:GetPartitions"]
         Resource = setunion(local.bronze_arns, local.silver_arns)
       },
       {
-        Sid      = "RegisterSilverPartitions"
+        Sid      = "RegisterSilver"
         Effect   = "Allow"
-        Action   = ["glue:BatchCreatePartition", "glue:BatchDeletePartition", "glue:UpdatePartition"]
+        Action   = ["glue:BatchCreatePartition", "glue:BatchDeletePartition"]
         Resource = local.silver_arns
+      },
+      {
+        # Spark looks for these two when it first touches the catalog.
+        Sid      = "StartSpark"
+        Effect   = "Allow"
+        Action   = ["glue:GetDatabase"]
+        Resource = concat([local.catalog_arn], [for name in ["default", "global_temp"] : "arn:aws:glue:${var.region}:${local.account_id}:database/${name}"])
       },
       {
         Sid      = "WriteLog"
@@ -145,14 +153,14 @@ resource "aws_iam_role_policy" "host" {
         Resource = ["${local.raw_data_bucket_arn}/${local.bronze.prefix}*"]
       },
       {
-        Sid       = "ListBronzeAndArtifacts"
-        Effect    = "Allow"
-        Action    = ["s3:ListBucket"]
-        Resource  = [local.raw_data_bucket_arn]
-        Condition = { StringLike = { "s3:prefix" = [for prefix in [local.artifact_prefix, local.bronze.prefix] : "${prefix}*"] } }
+        # For the whole bucket, as above: the ingestion asks for objects that may not exist.
+        Sid      = "ListData"
+        Effect   = "Allow"
+        Action   = ["s3:ListBucket"]
+        Resource = [local.raw_data_bucket_arn]
       },
       {
-        Sid      = "RegisterBronzePartitions"
+        Sid      = "RegisterBronze"
         Effect   = "Allow"
         Action   = ["glue:GetTable", "glue:GetPartitions", "glue:BatchCreatePartition", "glue:BatchDeletePartition"]
         Resource = local.bronze_arns

@@ -1,0 +1,261 @@
+"""Terraform on this machine: the program, a provider mirror, deployments on local AWS servers."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import boto3
+import pytest
+
+from b3pipeline.config import Config, parse_outputs
+from localaws import process
+
+ROOT = Path(__file__).resolve().parents[2]
+REGION = "us-east-1"
+MIRROR = "registry.terraform.io"
+
+
+@dataclass(frozen=True)
+class Terraform:
+    """The configuration in a folder of its own, initialised; the checkout stays as it is."""
+
+    folder: Path
+    environment: dict[str, str]
+
+    def run(
+        self, *arguments: str, env: dict[str, str] | None = None, check: bool = True
+    ) -> subprocess.CompletedProcess[str]:
+        """Return a finished `terraform` command; where `check` is set it must have succeeded."""
+        done = subprocess.run(
+            ["terraform", *arguments],
+            cwd=self.folder,
+            env=self.environment | (env or {}),
+            capture_output=True,
+            text=True,
+            timeout=280,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            pytest.fail(f"terraform {' '.join(arguments)}\n{done.stdout[-4000:]}\n{done.stderr}")
+        return done
+
+    def evaluate(self, expressions: list[str], *variables: str) -> list[Any]:
+        """Return what expressions of the configuration are worth with these variables set."""
+        given = [f"-var={variable}" for variable in variables]
+        done = subprocess.run(
+            ["terraform", "console", "-no-color", *given],
+            cwd=self.folder,
+            env=self.environment,
+            input=f"jsonencode([{', '.join(expressions)}])",
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        values: list[Any] = json.loads(json.loads(done.stdout))
+        return values
+
+
+@dataclass(frozen=True)
+class Account:
+    """A fresh local AWS, as one identity of it."""
+
+    endpoint_url: str
+    access_key: str = "test"
+    secret_key: str = "test"
+    session_token: str = ""
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables under which any AWS tool works as this identity."""
+        variables = {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+        }
+        return variables | ({"AWS_SESSION_TOKEN": self.session_token} * bool(self.session_token))
+
+    def client(self, service: str) -> Any:
+        """Return a boto3 client of this identity."""
+        return boto3.client(
+            service,
+            endpoint_url=self.endpoint_url,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            aws_session_token=self.session_token or None,
+            region_name=REGION,
+        )
+
+    @property
+    def account_id(self) -> str:
+        return str(self.client("sts").get_caller_identity()["Account"])
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One state of Terraform in one account."""
+
+    terraform: Terraform
+    account: Account
+    state: Path
+    variables: tuple[str, ...] = ()
+
+    def run(self, verb: str, *arguments: str, check: bool = True) -> Any:
+        """Return a finished plan, apply or destroy of this deployment."""
+        given = [f"-var={variable}" for variable in self.variables]
+        return self.terraform.run(
+            verb,
+            "-input=false",
+            "-no-color",
+            f"-state={self.state}",
+            *given,
+            *arguments,
+            env=self.account.environment,
+            check=check,
+        )
+
+    def apply(self, *arguments: str, check: bool = True) -> Any:
+        """Return a finished apply."""
+        return self.run("apply", "-auto-approve", *arguments, check=check)
+
+    def planned_changes(self) -> dict[str, dict[str, Any]]:
+        """Return, by address, what a plan would change now: the `change` of Terraform's JSON."""
+        plan = self.state.with_suffix(".plan")
+        self.run("plan", f"-out={plan}")
+        shown = self.terraform.run("show", "-json", str(plan), env=self.account.environment)
+        return {
+            change["address"]: change["change"]
+            for change in json.loads(shown.stdout)["resource_changes"]
+            if change["mode"] == "managed" and change["change"]["actions"] != ["no-op"]
+        }
+
+    def addresses(self) -> list[str]:
+        """Return the addresses of the resources in the state, data sources left out."""
+        listed = self.terraform.run("state", "list", f"-state={self.state}").stdout.split()
+        return [address for address in listed if not address.startswith("data.")]
+
+    def config(self) -> Config:
+        """Return the configuration that Terraform's outputs give, for the target `aws`."""
+        answer = self.terraform.run("output", "-json", f"-state={self.state}")
+        return parse_outputs(answer.stdout, "aws")
+
+
+@pytest.fixture(scope="session")
+def build_artifacts() -> ModuleType:
+    """Return `scripts/build_artifacts.py` as a module."""
+    path = ROOT / "scripts" / "build_artifacts.py"
+    spec = importlib.util.spec_from_file_location("build_artifacts", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def artifacts(tmp_path_factory: pytest.TempPathFactory, build_artifacts: ModuleType) -> Path:
+    """Return a folder with everything that `make artifacts` builds."""
+    folder = tmp_path_factory.mktemp("build") / "artifacts"
+    build_artifacts.build(ROOT, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def mirror() -> Path:
+    """Return the folder of a provider mirror; skip where the machine has no Terraform or none."""
+    if shutil.which("terraform") is None:
+        pytest.skip("Terraform is not installed")
+    found = _find_mirror(Path("/"), depth=4)
+    if found is None:
+        pytest.skip(f"no provider mirror: no folder {MIRROR} with hashicorp/aws on this machine")
+    return found
+
+
+def _find_mirror(top: Path, depth: int) -> Path | None:
+    """Return the parent of a folder `registry.terraform.io` that holds the provider of AWS.
+
+    The nearest to the top wins; what cannot be a place of installed software is left out.
+    """
+    skipped = {"proc", "sys", "dev", "run", "tmp", "lost+found"}
+    level = [top]
+    for _ in range(depth):
+        below: list[Path] = []
+        for folder in level:
+            if (folder / MIRROR / "hashicorp" / "aws").is_dir():
+                return folder
+            try:
+                with os.scandir(folder) as entries:
+                    names = [e.name for e in entries if e.is_dir(follow_symlinks=False)]
+            except OSError:
+                continue
+            below += [folder / name for name in names if name not in skipped]
+        level = below
+    return None
+
+
+@pytest.fixture(scope="session")
+def terraform(mirror: Path, artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Terraform:
+    """Return the configuration of `infra/`, copied with what it reads, and initialised."""
+    project = tmp_path_factory.mktemp("project")
+    _copy_configuration(project)
+    (project / "build").mkdir()
+    (project / "build" / "artifacts").symlink_to(artifacts, target_is_directory=True)
+    settings = project / "terraform.rc"
+    settings.write_text(
+        f'provider_installation {{\n  filesystem_mirror {{\n    path = "{mirror}"\n  }}\n}}\n'
+    )
+    made = Terraform(project / "infra", _clean_environment(settings))
+    made.run("init", "-input=false", "-no-color", "-lockfile=readonly")
+    return made
+
+
+def _copy_configuration(project: Path) -> None:
+    made_by_terraform = shutil.ignore_patterns(
+        ".terraform", "*.tfstate*", "*.tfvars", "outputs.json"
+    )
+    shutil.copytree(ROOT / "infra", project / "infra", ignore=made_by_terraform)
+    sql = Path("src") / "b3pipeline" / "sql"
+    shutil.copytree(ROOT / sql, project / sql)
+
+
+def _clean_environment(settings: Path) -> dict[str, str]:
+    """Return the environment without anybody's account, variables or plugin cache."""
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "TF_"))
+    }
+    return kept | {
+        "TF_CLI_CONFIG_FILE": str(settings),
+        "TF_IN_AUTOMATION": "1",
+        "CHECKPOINT_DISABLE": "1",
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
+
+
+@pytest.fixture(scope="module")
+def new_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Account]]:
+    """Return a maker of fresh local AWS servers that enforce IAM policies; each test module
+    ends its own.
+    """
+    folders: list[Path] = []
+
+    def make() -> Account:
+        folders.append(tmp_path_factory.mktemp("localaws"))
+        return Account(process.start(folders[-1], 0, auth=True).endpoint_url)
+
+    yield make
+    for folder in folders:
+        process.stop(folder)

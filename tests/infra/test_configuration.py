@@ -1,0 +1,113 @@
+"""What Terraform says of `infra/` without making anything."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from b3pipeline.names import Names
+
+INFRA = Path(__file__).resolve().parents[2] / "infra"
+
+PLAN = """\
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+run "plan" {
+  command = plan
+}
+"""
+
+
+def test_every_file_is_formatted(terraform) -> None:
+    """`terraform fmt` would change nothing."""
+    answer = terraform.run("fmt", "-check", "-recursive", "-diff", check=False)
+
+    assert answer.stdout == ""
+    assert answer.returncode == 0
+
+
+def test_the_configuration_is_valid(terraform) -> None:
+    """`terraform validate` finds neither an error nor a warning."""
+    answer = json.loads(terraform.run("validate", "-json").stdout)
+
+    assert answer["diagnostics"] == []
+
+
+@pytest.mark.slow
+def test_both_modes_plan_as_they_must_on_a_mocked_provider(terraform) -> None:
+    """`terraform test` passes: own account, restricted account, refused inputs."""
+    answer = terraform.run("test", "-no-color", check=False)
+
+    assert answer.returncode == 0, answer.stdout[-6000:]
+    assert "23 passed, 0 failed" in answer.stdout
+
+
+def test_missing_artifacts_are_named_with_the_command_that_builds_them(
+    terraform, tmp_path: Path
+) -> None:
+    """A plan in a fresh clone says `make artifacts` instead of a stack of file errors."""
+    broken = tmp_path / "infra"
+    broken.mkdir()
+    for path in terraform.folder.iterdir():
+        (broken / path.name).symlink_to(path)
+    (tmp_path / "src").symlink_to(terraform.folder.parent / "src")
+    test = (
+        'mock_provider "aws" {\n  source = "./tests/mocks"\n}\nrun "plan" {\n  command = plan\n}\n'
+    )
+    (broken / "tests").unlink()
+    (broken / "tests").mkdir()
+    (broken / "tests" / "mocks").symlink_to(terraform.folder / "tests" / "mocks")
+    (broken / "tests" / "plan.tftest.hcl").write_text(PLAN)
+
+    answer = type(terraform)(broken, terraform.environment).run("test", "-no-color", check=False)
+
+    assert answer.returncode == 1
+    assert answer.stderr.count("Error:") == 1
+    assert "run `make\nartifacts`" in answer.stderr
+
+
+def test_the_tables_of_terraform_are_those_of_the_package(build_artifacts: ModuleType) -> None:
+    """`infra/tables.json` says what the schema says; `build_artifacts.py --tables` writes it."""
+    written = json.loads((INFRA / "tables.json").read_text())
+
+    assert written == build_artifacts.table_definitions()
+
+
+def test_the_lock_file_pins_the_one_provider() -> None:
+    """The committed lock file names the AWS provider of the 5.100 series and no other."""
+    lock = (INFRA / ".terraform.lock.hcl").read_text()
+
+    assert lock.count("provider ") == 1
+    assert 'version     = "5.100.' in lock
+
+
+def test_names_follow_project_and_environment_as_in_the_package(terraform) -> None:
+    """Terraform and `names.py` spell the resources of another project alike."""
+    names = Names("quotes", "prod")
+    wanted = {
+        "local.lambda_name": names.lambda_function,
+        "local.glue_job_name": names.glue_job,
+        "local.workgroup_name": names.workgroup,
+        "local.database_name": names.database,
+    }
+
+    found = terraform.evaluate(list(wanted), "project_name=quotes", "environment=prod")
+
+    assert found == list(wanted.values())
+
+
+@pytest.mark.parametrize("example", ["terraform.tfvars.example", "academy.tfvars.example"])
+def test_an_example_sets_variables_that_exist(example: str) -> None:
+    """Every variable that an example sets or offers is declared."""
+    declared = (INFRA / "variables.tf").read_text()
+    lines = [line.lstrip("# ") for line in (INFRA / example).read_text().splitlines()]
+
+    named = [line.split("=")[0].strip() for line in lines if " = " in line]
+
+    assert named
+    assert [name for name in named if f'variable "{name}"' not in declared] == []
