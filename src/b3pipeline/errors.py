@@ -64,3 +64,7 @@ class SandboxError(B3Error):
 
 class NotebookError(B3Error):
     """A notebook failed, or was given a parameter that it does not have."""
+
+
+class PlotError(B3Error):
+    """A frame cannot be drawn: it has no rows, or lacks a column."""

@@ -1,0 +1,212 @@
+"""Plots of prices and returns: closes with their mean, growth, candles, months."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from b3pipeline.plots import style
+from b3pipeline.plots.style import BLACK, BLUE, GREY, INK, PALE, VERMILION
+
+
+def closes_with_ma5(frame: pd.DataFrame, *, simulated: bool = False, columns: int = 2) -> Axes:
+    """Return the first Axes of a figure with a panel a ticker: close and five-session mean, R$.
+
+    `frame` is what the query `closes_with_ma5` returns: trade_date, ticker, close_price,
+    close_ma_5. The figure's title says who gained and who lost most from first to last close.
+    """
+    wanted = ["trade_date", "ticker", "close_price", "close_ma_5"]
+    data = style.require(frame, wanted, "the query closes_with_ma5").sort_values("trade_date")
+    tickers = sorted(data["ticker"].unique())
+    columns = min(columns, len(tickers))
+    rows = math.ceil(len(tickers) / columns)
+    with plt.rc_context(style.STYLE):
+        size = (style.WIDTH, 0.9 + (1.5 if rows > 1 else 3.0) * rows)
+        grid = plt.subplots(
+            rows, columns, figsize=size, sharex=True, squeeze=False, layout="constrained"
+        )[1]
+    panels: list[Axes] = list(grid.flat)
+    for ax, ticker in zip(panels, tickers, strict=False):
+        _close_panel(ax, data[data["ticker"] == ticker], str(ticker))
+    for ax in panels[len(tickers) :]:
+        ax.set_visible(False)
+    for ax in panels[max(len(tickers) - columns, 0) : len(tickers)]:
+        style.label_dates(ax, data["trade_date"])
+        ax.set_xlabel("")
+        ax.tick_params(labelbottom=True)
+    words = [("close", BLUE), ("mean of five sessions", VERMILION), ("R$", INK)]
+    style.state_finding(
+        panels[0],
+        _gains(style.wide(data, "close_price")),
+        [*words, (style.span(data["trade_date"]), INK)],
+        simulated=simulated,
+    )
+    return panels[0]
+
+
+def _close_panel(ax: Axes, data: pd.DataFrame, ticker: str) -> None:
+    ax.plot(data["trade_date"], data["close_price"], color=BLUE, lw=1.1, label="close")
+    ax.plot(data["trade_date"], data["close_ma_5"], color=VERMILION, lw=1.7, label="mean of five")
+    change = data["close_price"].iloc[-1] / data["close_price"].iloc[0] - 1
+    ax.set_title(f"{ticker}  {style.percent(change)}", fontsize=10.5, loc="left", pad=3)
+    ax.set_ylabel("R$")
+    ax.yaxis.set_major_locator(MaxNLocator(4))
+    ax.margins(x=0.02)
+
+
+def _gains(closes: pd.DataFrame) -> str:
+    change = closes.apply(lambda c: c.dropna().iloc[-1] / c.dropna().iloc[0] - 1).sort_values()
+    best, worst = str(change.index[-1]), str(change.index[0])
+    if len(change) == 1:
+        return f"{best} {_moved(change.iloc[0])}"
+    return (
+        f"{best} did best, {style.percent(change.iloc[-1])}; "
+        f"{worst} worst, {style.percent(change.iloc[0])}"
+    )
+
+
+def _moved(change: float) -> str:
+    size = style.percent(abs(change), signed=False)
+    return f"gained {size}" if change >= 0 else f"lost {size}"
+
+
+def cumulative_returns(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
+    """Return Axes with the growth of each share and of the equal-weight basket, in %.
+
+    `frame` is what the query `cumulative_return` returns: trade_date, ticker, cumulative_return,
+    basket_return. The best and the worst share are coloured, the basket is black.
+    """
+    wanted = ["trade_date", "ticker", "cumulative_return", "basket_return"]
+    data = style.require(frame, wanted, "the query cumulative_return")
+    shares = style.wide(data, "cumulative_return")
+    basket = data.groupby("trade_date")["basket_return"].first().sort_index()
+    last = shares.ffill().iloc[-1].sort_values()
+    best, worst = last.index[-1], last.index[0]
+    colours = {worst: VERMILION, best: BLUE}
+    ax = style.new_axes(height=max(4.2, 1.3 + 0.2 * len(last)))
+    ax.axhline(0, color=GREY, lw=0.8)
+    for ticker in shares:
+        colour = colours.get(ticker, PALE)
+        ax.plot(shares.index, shares[ticker], color=colour, lw=1.8 if ticker in colours else 1.0)
+    ax.plot(basket.index, basket, color=BLACK, lw=2.4)
+    ax.set_ylabel("return since the first session, %")
+    style.percent_axis(ax)
+    style.label_dates(ax, data["trade_date"])
+    ax.margins(x=0)
+    others = [("best", BLUE), ("worst", VERMILION), ("the others", GREY)]
+    words = [("equal-weight basket", BLACK), *others[: len(last)]]
+    style.state_finding(ax, _growth(last, float(basket.iloc[-1])), words, simulated=simulated)
+    ends = {
+        str(name): (shares.index[-1], value, f"{name} {style.percent(value, 0)}",
+                    colours.get(name, GREY))
+        for name, value in last.items()
+    }  # fmt: skip
+    ends["basket"] = (
+        basket.index[-1], basket.iloc[-1], f"basket {style.percent(basket.iloc[-1], 0)}", BLACK
+    )  # fmt: skip
+    style.label_ends(ax, ends)
+    return ax
+
+
+def _growth(last: pd.Series[float], basket: float) -> str:
+    if len(last) == 1:
+        return f"{last.index[0]} {_moved(last.iloc[0])}"
+    return (
+        f"{last.index[-1]} made {style.percent(last.iloc[-1])}, {last.index[0]} "
+        f"{style.percent(last.iloc[0])}, the basket {style.percent(basket)}"
+    )
+
+
+def candlestick(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
+    """Return the upper Axes of a figure for one ticker: candles in R$ over volume in millions.
+
+    `frame` is what the query `candles` returns: trade_date, ticker, open_price, high_price,
+    low_price, close_price, total_volume. A hollow candle closed above its opening, a filled one
+    below. Sessions stand side by side, without holes for weekends.
+    """
+    wanted = [
+        "trade_date", "ticker", "open_price", "high_price", "low_price", "close_price",
+        "total_volume",
+    ]  # fmt: skip
+    data = style.require(frame, wanted, "the query candles").sort_values("trade_date")
+    with plt.rc_context(style.STYLE):
+        figure, panels = plt.subplots(
+            2, 1, figsize=(style.WIDTH, 5.0), sharex=True, layout="constrained",
+            height_ratios=[3, 1],
+        )  # fmt: skip
+    upper: Axes = panels[0]
+    lower: Axes = panels[1]
+    rose = (data["close_price"] >= data["open_price"]).to_numpy()
+    _candles(upper, data, rose)
+    lower.bar(
+        np.arange(len(data)), data["total_volume"] / 1e6, width=0.7,
+        color=np.where(rose, style.SKY, VERMILION),
+    )  # fmt: skip
+    upper.set_ylabel("price, R$")
+    lower.set_ylabel("volume,\nmillion shares")
+    style.session_ticks(lower, pd.DatetimeIndex(data["trade_date"]))
+    closes = data["close_price"]
+    finding = (
+        f"{data['ticker'].iloc[0]} {_moved(closes.iloc[-1] / closes.iloc[0] - 1)}, "
+        f"between R$ {data['low_price'].min():,.2f} and R$ {data['high_price'].max():,.2f}"
+    )
+    words = [("closed higher", BLUE), ("closed lower", VERMILION)]
+    style.state_finding(upper, finding, words, simulated=simulated)
+    figure.align_ylabels()
+    return upper
+
+
+def _candles(ax: Axes, data: pd.DataFrame, rose: NDArray[np.bool_]) -> None:
+    x = np.arange(len(data))
+    opened, closed = data["open_price"].to_numpy(), data["close_price"].to_numpy()
+    bottom, top = np.minimum(opened, closed), np.maximum(opened, closed)
+    edge = np.where(rose, BLUE, VERMILION)
+    ax.vlines(x, data["low_price"], bottom, color=edge, lw=1.0)
+    ax.vlines(x, top, data["high_price"], color=edge, lw=1.0)
+    # A candle that opened where it closed keeps a hairline of a body.
+    height = np.maximum(top - bottom, (data["high_price"].max() - data["low_price"].min()) / 600)
+    face = np.where(rose, "white", VERMILION)
+    ax.bar(x, height, width=0.7, bottom=bottom, color=face, edgecolor=edge, linewidth=1.0)
+    ax.set_xlim(-1, len(data))
+    ax.set_ylim(data["low_price"].min() * 0.995, data["high_price"].max() * 1.005)
+
+
+def monthly_returns(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
+    """Return Axes with a table of tickers and months, each cell its return in %.
+
+    `frame` is what the query `monthly` returns; trade_month, ticker, monthly_return are drawn.
+    Blue is a gain, red a loss; the deeper, the larger.
+    """
+    data = style.require(frame, ["trade_month", "ticker", "monthly_return"], "the query monthly")
+    data = data.dropna(subset="monthly_return")
+    table = style.wide(data, "monthly_return", "trade_month").T
+    ax = style.new_axes(height=1.4 + 0.34 * len(table))
+    limit = float(np.nanmax(np.abs(table.to_numpy(dtype=float)))) or 0.01
+    style.heat_map(
+        ax, table * 100, colours=style.DIVERGING, limits=(-limit * 100, limit * 100),
+        text="{:+.1f}" if table.shape[1] <= 12 else "{:+.0f}",
+    )  # fmt: skip
+    style.session_ticks(ax, pd.DatetimeIndex(table.columns))
+    ax.set_yticks(range(len(table)), list(table.index))
+    ax.set_ylabel("ticker")
+    ax.set_xlabel(f"month, {_months(table.columns)}")
+    best, worst = data["monthly_return"].idxmax(), data["monthly_return"].idxmin()
+    finding = f"Best: {_month_of(data.loc[best])}; worst: {_month_of(data.loc[worst])}"
+    style.state_finding(ax, finding, [("return of each month, %", INK)], simulated=simulated)
+    return ax
+
+
+def _months(months: pd.Index[Any]) -> str:
+    first, last = pd.Timestamp(months.min()), pd.Timestamp(months.max())
+    return f"{first:%b %Y}" if first == last else f"{first:%b %Y} to {last:%b %Y}"
+
+
+def _month_of(row: Any) -> str:
+    return f"{row['ticker']} in {row['trade_month']:%b %Y}, {style.percent(row['monthly_return'])}"
