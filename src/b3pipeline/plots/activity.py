@@ -120,7 +120,7 @@ def _gap_finding(missed: pd.DataFrame) -> str:
     longest_row: Any = missed.loc[missed["missed_sessions"].idxmax()]
     count = int(longest_row["missed_sessions"])
     return (
-        f"{longest_row['ticker']} missed {count} {'session' if count == 1 else 'sessions'} "
+        f"{longest_row['ticker']} missed {style.count(count, 'session')} "
         f"before {style.day(longest_row['trade_date'])}, the longest gap"
     )
 
@@ -160,8 +160,7 @@ def completeness(
 def _completeness_finding(held: pd.DataFrame) -> str:
     gone = (~held).sum(axis=1).sort_values(ascending=False)
     if gone.iloc[0] == 0:
-        return f"Complete: all {held.size:,} partitions of {len(held)} tickers are there"
+        return f"Complete: all {held.size:,} partitions of {style.count(len(held), 'ticker')}"
     worst, count = gone.index[0], int(gone.iloc[0])
-    return (
-        f"{int(gone.sum()):,} of {held.size:,} partitions are missing, {count:,} of them of {worst}"
-    )
+    whole = f"{int(gone.sum()):,} of {held.size:,} partitions"
+    return f"Missing: {whole}, {count:,} of them of {worst}"

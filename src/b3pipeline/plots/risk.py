@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from b3pipeline.errors import PlotError
 from b3pipeline.plots import style
 from b3pipeline.plots.style import BLUE, GREY, INK, PALE, VERMILION
 
@@ -53,7 +54,11 @@ def rolling_volatility(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
     """
     wanted = ["trade_date", "ticker", "volatility"]
     data = style.require(frame, wanted, "the query rolling_volatility").dropna()
-    data = style.require(data, wanted, "the query rolling_volatility, over 22 sessions or more")
+    if data.empty:
+        raise PlotError(
+            "every volatility is null.",
+            hint="ask for 22 sessions or more: 21 returns make the first.",
+        )
     lines = style.wide(data, "volatility")
     mean = lines.mean().sort_values()
     wildest, calmest = mean.index[-1], mean.index[0]

@@ -22,7 +22,7 @@ def event_costs(frame: pd.DataFrame) -> Axes:
     ax.barh(data["design"], data["usd"], color=[VERMILION, BLUE], height=0.6)
     rows: list[Any] = list(data.itertuples(index=False))
     for index, row in enumerate(rows):
-        runs = f"{row.runs:,.0f} {'run' if row.runs == 1 else 'runs'}"
+        runs = style.count(int(row.runs), "run")
         _write_beside(ax, row.usd, index, f"USD {row.usd:,.2f}, {runs}, {_duration(row.hours)}",
                       data["usd"].max())  # fmt: skip
     ax.invert_yaxis()

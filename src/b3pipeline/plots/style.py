@@ -164,6 +164,11 @@ def day(date: pd.Timestamp) -> str:
     return f"{date.day} {date:%b %Y}"
 
 
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where it is not one: 1 run, 2,500 runs."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def percent(value: float, digits: int = 1, *, signed: bool = True) -> str:
     """Return a fraction as percent, its sign shown unless it is zero: +23.4%, −5.0%, 0%."""
     rounded = round(value * 100, digits) or 0.0
