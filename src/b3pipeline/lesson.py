@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING, Any
 
 from IPython.display import Code
 
-from b3pipeline import sandbox
+from b3pipeline import lake, names, sandbox
 from b3pipeline.aws import Cloud, connect
 from b3pipeline.checks import java_home
 from b3pipeline.config import check_target, project_root
-from b3pipeline.errors import ConfigError
+from b3pipeline.errors import ConfigError, StorageError
+from b3pipeline.sources.sample_stocks import STOCKS
+from b3pipeline.sql import load_sql
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
+
+SECTORS = {stock.ticker: stock.sector for stock in STOCKS.values()}
+"""Line of business of the tickers of the tutorial."""
 
 JOB = "glue/refine_job.py"
 LAMBDA = "src/lambda/start_glue_job/handler.py"
@@ -34,6 +39,29 @@ def open_cloud(target: str = "local") -> Cloud:
     return connect(target)
 
 
+def need_batch(cloud: Cloud) -> lake.BatchManifest:
+    """Return the largest batch that bronze holds; raise StorageError where there is none."""
+    batches = lake.list_manifests(cloud)
+    if not batches:
+        raise StorageError(
+            f"bronze holds no batch yet: s3://{cloud.config.raw_data_bucket}/"
+            f"{names.MANIFEST_PREFIX} is empty.",
+            hint="run notebook 02 first, or `b3 ingest`.",
+        )
+    return max(batches, key=lambda batch: batch.objects)
+
+
+def need_silver(cloud: Cloud) -> lake.BatchManifest:
+    """Return the largest batch, once silver holds partitions; raise StorageError where not."""
+    batch = need_batch(cloud)
+    if not lake.list_partitions(cloud, names.SILVER_TABLE):
+        raise StorageError(
+            f"{names.SILVER_TABLE} has no partition yet.",
+            hint="run notebook 03 first, or `b3 refine`.",
+        )
+    return batch
+
+
 def show_source(path: str, *functions: str) -> Code:
     """Return functions of a file of the project as they stand there, or the whole file.
 
@@ -43,6 +71,11 @@ def show_source(path: str, *functions: str) -> Code:
     if functions:
         text = "\n\n\n".join(_function_source(path, text, name) for name in functions)
     return Code(text, language="python")  # type: ignore[no-untyped-call]
+
+
+def show_sql(name: str) -> Code:
+    """Return a packaged query as it stands in its file; raise QueryError for an unknown name."""
+    return Code(load_sql(name), language="sql")  # type: ignore[no-untyped-call]
 
 
 def _function_source(path: str, text: str, name: str) -> str:

@@ -15,6 +15,7 @@ from b3pipeline.lake.catalog import (
 from b3pipeline.lake.manifest import (
     BatchManifest,
     Gap,
+    list_manifests,
     new_batch_id,
     read_manifest,
     write_manifest,
@@ -29,6 +30,7 @@ __all__ = [
     "check_table",
     "decode_partition",
     "encode_partition",
+    "list_manifests",
     "list_partitions",
     "new_batch_id",
     "put_objects",

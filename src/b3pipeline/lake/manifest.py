@@ -15,7 +15,7 @@ import obstore
 from b3pipeline import names
 from b3pipeline.aws import Cloud
 from b3pipeline.errors import StorageError
-from b3pipeline.lake.storage import get_objects, open_store, storage_errors
+from b3pipeline.lake.storage import get_objects, list_keys, open_store, storage_errors
 
 VERSION = 1
 _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
@@ -140,6 +140,17 @@ def read_manifest(cloud: Cloud, batch: str) -> BatchManifest:
     key = batch.removeprefix(f"s3://{bucket}/") if "/" in batch else names.manifest_key(batch)
     [manifest] = get_objects(cloud, [key], lambda _, body: BatchManifest.from_json(body, bucket))
     return manifest
+
+
+def list_manifests(cloud: Cloud) -> list[BatchManifest]:
+    """Return the manifest of every batch in the bucket, oldest first."""
+    bucket = cloud.config.raw_data_bucket
+    keys = [
+        key
+        for key in list_keys(cloud, names.MANIFEST_PREFIX)
+        if key.endswith(names.MANIFEST_SUFFIX)
+    ]
+    return get_objects(cloud, keys, lambda _, body: BatchManifest.from_json(body, bucket))
 
 
 def html_rows(rows: Mapping[str, str]) -> str:

@@ -98,7 +98,7 @@ def stored_partitions(
     where the bucket is missing or cannot be listed.
     """
     found = []
-    for key in _keys_from(cloud, prefix, f"{prefix}dt={start or ''}"):
+    for key in list_keys(cloud, prefix, f"{prefix}dt={start or ''}"):
         partition = names.partition_of(key)
         if partition is None or not key.endswith(f"/{names.DATA_FILE}"):
             continue
@@ -177,7 +177,8 @@ def in_parallel(act: Callable[[T], R], items: Iterable[T], workers: int = WORKER
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _keys_from(cloud: Cloud, prefix: str, offset: str) -> Iterator[str]:
+def list_keys(cloud: Cloud, prefix: str, offset: str | None = None) -> Iterator[str]:
+    """Yield the keys below `prefix` in their order, those after `offset` where one is given."""
     store = open_store(cloud)
     with storage_errors(cloud.config.raw_data_bucket):
         for page in obstore.list(store, prefix, offset=offset, chunk_size=LIST_PAGE):
