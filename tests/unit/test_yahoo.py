@@ -117,7 +117,7 @@ def test_a_broken_answer_may_be_tried_again(source, yahoo_server, yahoo, status,
 
 
 def test_a_failure_is_forgotten_at_the_next_fetch(source, yahoo_server, yahoo, petr4):
-    """yfinance keeps failed answers for old ranges; a new fetch must ask again."""
+    """The library keeps failed answers for old ranges; a new fetch must ask again."""
     yahoo_server.answers["PETR4.SA"] = [yahoo.Answer(200, "<html>Will be right back</html>"), petr4]
     assert source.fetch(["PETR4"], START, END).failures
     assert source.fetch(["PETR4"], START, END).failures == ()
