@@ -82,18 +82,18 @@ def status(state_dir: Path) -> ServerInfo | None:
     return None
 
 
-def stop(state_dir: Path) -> bool:
+def stop(state_dir: Path, *, grace_seconds: float = _STOP_SECONDS) -> bool:
     """Stop the local AWS of a state folder and all that it started; return whether one ran.
 
-    The server saves its state and ends its children; one that does not end within the grace
-    period is killed. What a killed server left behind is ended as well.
+    The server saves its state and ends its children; one that does not end within
+    `grace_seconds` is killed. What a killed server left behind is ended as well.
     Raises LocalAwsError where the server belongs to another user.
     """
     folder = state_dir.expanduser().resolve()
     held = statedir.is_held(folder)
     record = statedir.read_record(folder)
     if held and record is not None:
-        _end(record.pid)
+        _end(record.pid, grace_seconds)
     if folder.is_dir():
         end_processes_of(folder)
     return held
@@ -167,13 +167,13 @@ def _answering(folder: Path) -> ServerInfo | None:
     return ServerInfo(record.pid, record.port, endpoint_url(record.host, record.port))
 
 
-def _end(pid: int) -> None:
+def _end(pid: int, grace_seconds: float) -> None:
     child = _children.pop(pid, None)
     try:
         process = psutil.Process(pid)
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(_STOP_SECONDS)
+            process.wait(grace_seconds)
         except psutil.TimeoutExpired:
             process.kill()
             process.wait(_STOP_SECONDS)

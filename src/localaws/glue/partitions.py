@@ -173,11 +173,15 @@ class Partitions:
             return None, body
         rest = {name: value for name, value in storage.items() if name != "Columns"}
         columns = dump(storage["Columns"])
-        self._store.execute("INSERT OR IGNORE INTO column_lists (body) VALUES (?)", (columns,))
-        (number,) = self._store.execute(
-            "SELECT id FROM column_lists WHERE body = ?", (columns,)
-        ).fetchone()
+        known = self._store.execute("SELECT id FROM column_lists WHERE body = ?", (columns,))
+        row = known.fetchone()
+        number = row[0] if row else self._new_column_list(columns)
         return number, {**body, "StorageDescriptor": rest}
+
+    def _new_column_list(self, columns: str) -> int | None:
+        return self._store.execute(
+            "INSERT INTO column_lists (body) VALUES (?)", (columns,)
+        ).lastrowid
 
     def _select(
         self, table: Table, where: Condition, limit: int = -1, *, with_columns: bool = True

@@ -1,0 +1,160 @@
+"""The server as a process: started, found, stopped, and clear about what stands in its way."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import psutil
+import pytest
+
+from localaws import process
+
+
+def test_a_second_start_finds_the_first(local_server):
+    """There is one server a folder: who starts it again is told where it is."""
+    server = local_server()
+    again = process.start(server.state_dir, port=0)
+    assert (again.pid, again.port, again.started) == (server.info.pid, server.info.port, False)
+
+
+def test_the_first_start_says_that_it_started(local_server):
+    """The value tells a new server from a found one."""
+    assert local_server().info.started
+
+
+def test_the_server_listens_on_this_machine_alone(local_server):
+    """No other machine reaches a server that checks no keys."""
+    server = local_server()
+    listening = [
+        connection.laddr.ip
+        for connection in psutil.Process(server.info.pid).net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert listening == ["127.0.0.1"]
+
+
+def test_stop_ends_the_server_and_a_second_stop_finds_nothing(local_server):
+    """Stopping says whether there was anything to stop."""
+    server = local_server()
+    assert server.stop() is True
+    assert not psutil.pid_exists(server.info.pid)
+    assert process.status(server.state_dir) is None
+    assert server.stop() is False
+
+
+def test_stopping_a_folder_that_never_was_is_no_error(tmp_path):
+    """`down` may be typed at any time."""
+    assert process.stop(tmp_path / "nothing") is False
+
+
+def test_a_port_taken_by_a_stranger_is_named(tmp_path):
+    """The message says which port, and how to use another."""
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        with pytest.raises(process.LocalAwsError, match=str(port)) as caught:
+            process.start(tmp_path / "state", port=port)
+    assert "--port" in caught.value.hint
+
+
+def test_a_port_taken_by_another_local_aws_names_its_folder(local_server, tmp_path):
+    """Two checkouts on one port: the second one learns who the first is."""
+    first = local_server("first")
+    with pytest.raises(process.LocalAwsError, match="first"):
+        process.start(tmp_path / "second", port=first.info.port)
+
+
+def test_a_running_server_does_not_move_to_another_port(local_server):
+    """Asking for port A while the folder is served on B is a mistake worth telling."""
+    server = local_server()
+    with pytest.raises(process.LocalAwsError, match=str(server.info.port)):
+        process.start(server.state_dir, port=server.info.port + 1)
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    """Nothing is started where nothing can be kept."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(process.LocalAwsError, match="cannot be written"):
+        process.start(tmp_path / "file" / "state", port=0)
+
+
+def test_a_server_that_dies_at_its_start_shows_its_last_words(tmp_path):
+    """The reason is in the error, not only in a log that nobody knows of."""
+    state = tmp_path / "state"
+    (state / "glue").mkdir(parents=True)
+    (state / "glue" / "glue.db").write_text("this is not a database, but it is long enough " * 9)
+    with pytest.raises(process.LocalAwsError, match="file is not a database"):
+        process.start(state, port=0)
+
+
+def test_a_stale_record_does_not_stop_a_stranger(tmp_path):
+    """After a crash its process id may belong to anybody: that process is left alone."""
+    with subprocess.Popen(["sleep", "30"]) as stranger:
+        record = {"pid": stranger.pid, "host": "127.0.0.1", "port": 1}
+        (tmp_path / "server.json").write_text(json.dumps(record))
+        assert process.stop(tmp_path) is False
+        assert process.status(tmp_path) is None
+        assert stranger.poll() is None
+        stranger.kill()
+
+
+def test_a_server_that_hangs_is_killed_after_the_grace_period(local_server):
+    """Stopping always ends."""
+    server = local_server()
+    os.kill(server.info.pid, signal.SIGSTOP)
+    assert process.stop(server.state_dir, grace_seconds=0.5) is True
+    assert not psutil.pid_exists(server.info.pid)
+
+
+def test_keys_of_an_account_do_not_reach_the_server(local_server, monkeypatch):
+    """What the server starts inherits dummies: a run cannot touch an account by mistake."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAREAL")
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "real-token")
+    monkeypatch.setenv("AWS_PROFILE", "company")
+    environment = psutil.Process(local_server().info.pid).environ()
+    assert environment["AWS_ACCESS_KEY_ID"] == "test"
+    assert "AWS_SESSION_TOKEN" not in environment
+    assert "AWS_PROFILE" not in environment
+
+
+def test_a_proxy_of_the_environment_is_not_asked_for_this_machine(local_server, monkeypatch):
+    """A proxy that leads nowhere changes nothing."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    server = local_server()
+    assert "127.0.0.1" in psutil.Process(server.info.pid).environ()["NO_PROXY"]
+
+
+def command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Return what a command of `python -m localaws` wrote, and its exit code."""
+    return subprocess.run(
+        [sys.executable, "-m", "localaws", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def test_the_command_line_goes_up_and_down(tmp_path):
+    """up, status and down succeed, and say where the server is."""
+    folder = ("--state-dir", str(tmp_path / "state"))
+    up = command("up", *folder, "--port", "0")
+    try:
+        assert (up.returncode, up.stdout[:25]) == (0, "started: http://127.0.0.1")
+        status = command("status", *folder)
+        assert (status.returncode, status.stdout[:20]) == (0, "up: http://127.0.0.1")
+    finally:
+        down = command("down", *folder)
+    assert (down.returncode, down.stdout) == (0, "stopped\n")
+
+
+def test_the_command_line_says_in_one_sentence_what_is_wrong(tmp_path):
+    """A failure is exit code 1 and two lines, no traceback."""
+    status = command("status", "--state-dir", str(tmp_path))
+    assert status.returncode == 1
+    assert status.stderr == "it is down.\nTry: start it: python -m localaws up\n"
