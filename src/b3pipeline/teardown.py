@@ -15,6 +15,7 @@ from b3pipeline.errors import ConfigError
 _GONE = {
     "404",
     "NoSuchBucket",
+    "NoSuchEntity",
     "NotFound",
     "EntityNotFoundException",
     "ResourceNotFoundException",
@@ -75,6 +76,8 @@ def _looks(cloud: Cloud) -> Iterator[Callable[[], Resource]]:
         yield _bucket_look(cloud, bucket)
     yield lambda: _lambda(cloud)
     yield lambda: _job(cloud)
+    for service in (config.lambda_function_name, config.glue_job_name):
+        yield _role_look(cloud, f"{service}_role")
     yield lambda: _database(cloud)
     yield lambda: _workgroup(cloud)
 
@@ -109,6 +112,14 @@ def _job(cloud: Cloud) -> Resource:
     cloud.glue.get_job(JobName=name)
     runs = cloud.glue.get_paginator("get_job_runs").paginate(JobName=name)
     return Resource("Glue job", name, f"{sum(len(page['JobRuns']) for page in runs)} runs")
+
+
+def _role_look(cloud: Cloud, role: str) -> Callable[[], Resource]:
+    def look() -> Resource:
+        cloud.client("iam").get_role(RoleName=role)
+        return Resource("IAM role", role)
+
+    return look
 
 
 def _database(cloud: Cloud) -> Resource:
@@ -176,6 +187,7 @@ _REMOVERS: dict[str, Callable[[Cloud, str], Any]] = {
     "S3 bucket": _remove_bucket,
     "Lambda": lambda cloud, name: cloud.lambda_.delete_function(FunctionName=name),
     "Glue job": lambda cloud, name: cloud.glue.delete_job(JobName=name),
+    "IAM role": lambda cloud, name: cloud.client("iam").delete_role(RoleName=name),
     "Glue database": lambda cloud, name: cloud.glue.delete_database(Name=name),
     "Athena workgroup": _remove_workgroup,
 }

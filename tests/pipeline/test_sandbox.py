@@ -1,0 +1,114 @@
+"""The sandbox: started, provisioned, killed, found again, removed."""
+
+import os
+import signal
+import socket
+from dataclasses import replace
+
+import psutil
+import pytest
+
+from b3pipeline import checks, lake, names, sandbox, teardown
+from b3pipeline.aws import Cloud
+from b3pipeline.errors import ConfigError, SandboxError
+from b3pipeline.ingest import ingest
+from b3pipeline.sources import open_source
+
+
+def small_batch(cloud):
+    """Put two sessions of one ticker into bronze."""
+    return ingest(cloud, open_source("sample"), ["PETR4"], "2024-01-02", "2024-01-03")
+
+
+def test_everything_stands_after_up(checkout):
+    """The provisioning check finds each part, configured as it must be."""
+    report = checks.check_deployment(Cloud(sandbox.up(root=checkout, port=0)))
+    assert report.failed == ()
+
+
+def test_a_second_up_finds_the_first(checkout):
+    """One local AWS a checkout: the same address, the same process."""
+    first = sandbox.up(root=checkout, port=0)
+    pid = sandbox.status(checkout).pid
+    assert (sandbox.up(root=checkout), sandbox.status(checkout).pid) == (first, pid)
+
+
+def test_ensure_starts_what_is_down_and_uses_what_is_up(checkout):
+    """A notebook opened on its own gets a local AWS, and the next one gets the same."""
+    sandbox.up(root=checkout, port=0)
+    assert sandbox.ensure(checkout) == sandbox.ensure(checkout)
+
+
+def test_all_objects_stand_after_a_kill(checkout):
+    """A power cut loses no object, no partition and no part of the pipeline."""
+    cloud = Cloud(sandbox.up(root=checkout, port=0))
+    small_batch(cloud)
+    pid = sandbox.status(checkout).pid
+    os.kill(pid, signal.SIGKILL)
+    psutil.Process(pid).wait(10)
+    risen = Cloud(sandbox.up(root=checkout, port=0))
+    wanted = [("2024-01-02", "PETR4"), ("2024-01-03", "PETR4")]
+    assert lake.stored_partitions(risen) == wanted
+    assert sorted(lake.list_partitions(risen, names.BRONZE_TABLE)) == wanted
+    assert checks.check_deployment(risen).failed == ()
+
+
+def test_partitions_that_the_catalog_lost_are_registered_again(checkout):
+    """Objects are the truth: the next up lists them for Athena once more."""
+    cloud = Cloud(sandbox.up(root=checkout, port=0))
+    small_batch(cloud)
+    cloud.glue.delete_table(DatabaseName=cloud.config.glue_database, Name=names.BRONZE_TABLE)
+    sandbox.up(root=checkout)
+    assert len(lake.list_partitions(cloud, names.BRONZE_TABLE)) == 2
+
+
+def test_down_leaves_no_process(checkout):
+    """What the local AWS started ends with it."""
+    sandbox.up(root=checkout, port=0)
+    pid = sandbox.status(checkout).pid
+    sandbox.down(checkout)
+    assert not psutil.pid_exists(pid)
+
+
+def test_reset_leaves_no_folder(checkout):
+    """After a reset nothing of the local AWS is left on disk."""
+    sandbox.up(root=checkout, port=0)
+    sandbox.reset(checkout)
+    assert not sandbox.state_folder(checkout).exists()
+
+
+def test_a_port_in_use_is_named(checkout):
+    """The sentence has the port and the option for another one."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(SandboxError, match=rf"{port}.*--port"):
+            sandbox.up(root=checkout, port=port)
+
+
+def test_a_state_folder_that_cannot_be_made_is_named(checkout):
+    """A file stands where the folder should be; it is not touched."""
+    sandbox.state_folder(checkout).write_text("mine")
+    with pytest.raises(SandboxError, match=r"\.localaws"):
+        sandbox.up(root=checkout, port=0)
+    assert sandbox.state_folder(checkout).read_text() == "mine"
+
+
+def test_teardown_removes_every_part_and_proves_it(checkout):
+    """The inventory is empty afterwards, and the check of the deployment sees nothing."""
+    cloud = Cloud(sandbox.up(root=checkout, port=0))
+    small_batch(cloud)
+    kinds = {resource.kind for resource in teardown.inventory(cloud).resources}
+    assert kinds == {
+        "S3 bucket", "Lambda", "IAM role", "Glue job", "Glue database", "Athena workgroup",
+    }  # fmt: skip
+    assert len(teardown.remove(cloud)) == 0
+    found = [finding.subject for finding in checks.check_deployment(cloud).findings if finding.ok]
+    assert found == ["account"]
+
+
+def test_teardown_leaves_to_terraform_what_is_terraforms(cloud):
+    """Removing by hand what Terraform made would spoil its state."""
+    with pytest.raises(ConfigError, match="terraform"):
+        teardown.remove(Cloud(replace(cloud.config, target="aws")))
