@@ -35,23 +35,18 @@ def yahoo_server(yahoo):
     server.server_close()
 
 
+@pytest.fixture(scope="session")
+def local_clients(localaws_endpoint):
+    """A deployment that lends its boto3 clients: making them takes most of a second."""
+    return Cloud(_config("unused", localaws_endpoint))
+
+
 @pytest.fixture
-def lake_cloud(localaws_endpoint):
+def lake_cloud(local_clients, localaws_endpoint):
     """An empty lake on the local AWS: a bucket, a database and both tables of its own."""
     name = f"lake-{uuid4().hex[:12]}"
-    cloud = Cloud(
-        Config(
-            target="local",
-            region="us-east-1",
-            raw_data_bucket=name,
-            athena_results_bucket="unused",
-            glue_database=name.replace("-", "_"),
-            glue_job_name="unused",
-            lambda_function_name="unused",
-            athena_workgroup="unused",
-            endpoint_url=localaws_endpoint,
-        )
-    )
+    cloud = Cloud(_config(name, localaws_endpoint))
+    vars(cloud).update(s3=local_clients.s3, glue=local_clients.glue)
     cloud.s3.create_bucket(Bucket=name)
     cloud.glue.create_database(DatabaseInput={"Name": cloud.config.glue_database})
     for table, columns, prefix in (
@@ -68,3 +63,17 @@ def lake_cloud(localaws_endpoint):
             },
         )
     return cloud
+
+
+def _config(name: str, endpoint_url: str) -> Config:
+    return Config(
+        target="local",
+        region="us-east-1",
+        raw_data_bucket=name,
+        athena_results_bucket="unused",
+        glue_database=name.replace("-", "_"),
+        glue_job_name="unused",
+        lambda_function_name="unused",
+        athena_workgroup="unused",
+        endpoint_url=endpoint_url,
+    )
