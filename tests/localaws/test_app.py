@@ -1,0 +1,98 @@
+"""The seam: what is ours is answered here, all else reaches ministack unchanged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import urllib.error
+import urllib.request
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+
+def test_the_server_says_who_it_is(localaws_server):
+    """A client can tell this server from any other on the port."""
+    with urllib.request.urlopen(f"{localaws_server.endpoint_url}/_localaws/health") as answer:  # noqa: S310
+        health = json.load(answer)
+    assert health["pid"] == localaws_server.info.pid
+    assert health["state_dir"] == str(localaws_server.state_dir.resolve())
+    assert "AWSGlue" in health["services"]
+
+
+def test_an_operation_that_is_not_ours_is_ministack_s(aws_client):
+    """Connections are Glue's too, and are answered by ministack."""
+    assert aws_client("glue").get_connections()["ConnectionList"] == []
+
+
+def test_a_large_object_passes_through_whole(aws_client, name):
+    """Bodies are streams: 48 MB, byte for byte."""
+    s3, bucket = aws_client("s3"), name("bucket")
+    body = bytes(range(256)) * (48 * 4096)
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="large", Body=body)
+    back = s3.get_object(Bucket=bucket, Key="large")["Body"].read()
+    assert hashlib.sha256(back).digest() == hashlib.sha256(body).digest()
+
+
+def post(endpoint_url, target, body):
+    """Return status, error type and content of a raw AWS JSON request."""
+    request = urllib.request.Request(endpoint_url, body, {"X-Amz-Target": target})  # noqa: S310
+    try:
+        with urllib.request.urlopen(request) as answer:  # noqa: S310
+            return answer.status, None, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, error.headers["x-amzn-errortype"], json.load(error)
+
+
+def test_the_wire_is_aws_json(localaws_endpoint):
+    """Any client of the protocol is understood, with an empty body too."""
+    status, error_type, content = post(localaws_endpoint, "AWSGlue.ListJobs", b"")
+    assert (status, error_type) == (200, None)
+    assert "JobNames" in content
+
+
+@pytest.mark.parametrize("body", [b"{not json", b"[1]"])
+def test_a_body_that_is_no_json_object_is_a_serialization_error(localaws_endpoint, body):
+    """Not a broken server, but a broken request."""
+    status, error_type, content = post(localaws_endpoint, "AWSGlue.GetJob", body)
+    assert (status, error_type, content["__type"]) == (
+        400,
+        "SerializationException",
+        "SerializationException",
+    )
+
+
+def test_a_missing_parameter_is_named(localaws_endpoint):
+    """Clients other than boto3 do not check before they send."""
+    status, error_type, content = post(localaws_endpoint, "AWSGlue.GetJob", b"{}")
+    assert (status, error_type) == (400, "ValidationException")
+    assert "'jobName'" in content["message"]
+
+
+def test_a_parameter_of_the_wrong_type_is_refused(localaws_endpoint):
+    """A number is not a name."""
+    status, error_type, _ = post(localaws_endpoint, "AWSGlue.GetJob", b'{"JobName": 5}')
+    assert (status, error_type) == (400, "SerializationException")
+
+
+def test_policies_are_enforced_where_that_is_asked_for(local_server, jobs_on):
+    """An account with restricted users can be played, and runs still work in it."""
+    server = local_server(auth=True)
+    iam = server.client("iam")
+    iam.create_user(UserName="student")
+    key = iam.create_access_key(UserName="student")["AccessKey"]
+    student = boto3.client(
+        "s3",
+        endpoint_url=server.endpoint_url,
+        region_name="us-east-1",
+        aws_access_key_id=key["AccessKeyId"],
+        aws_secret_access_key=key["SecretAccessKey"],
+    )
+    with pytest.raises(ClientError, match="AccessDenied"):
+        student.create_bucket(Bucket="forbidden")
+    jobs = jobs_on(server.client)
+    run = jobs.finish(jobs.make("import boto3; boto3.client('s3').list_buckets(); print('done')"))
+    assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
+    assert jobs.log("output", run["Id"]) == ["done"]

@@ -1,0 +1,114 @@
+"""An object arrives, its event calls the Lambda, the Lambda starts the run: end to end."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+
+import pytest
+
+HANDLER = """
+import boto3, json, os
+
+def handler(event, context):
+    keys = [record["s3"]["object"]["key"] for record in event["Records"]]
+    print("called for", keys)
+    if any("poison" in key for key in keys):
+        raise ValueError("poison")
+    for key in keys:
+        answer = boto3.client("glue").start_job_run(
+            JobName=os.environ["GLUE_JOB_NAME"], Arguments={"--key": key}
+        )
+        print(json.dumps(answer["JobRunId"]))
+"""
+
+
+@pytest.fixture
+def wired(jobs, aws_client, name):
+    """A bucket whose manifests start a job, by a Lambda: (bucket, function, job)."""
+    job = jobs.make("import sys; print(sys.argv)", JobRunQueuingEnabled=True)
+    function, bucket = name("function"), name("bucket")
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("handler.py", HANDLER)
+    made = aws_client("lambda").create_function(
+        FunctionName=function,
+        Runtime="python3.11",
+        Role="arn:aws:iam::" + "0" * 12 + ":role/any",
+        Handler="handler.handler",
+        Code={"ZipFile": archive.getvalue()},
+        Environment={"Variables": {"GLUE_JOB_NAME": job}},
+    )
+    aws_client("lambda").add_permission(
+        FunctionName=function,
+        StatementId="s3",
+        Action="lambda:InvokeFunction",
+        Principal="s3.amazonaws.com",
+    )
+    rules = [{"Name": "prefix", "Value": "raw/_batches/"}, {"Name": "suffix", "Value": ".json"}]
+    jobs.s3.create_bucket(Bucket=bucket)
+    jobs.s3.put_bucket_notification_configuration(
+        Bucket=bucket,
+        NotificationConfiguration={
+            "LambdaFunctionConfigurations": [
+                {
+                    "LambdaFunctionArn": made["FunctionArn"],
+                    "Events": ["s3:ObjectCreated:*"],
+                    "Filter": {"Key": {"FilterRules": rules}},
+                }
+            ]
+        },
+    )
+    return bucket, function, job
+
+
+def lambda_log(logs, function):
+    """Return the lines that a Lambda wrote."""
+    try:
+        events = logs.filter_log_events(logGroupName=f"/aws/lambda/{function}")["events"]
+    except logs.exceptions.ResourceNotFoundException:
+        return []
+    return [event["message"] for event in events]
+
+
+def test_a_manifest_starts_exactly_one_run(wired, jobs, until):
+    """Only the key that matches prefix and suffix fires; the run gets its argument."""
+    bucket, function, job = wired
+    for key in ("raw/dt=1/data.parquet", "raw/_batches/note.txt", "other/_batches/1.json"):
+        jobs.s3.put_object(Bucket=bucket, Key=key, Body=b"{}")
+    jobs.s3.put_object(Bucket=bucket, Key="raw/_batches/1.json", Body=b"{}")
+    (run,) = until(lambda: jobs.glue.get_job_runs(JobName=job)["JobRuns"])
+    assert run["Arguments"] == {"--key": "raw/_batches/1.json"}
+    assert jobs.wait(job, run["Id"])["JobRunState"] == "SUCCEEDED"
+    time.sleep(0.5)
+    assert len(jobs.glue.get_job_runs(JobName=job)["JobRuns"]) == 1
+    lines = until(lambda: lambda_log(jobs.logs, function))
+    assert "called for ['raw/_batches/1.json']" in lines
+    assert json.dumps(run["Id"]) in lines
+
+
+def test_an_error_of_the_lambda_is_in_its_log_and_is_tried_again(wired, jobs, until):
+    """As in AWS an asynchronous call that fails is repeated; the traceback can be read."""
+    bucket, function, job = wired
+    jobs.s3.put_object(Bucket=bucket, Key="raw/_batches/poison.json", Body=b"{}")
+    calls = "called for ['raw/_batches/poison.json']"
+    until(lambda: lambda_log(jobs.logs, function).count(calls) >= 2)
+    assert any("ValueError: poison" in line for line in lambda_log(jobs.logs, function))
+    assert jobs.glue.get_job_runs(JobName=job)["JobRuns"] == []
+
+
+def test_many_manifests_become_as_many_runs(wired, jobs, until):
+    """Events that land together queue up, and none is lost."""
+    bucket, _, job = wired
+    keys = {f"raw/_batches/{number}.json" for number in range(6)}
+    for key in keys:
+        jobs.s3.put_object(Bucket=bucket, Key=key, Body=b"{}")
+
+    def done():
+        runs = jobs.glue.get_job_runs(JobName=job)["JobRuns"]
+        return len(runs) == 6 and all(run["JobRunState"] == "SUCCEEDED" for run in runs) and runs
+
+    runs = until(done, seconds=40)
+    assert {run["Arguments"]["--key"] for run in runs} == keys

@@ -1,0 +1,243 @@
+"""A server killed at any moment: what was answered is there at the next start."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import sys
+import time
+import zipfile
+
+import psutil
+import pytest
+
+HANDLER = "def handler(event, context):\n    return 'alive'\n"
+
+
+def zipped(source):
+    """Return a Lambda's archive of one file."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("handler.py", source)
+    return archive.getvalue()
+
+
+def provision(server):
+    """Make one resource of each kind that a pipeline has."""
+    s3, glue = server.client("s3"), server.client("glue")
+    s3.create_bucket(Bucket="kept")
+    s3.create_bucket(Bucket="empty")
+    for number in range(50):
+        s3.put_object(Bucket="kept", Key=f"raw/n={number}/data", Body=b"x" * number)
+    role = server.client("iam").create_role(RoleName="role", AssumeRolePolicyDocument="{}")
+    function = server.client("lambda").create_function(
+        FunctionName="function",
+        Runtime="python3.11",
+        Role=role["Role"]["Arn"],
+        Handler="handler.handler",
+        Code={"ZipFile": zipped(HANDLER)},
+    )
+    server.client("lambda").add_permission(
+        FunctionName="function",
+        StatementId="s3",
+        Action="lambda:InvokeFunction",
+        Principal="s3.amazonaws.com",
+    )
+    s3.put_bucket_notification_configuration(
+        Bucket="kept",
+        NotificationConfiguration={
+            "LambdaFunctionConfigurations": [
+                {"LambdaFunctionArn": function["FunctionArn"], "Events": ["s3:ObjectCreated:*"]}
+            ]
+        },
+    )
+    server.client("logs").create_log_group(logGroupName="/group")
+    glue.create_database(DatabaseInput={"Name": "db"})
+    glue.create_table(
+        DatabaseName="db",
+        TableInput={"Name": "t", "PartitionKeys": [{"Name": "dt", "Type": "string"}]},
+    )
+    glue.create_partition(
+        DatabaseName="db", TableName="t", PartitionInput={"Values": ["2024-01-02"]}
+    )
+    glue.create_job(
+        Name="job", Role="role", Command={"Name": "glueetl", "ScriptLocation": "s3://kept/s.py"}
+    )
+
+
+def inventory(server):
+    """Return what a server has of that."""
+    s3, glue = server.client("s3"), server.client("glue")
+    configuration = s3.get_bucket_notification_configuration(Bucket="kept")
+    invoked = server.client("lambda").invoke(FunctionName="function")
+    groups = server.client("logs").describe_log_groups()["logGroups"]
+    partitions = glue.get_partitions(DatabaseName="db", TableName="t")["Partitions"]
+    return {
+        "buckets": sorted(bucket["Name"] for bucket in s3.list_buckets()["Buckets"]),
+        "objects": {
+            item["Key"]: item["Size"] for item in s3.list_objects_v2(Bucket="kept")["Contents"]
+        },
+        "notifications": len(configuration["LambdaFunctionConfigurations"]),
+        "answer": invoked["Payload"].read(),
+        "groups": "/group" in [group["logGroupName"] for group in groups],
+        "role": server.client("iam").get_role(RoleName="role")["Role"]["RoleName"],
+        "partitions": [partition["Values"] for partition in partitions],
+        "job": glue.get_job(JobName="job")["Job"]["Name"],
+    }
+
+
+COMPLETE = {
+    "buckets": ["empty", "kept"],
+    "objects": {f"raw/n={number}/data": number for number in range(50)},
+    "notifications": 1,
+    "answer": b'"alive"',
+    "groups": True,
+    "role": "role",
+    "partitions": [["2024-01-02"]],
+    "job": "job",
+}
+
+
+def test_a_stopped_server_comes_back_as_it_was(local_server):
+    """Stopping loses nothing."""
+    server = local_server()
+    provision(server)
+    server.stop()
+    server.start()
+    assert inventory(server) == COMPLETE
+
+
+def test_a_killed_server_comes_back_as_it_was(local_server):
+    """Objects, catalog and jobs at once; the rest of the control plane within a moment."""
+    server = local_server()
+    provision(server)
+    time.sleep(3)  # the logs are the last to be saved, every two seconds
+    server.kill()
+    assert process_is_gone(server)
+    server.start()
+    assert inventory(server) == COMPLETE
+
+
+def process_is_gone(server):
+    """Return whether the server itself is gone."""
+    return not psutil.pid_exists(server.info.pid)
+
+
+def test_what_glue_has_answered_survives_the_very_next_moment(local_server):
+    """Catalog and jobs wait for no interval."""
+    server = local_server()
+    glue = server.client("glue")
+    glue.create_database(DatabaseInput={"Name": "db"})
+    server.kill()
+    server.start()
+    assert server.client("glue").get_database(Name="db")["Database"]["Name"] == "db"
+
+
+def test_every_object_that_was_answered_for_is_there_after_a_kill(local_server):
+    """Killed in the middle of many PUTs: each one that succeeded is whole."""
+    server = local_server()
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="many")
+    put = {}
+    deadline = time.monotonic() + 1.0
+    while time.monotonic() < deadline:
+        key, body = f"k/{len(put) % 40}", str(len(put)).encode() * 7
+        s3.put_object(Bucket="many", Key=key, Body=body)
+        put[key] = body
+    server.kill()
+    server.start()
+    s3 = server.client("s3")
+    found = {key: s3.get_object(Bucket="many", Key=key)["Body"].read() for key in put}
+    assert found == put
+
+
+def test_an_object_torn_from_its_metadata_is_whole_again(local_server):
+    """Killed between the two writes of an object, it has the new body and its true size."""
+    server = local_server()
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="torn")
+    s3.put_object(Bucket="torn", Key="a/key", Body=b"old")
+    server.kill()
+    (body,) = (server.state_dir / "s3").glob("*/torn/a/key")
+    body.write_bytes(b"new and longer")
+    server.start()
+    answer = server.client("s3").get_object(Bucket="torn", Key="a/key")
+    assert (answer["Body"].read(), answer["ContentLength"]) == (b"new and longer", 14)
+
+
+def test_a_run_of_a_killed_server_is_failed_and_its_processes_are_ended(
+    local_server, jobs_on, until
+):
+    """No run stays RUNNING for ever, and none goes on working unseen."""
+    server = local_server()
+    jobs = jobs_on(server.client)
+    job = jobs.make("import os, time; print(os.getpid(), flush=True); time.sleep(60)")
+    run_id = jobs.start(job)
+    (line,) = until(lambda: jobs.state(job, run_id) == "RUNNING" and jobs.log("output", run_id))
+    server.kill()
+    assert psutil.pid_exists(int(line))
+    server.start()
+    assert not psutil.pid_exists(int(line))
+    run = jobs_on(server.client).run(job, run_id)
+    assert (run["JobRunState"], run["ErrorMessage"]) == (
+        "FAILED",
+        "The local AWS ended while this run was RUNNING.",
+    )
+
+
+def test_runs_that_waited_go_on_after_a_kill(local_server, jobs_on):
+    """A queue is kept: what was promised is done."""
+    server = local_server()
+    jobs = jobs_on(server.client)
+    job = jobs.make("import time; time.sleep(2)", JobRunQueuingEnabled=True)
+    first, second, third = (jobs.start(job) for _ in range(3))
+    server.kill()
+    server.start()
+    jobs = jobs_on(server.client)
+    assert jobs.wait(job, first)["JobRunState"] == "FAILED"
+    assert jobs.wait(job, second)["JobRunState"] == "SUCCEEDED"
+    assert jobs.wait(job, third)["JobRunState"] == "SUCCEEDED"
+
+
+def test_a_run_at_work_is_closed_when_the_server_stops(local_server, jobs_on, until):
+    """A clean stop leaves no process and no run in between."""
+    server = local_server()
+    jobs = jobs_on(server.client)
+    job = jobs.make("import os, time; print(os.getpid(), flush=True); time.sleep(60)")
+    run_id = jobs.start(job)
+    (line,) = until(lambda: jobs.state(job, run_id) == "RUNNING" and jobs.log("output", run_id))
+    server.stop()
+    assert not psutil.pid_exists(int(line))
+    server.start()
+    run = jobs_on(server.client).run(job, run_id)
+    assert (run["JobRunState"], run["ErrorMessage"]) == (
+        "FAILED",
+        "The local AWS was stopped while this run was at work.",
+    )
+
+
+def test_children_of_a_killed_server_are_ended_by_stop(local_server, jobs_on, until):
+    """`down` after a crash leaves nothing, without a server to ask."""
+    server = local_server()
+    jobs = jobs_on(server.client)
+    job = jobs.make("import os, time; print(os.getpid(), flush=True); time.sleep(60)")
+    run_id = jobs.start(job)
+    (line,) = until(lambda: jobs.state(job, run_id) == "RUNNING" and jobs.log("output", run_id))
+    server.kill()
+    assert server.stop() is False
+    assert not psutil.pid_exists(int(line))
+
+
+@pytest.mark.parametrize("pause", [0.1, 0.3, 0.6])
+def test_a_server_killed_while_it_starts_can_be_started_again(local_server, pause):
+    """Whatever is half-made at that moment is made again."""
+    server = local_server()
+    server.client("s3").create_bucket(Bucket="kept")
+    server.client("s3").put_object(Bucket="kept", Key="k", Body=b"body")
+    server.kill()
+    command = [sys.executable, "-m", "localaws", "serve", "--port", "0"]
+    with subprocess.Popen([*command, "--state-dir", str(server.state_dir)]) as starting:
+        time.sleep(pause)
+        starting.kill()
+    server.start()
+    assert server.client("s3").get_object(Bucket="kept", Key="k")["Body"].read() == b"body"
