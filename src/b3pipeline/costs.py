@@ -118,13 +118,14 @@ class Bill:
 
     def _repr_html_(self) -> str:
         lines = [
-            _row(line.what, f"{line.quantity:,.6g} {line.unit}", format_usd(line.usd))
+            _row(line.what, f"{line.quantity:,.4g} {line.unit}", format_usd(line.usd))
             for line in self.lines
         ]
         total = _row("total", "", format_usd(self.usd), cell="th")
+        caption = f"{self.title}; us-east-1 list prices of {PRICES_NOTED_ON:%B %Y}"
         return (
-            f"<table><caption>{html.escape(self.title)}; us-east-1 list prices of "
-            f"{PRICES_NOTED_ON:%B %Y}</caption>{''.join(lines)}{total}</table>"
+            f"<table><caption style='text-align:left'>{html.escape(caption)}</caption>"
+            f"{''.join(lines)}{total}</table>"
         )
 
 
@@ -228,6 +229,8 @@ def format_usd(usd: float) -> str:
     return f"USD {usd:.6f}"
 
 
-def _row(*values: str, cell: str = "td") -> str:
-    cells = "".join(f"<{cell}>{html.escape(value)}</{cell}>" for value in values)
-    return f"<tr>{cells}</tr>"
+def _row(first: str, *others: str, cell: str = "td") -> str:
+    """Return a row of a table: words at the left, figures at the right."""
+    cells = [f"<{cell} style='text-align:left'>{html.escape(first)}</{cell}>"]
+    cells += [f"<{cell} style='text-align:right'>{html.escape(item)}</{cell}>" for item in others]
+    return f"<tr>{''.join(cells)}</tr>"

@@ -120,10 +120,10 @@ FINDINGS: list[tuple[Plot, pd.DataFrame, str]] = [
     (
         plots.monthly_returns,
         MONTHLY,
-        "Best: BBBB4 in Jan 2024, +12.3%; worst: AAAA3 in Feb 2024, −11.0%",
+        "Best: BBBB4 in Jan, +12.3%; worst: AAAA3 in Feb, −11.0%",
     ),
     (plots.volume, VOLUME, "BBBB4 trades most: 40.0 million shares a session"),
-    (plots.gaps, GAPS, "BBBB4 missed 5 sessions before 4 Jan 2024, the longest gap"),
+    (plots.gaps, GAPS, "Longest gap: BBBB4 missed 5 sessions before 4 Jan 2024"),
     (plots.completeness, COUNTS, "Missing: 1 of 4 partitions, 1 of them of BBBB4"),
     (plots.bytes_scanned, SCANNED, "badly reads 10 times as much as well"),
 ]
@@ -288,6 +288,25 @@ def test_a_timeline_names_its_longest_stage() -> None:
     assert title(ax) == "refine takes 8.0 of the 10.0 seconds"
     assert [bar.get_x() for bar in ax.patches] == [0.0, 2.0]
     assert "seconds" in ax.get_xlabel()
+
+
+def test_a_plot_leaves_the_interactive_mode_as_the_backend_wants_it() -> None:
+    """In a notebook the first figure turns it on: without it no second figure would show."""
+    mpl.interactive(True)
+    try:
+        plots.volume(VOLUME)
+        assert plt.isinteractive()
+    finally:
+        mpl.interactive(False)
+
+
+def test_a_plot_leaves_the_style_of_other_plots_alone() -> None:
+    """A reader's own figures keep their own size and colours."""
+    before = dict(mpl.rcParams)
+
+    plots.volume(VOLUME)
+
+    assert dict(mpl.rcParams) == before
 
 
 def test_an_empty_frame_is_refused_with_what_to_try() -> None:

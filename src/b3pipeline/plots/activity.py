@@ -109,7 +109,7 @@ def gaps(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
     ax.set_xlabel("calendar days since the share's previous quote")
     ax.set_ylabel("quotes")
     ax.yaxis.set_major_formatter("{x:,.0f}")
-    words = [("no session missed before", BLUE), ("after a missed one (in brackets)", VERMILION)]
+    words = [("no session missed", BLUE), ("after a missed one (in brackets)", VERMILION)]
     style.state_finding(ax, _gap_finding(data[missed]), words, simulated=simulated)
     return ax
 
@@ -119,10 +119,9 @@ def _gap_finding(missed: pd.DataFrame) -> str:
         return "No session was missed: all gaps are weekends and holidays"
     longest_row: Any = missed.loc[missed["missed_sessions"].idxmax()]
     count = int(longest_row["missed_sessions"])
-    return (
-        f"{longest_row['ticker']} missed {style.count(count, 'session')} "
-        f"before {style.day(longest_row['trade_date'])}, the longest gap"
-    )
+    missing = style.count(count, "session")
+    until = style.day(longest_row["trade_date"])
+    return f"Longest gap: {longest_row['ticker']} missed {missing} before {until}"
 
 
 def completeness(

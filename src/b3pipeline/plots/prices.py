@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -27,12 +26,8 @@ def closes_with_ma5(frame: pd.DataFrame, *, simulated: bool = False, columns: in
     tickers = sorted(data["ticker"].unique())
     columns = min(columns, len(tickers))
     rows = math.ceil(len(tickers) / columns)
-    with plt.rc_context(style.STYLE):
-        size = (style.WIDTH, 0.9 + (1.5 if rows > 1 else 3.0) * rows)
-        grid = plt.subplots(
-            rows, columns, figsize=size, sharex=True, squeeze=False, layout="constrained"
-        )[1]
-    panels: list[Axes] = list(grid.flat)
+    height = 0.9 + (1.5 if rows > 1 else 3.0) * rows
+    panels = style.new_panels(rows, columns, height=height)
     for ax, ticker in zip(panels, tickers, strict=False):
         _close_panel(ax, data[data["ticker"] == ticker], str(ticker))
     for ax in panels[len(tickers) :]:
@@ -136,13 +131,7 @@ def candlestick(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
         "total_volume",
     ]  # fmt: skip
     data = style.require(frame, wanted, "the query candles").sort_values("trade_date")
-    with plt.rc_context(style.STYLE):
-        figure, panels = plt.subplots(
-            2, 1, figsize=(style.WIDTH, 5.0), sharex=True, layout="constrained",
-            height_ratios=[3, 1],
-        )  # fmt: skip
-    upper: Axes = panels[0]
-    lower: Axes = panels[1]
+    upper, lower = style.new_panels(2, 1, height=4.8, height_ratios=[3, 1])
     rose = (data["close_price"] >= data["open_price"]).to_numpy()
     _candles(upper, data, rose)
     lower.bar(
@@ -159,7 +148,7 @@ def candlestick(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
     )
     words = [("closed higher", BLUE), ("closed lower", VERMILION)]
     style.state_finding(upper, finding, words, simulated=simulated)
-    figure.align_ylabels()
+    style.figure_of(upper).align_ylabels()
     return upper
 
 
@@ -198,7 +187,8 @@ def monthly_returns(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
     ax.set_ylabel("ticker")
     ax.set_xlabel(f"month, {_months(table.columns)}")
     best, worst = data["monthly_return"].idxmax(), data["monthly_return"].idxmin()
-    finding = f"Best: {_month_of(data.loc[best])}; worst: {_month_of(data.loc[worst])}"
+    form = "%b" if data["trade_month"].dt.year.nunique() == 1 else "%b %Y"
+    finding = f"Best: {_month_of(data.loc[best], form)}; worst: {_month_of(data.loc[worst], form)}"
     style.state_finding(ax, finding, [("return of each month, %", INK)], simulated=simulated)
     return ax
 
@@ -208,5 +198,6 @@ def _months(months: pd.Index[Any]) -> str:
     return f"{first:%b %Y}" if first == last else f"{first:%b %Y} to {last:%b %Y}"
 
 
-def _month_of(row: Any) -> str:
-    return f"{row['ticker']} in {row['trade_month']:%b %Y}, {style.percent(row['monthly_return'])}"
+def _month_of(row: Any, form: str) -> str:
+    month = row["trade_month"].strftime(form)
+    return f"{row['ticker']} in {month}, {style.percent(row['monthly_return'])}"

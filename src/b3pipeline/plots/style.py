@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -35,7 +36,7 @@ HAIRLINE = "#E4E4E4"
 DIVERGING = "RdBu"
 SEQUENTIAL = "cividis"
 
-WIDTH = 6.8
+WIDTH = 6.2
 """Inches. At a phone's width the text of a wider figure would shrink below what one can read."""
 
 FONT = 10.5
@@ -69,14 +70,27 @@ STYLE: dict[Any, Any] = {
 Words: TypeAlias = Sequence[tuple[str, str]]
 """Text in pieces, each with its colour: a legend that is read instead of looked up."""
 
-_TITLE_CHARACTERS = 66
-_RULED_COLUMNS = 140
+_TITLE_CHARACTERS = 57
+_RULED_COLUMNS = 70
 
 
 def new_axes(*, height: float = 3.9) -> Axes:
     """Return new Axes in a figure of the usual width and of `height` inches."""
+    return new_panels(1, 1, height=height)[0]
+
+
+def new_panels(rows: int, columns: int, *, height: float, **options: Any) -> list[Axes]:
+    """Return the Axes of a figure of panels, row by row, that share their x axis."""
     with plt.rc_context(STYLE):
-        return plt.subplots(figsize=(WIDTH, height), layout="constrained")[1]
+        grid = plt.subplots(
+            rows, columns, figsize=(WIDTH, height), sharex=True, squeeze=False,
+            layout="constrained", **options,
+        )[1]  # fmt: skip
+        interactive = plt.isinteractive()
+    # A notebook's first figure turns this on, so that figures show; leaving the style would
+    # put it back to what it was, and no later figure would show.
+    mpl.interactive(interactive)
+    return list(grid.flat)
 
 
 def require(frame: pd.DataFrame, columns: Sequence[str], query: str) -> pd.DataFrame:
