@@ -7,8 +7,9 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -72,19 +73,19 @@ class Account:
     endpoint_url: str
     access_key: str = "test"
     secret_key: str = "test"
-    session_token: str = ""
+    ca_bundle: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
         """The variables under which any AWS tool works as this identity."""
-        variables = {
+        return {
+            "AWS_CA_BUNDLE": self.ca_bundle,
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
         }
-        return variables | ({"AWS_SESSION_TOKEN": self.session_token} * bool(self.session_token))
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of this identity."""
@@ -93,9 +94,18 @@ class Account:
             endpoint_url=self.endpoint_url,
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
-            aws_session_token=self.session_token or None,
             region_name=REGION,
+            verify=self.ca_bundle or None,
         )
+
+    def identity(self, name: str, statements: list[dict[str, Any]]) -> Account:
+        """Return this account as a new user who has these rights alone."""
+        iam = self.client("iam")
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        iam.create_user(UserName=name)
+        iam.put_user_policy(UserName=name, PolicyName="rights", PolicyDocument=policy)
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        return replace(self, access_key=key["AccessKeyId"], secret_key=key["SecretAccessKey"])
 
     @property
     def account_id(self) -> str:
@@ -247,9 +257,7 @@ def _clean_environment(settings: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def new_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Account]]:
-    """Return a maker of fresh local AWS servers that enforce IAM policies; each test module
-    ends its own.
-    """
+    """Return a maker of fresh local AWS servers that enforce IAM; all end with the module."""
     folders: list[Path] = []
 
     def make() -> Account:
@@ -259,3 +267,46 @@ def new_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
     yield make
     for folder in folders:
         process.stop(folder)
+
+
+@pytest.fixture(scope="module")
+def over_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Account], Account]]:
+    """Return a function that gives an account an HTTPS endpoint, with a certificate of its own."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl is not installed")
+    folder = tmp_path_factory.mktemp("tls")
+    certificate, key = folder / "certificate.pem", folder / "key.pem"
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1"
+    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-out", str(certificate), "-keyout", str(key)]
+    subprocess.run([*make.split(), *names, *files], check=True, capture_output=True)
+    fronts: list[subprocess.Popen[str]] = []
+
+    def secure(account: Account) -> Account:
+        script = Path(__file__).with_name("tls_front.py")
+        behind = account.endpoint_url.rpartition(":")[2]
+        command = [sys.executable, str(script), str(certificate), str(key), behind]
+        fronts.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
+        assert fronts[-1].stdout is not None
+        port = fronts[-1].stdout.readline().strip()
+        return replace(
+            account, endpoint_url=f"https://127.0.0.1:{port}", ca_bundle=str(certificate)
+        )
+
+    yield secure
+    for front in fronts:
+        front.terminate()
+        front.communicate(timeout=10)
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    terraform: Terraform, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Deployment]:
+    """Return a maker of deployments: an account and Terraform variables, each with its state."""
+
+    def make(account: Account, *variables: str) -> Deployment:
+        state = tmp_path_factory.mktemp("state") / "terraform.tfstate"
+        return Deployment(terraform, account, state, variables)
+
+    return make

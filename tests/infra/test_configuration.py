@@ -56,9 +56,6 @@ def test_missing_artifacts_are_named_with_the_command_that_builds_them(
     for path in terraform.folder.iterdir():
         (broken / path.name).symlink_to(path)
     (tmp_path / "src").symlink_to(terraform.folder.parent / "src")
-    test = (
-        'mock_provider "aws" {\n  source = "./tests/mocks"\n}\nrun "plan" {\n  command = plan\n}\n'
-    )
     (broken / "tests").unlink()
     (broken / "tests").mkdir()
     (broken / "tests" / "mocks").symlink_to(terraform.folder / "tests" / "mocks")

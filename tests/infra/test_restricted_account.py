@@ -1,0 +1,127 @@
+"""A real `terraform apply` where no role can be made, as in AWS Academy, or not even a bucket."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+DOCUMENTATION = Path(__file__).resolve().parents[2] / "docs" / "aws.md"
+
+NO_ROLES = ["iam:Create*"]
+NO_BUCKETS = [
+    *NO_ROLES,
+    "s3:CreateBucket",
+    "s3:GetBucketObjectLockConfiguration",
+    "s3:GetEncryptionConfiguration",
+    "s3:GetLifecycleConfiguration",
+    "s3:PutBucketPolicy",
+    "s3:PutBucketPublicAccessBlock",
+    "s3:PutEncryptionConfiguration",
+    "s3:PutLifecycleConfiguration",
+]
+
+
+def lab(account, denied: list[str]):
+    """Make the lab's role and profile; return its student, who may do all but what is denied."""
+    iam = account.client("iam")
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    services = ["ec2.amazonaws.com", "glue.amazonaws.com", "lambda.amazonaws.com"]
+    trust = {"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}
+    iam.create_role(RoleName="LabRole", AssumeRolePolicyDocument=_document(trust))
+    iam.put_role_policy(RoleName="LabRole", PolicyName="lab", PolicyDocument=_document(everything))
+    iam.create_instance_profile(InstanceProfileName="LabInstanceProfile")
+    iam.add_role_to_instance_profile(InstanceProfileName="LabInstanceProfile", RoleName="LabRole")
+    return account.identity(
+        "student", [everything, {"Effect": "Deny", "Action": denied, "Resource": "*"}]
+    )
+
+
+def _document(statement: dict[str, object]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
+def restricted_mode(account) -> list[str]:
+    """Return the variables of `academy.tfvars.example`, with the account's number."""
+    role = f"arn:aws:iam::{account.account_id}:role/LabRole"
+    return [
+        "manage_iam=false",
+        "use_existing_iam_roles=true",
+        "existing_instance_profile_name=LabInstanceProfile",
+        f"existing_glue_role_arn={role}",
+        f"existing_lambda_role_arn={role}",
+    ]
+
+
+@pytest.fixture(scope="module")
+def labs(new_account, over_tls, deployment):
+    """Return both labs with their deployments, applied side by side: each mostly waits."""
+    roomy, narrow = new_account(), new_account()
+    for bucket in ("lab-raw", "lab-results"):
+        narrow.client("s3").create_bucket(Bucket=bucket)
+    narrow.client("s3").put_object(Bucket="lab-raw", Key="mine.txt", Body=b"kept")
+    existing = ["existing_raw_data_bucket=lab-raw", "existing_athena_results_bucket=lab-results"]
+    # The buckets of the first lab demand TLS of everybody but the account's root.
+    student = over_tls(lab(roomy, NO_ROLES))
+    made = SimpleNamespace(
+        account=roomy,
+        without_roles=deployment(student, *restricted_mode(roomy)),
+        without_buckets=deployment(lab(narrow, NO_BUCKETS), *restricted_mode(narrow), *existing),
+        own_mode=deployment(student),
+    )
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda one: one.apply(), (made.without_roles, made.without_buckets)))
+    return made
+
+
+def test_a_lab_without_roles_gets_the_pipeline_and_no_iam_resource(labs) -> None:
+    """Where `iam:Create*` is denied, the restricted mode applies, on the lab's own role."""
+    made = labs.without_roles
+    config = made.config()
+
+    job = made.account.client("glue").get_job(JobName=config.glue_job_name)["Job"]
+    function = labs.account.client("lambda").get_function_configuration(
+        FunctionName=config.lambda_function_name
+    )
+
+    assert [address for address in made.addresses() if address.startswith("aws_iam")] == []
+    assert job["Role"] == function["Role"] == f"arn:aws:iam::{labs.account.account_id}:role/LabRole"
+
+
+def test_a_lab_without_buckets_uses_those_that_exist(labs) -> None:
+    """Where `s3:CreateBucket` is denied as well, no bucket and no setting of one is managed."""
+    made = labs.without_buckets
+
+    wiring = made.account.client("s3").get_bucket_notification_configuration(Bucket="lab-raw")
+
+    buckets = [address for address in made.addresses() if address.startswith("aws_s3_bucket")]
+    assert buckets == ["aws_s3_bucket_notification.batch_manifest"]
+    assert made.config().raw_data_bucket == "lab-raw"
+    assert made.config().athena_results_bucket == "lab-results"
+    assert len(wiring["LambdaFunctionConfigurations"]) == 1
+
+
+def test_own_mode_fails_there_with_the_error_that_the_documentation_explains(labs) -> None:
+    """The default mode is refused in a lab: AWS names `iam:CreateRole`, and so does docs/aws.md."""
+    roles = ["-target=aws_iam_role.glue", "-target=aws_iam_role.host"]  # the others need them
+
+    answer = labs.own_mode.apply(*roles, check=False)
+
+    assert answer.returncode == 1
+    assert "is not authorized to perform: iam:CreateRole" in answer.stderr
+    assert "is not authorized to perform: iam:CreateRole" in DOCUMENTATION.read_text()
+
+
+def test_destroying_leaves_an_existing_bucket_with_what_was_in_it(labs) -> None:
+    """Terraform takes its artefacts out of a bucket that it did not make, and nothing else."""
+    made = labs.without_buckets
+
+    made.run("destroy", "-auto-approve")
+
+    listed = made.account.client("s3").list_objects_v2(Bucket="lab-raw")
+    assert [item["Key"] for item in listed["Contents"]] == ["mine.txt"]
