@@ -1,0 +1,142 @@
+"""The whole course in one go: local AWS, notebooks, report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from b3pipeline import costs, jobs, lake, names, notebooks, sandbox
+from b3pipeline.athena import format_bytes
+from b3pipeline.aws import Cloud, connect
+from b3pipeline.config import check_target, project_root
+from b3pipeline.errors import NotebookError
+
+TEARDOWN = "05"
+"""The notebook that removes everything: the figures of the run are taken before it."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """A run of the course that came to its end: what was made, and where to look."""
+
+    executed: tuple[notebooks.ExecutedNotebook, ...]
+    report: Path
+    seconds: float
+
+    def __str__(self) -> str:
+        lines = [f"  {item.name:<24} {item.seconds:6.1f} s" for item in self.executed]
+        return "\n".join(
+            [
+                f"{len(self.executed)} notebooks in {self.seconds:.0f} s:",
+                *lines,
+                f"Executed notebooks: {self.executed[0].path.parent}",
+                f"Report, to open in a browser: {self.report}",
+            ]
+        )
+
+
+def run(
+    *,
+    only: Sequence[str] = (),
+    parameters: Mapping[str, Any] | None = None,
+    out: Path = Path("build"),
+    target: str = "local",
+    root: Path | None = None,
+) -> Course:
+    """Return the course just run: notebooks executed into `out`/notebooks, report written.
+
+    `only` names notebooks by their numbers; all run without it. Raises NotebookError for an
+    unknown number or parameter, and at the first cell that fails: the partial notebook stays,
+    and so does the local AWS, for a look at both.
+    """
+    began = time.monotonic()
+    root = root or project_root()
+    paths = _chosen(root, only)
+    cloud = _open(target, root)
+    out = out if out.is_absolute() else root / out
+    values = {"target": target, **(parameters or {})}
+    executed: list[notebooks.ExecutedNotebook] = []
+    figures: dict[str, Any] = {}
+    for path in paths:
+        if path.name.startswith(TEARDOWN):
+            figures = run_figures(cloud)
+        known = {item.name for item in notebooks.parameters(path)}
+        mine = {name: value for name, value in values.items() if name in known}
+        executed += notebooks.execute([path], out / "notebooks", mine, tqdm)
+    if not figures:
+        figures = run_figures(cloud)
+    page = notebooks.report(executed, out / "report" / "index.html", figures)
+    return Course(tuple(executed), page, time.monotonic() - began)
+
+
+def run_figures(cloud: Cloud) -> dict[str, Any]:
+    """Return what the deployment holds and has done: label to number or text, for the report."""
+    bronze, silver = (
+        len(lake.stored_partitions(cloud, prefix))
+        for prefix in (names.BRONZE_PREFIX, names.SILVER_PREFIX)
+    )
+    runs = jobs.list_runs(cloud)
+    scanned = _bytes_scanned(cloud)
+    bill = costs.pipeline_cost(
+        puts=bronze + silver,
+        gets=bronze,
+        lambda_calls=len(lake.list_manifests(cloud)),
+        dpu_seconds=[run.dpu_seconds or run.execution_seconds * 2 for run in runs],
+        query_bytes=scanned,
+    )
+    return {
+        "bronze objects": bronze,
+        "silver objects": silver,
+        "batches": len(lake.list_manifests(cloud)),
+        "Spark runs": len(runs),
+        "seconds of Spark": sum(run.execution_seconds for run in runs),
+        "Athena queries": len(scanned),
+        "scanned": format_bytes(sum(scanned)),
+        "on AWS this costs": costs.format_usd(bill.usd),
+    }
+
+
+def _bytes_scanned(cloud: Cloud) -> list[int]:
+    """Return the bytes that each query of the workgroup scanned; a failed one counts as none."""
+    pages = cloud.athena.get_paginator("list_query_executions").paginate(
+        WorkGroup=cloud.config.athena_workgroup
+    )
+    scanned: list[int] = []
+    for page in pages:
+        ids = page["QueryExecutionIds"]
+        if ids:
+            answer = cloud.athena.batch_get_query_execution(QueryExecutionIds=ids)
+            scanned += [
+                item.get("Statistics", {}).get("DataScannedInBytes", 0)
+                for item in answer["QueryExecutions"]
+            ]
+    return scanned
+
+
+def _chosen(root: Path, only: Sequence[str]) -> list[Path]:
+    """Return the notebooks that the numbers name, in the order of the course."""
+    paths = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    numbers = {path.name[:2]: path for path in paths}
+    wanted = [number.zfill(2) for number in only] or list(numbers)
+    unknown = [number for number in wanted if number not in numbers]
+    if unknown:
+        raise NotebookError(
+            f"there is no notebook {', '.join(unknown)}.",
+            hint=f"use numbers of {', '.join(numbers)}.",
+        )
+    return [path for number, path in numbers.items() if number in wanted]
+
+
+def _open(target: str, root: Path) -> Cloud:
+    """Return the deployment; the local AWS is started and provisioned on the way."""
+    if check_target(target) == "aws":
+        return connect(target)
+    with tqdm(desc="local AWS", bar_format="{desc} {elapsed}") as bar:
+        config = sandbox.up(root=root, step=lambda title: bar.set_description(f"making {title}"))
+        bar.set_description("local AWS ready")
+    return Cloud(config)
