@@ -40,7 +40,6 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from botocore.config import Config
-from botocore.exceptions import ClientError
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession, Window, WindowSpec
@@ -89,14 +88,17 @@ BARS = pa.schema(
 )
 SQL_TYPES = {STRING: "string", pa.bool_(): "boolean", DOUBLE: "double", BIGINT: "bigint"}
 SQL_TYPES[TIME] = "timestamp_ntz"
+BARS_DDL = ", ".join(f"{column.name} {SQL_TYPES[column.type]}" for column in BARS)
 
 LOOK_BACK = 4  # sessions before the current one in a mean of five
 REACHES = (0, 16, 64, 256, 1024, 4096, 16384)  # days; the last one is 45 years
 GONE, EMPTY = "the object is gone", "no bar has a close"
 THREADS = 16
 
-Sessions = dict[str, set[str]]
-"""For each ticker, sessions as ISO dates."""
+Session = tuple[str, str]  # ticker and ISO date
+Sessions = dict[str, set[str]]  # the ISO dates of each ticker
+Plan = list[tuple[str, str, bool]]  # sessions to read, each with whether to recompute it
+Batches = Iterable[pa.RecordBatch]
 
 logger = logging.getLogger("refine")
 
@@ -197,14 +199,14 @@ def by_session() -> WindowSpec:
 
 
 def neighbours(
-    list_sessions: Callable[[Iterable[str], str, str], Iterable[tuple[str, str]]],
+    between: Callable[[Iterable[str], str, str], Iterable[Session]],
     affected: Sessions,
     absent: Sessions,
     today: dt.date,
 ) -> Sessions:
     """Return the sessions around the affected ones: at least four on either side, if they exist.
 
-    `list_sessions(tickers, first, last)` asks the catalog. It is asked for windows that grow
+    `between(tickers, first, last)` asks the catalog. It is asked for windows that grow
     fourfold, and only for the tickers that still lack sessions: the number of requests depends
     neither on the length of the history nor on that of a suspension. `absent` sessions are in
     the catalog and have no quotes; no session lies after tomorrow.
@@ -217,7 +219,7 @@ def neighbours(
             for window in _windows(first, last, near, far, found[ticker], today):
                 windows[window].add(ticker)
         for (first, last), tickers in windows.items():
-            for ticker, day in list_sessions(tickers, first, last):
+            for ticker, day in between(tickers, first, last):
                 if day not in affected[ticker] and day not in absent.get(ticker, ()):
                     found[ticker].add(day)
     return found
@@ -287,9 +289,7 @@ class Store:
 
     def connect(self) -> pafs.S3FileSystem:
         """Return a new client; one serves all threads of a task."""
-        options: dict[str, Any] = {"connect_timeout": 10, "request_timeout": 60, **_credentials()}
-        if self.region:
-            options["region"] = self.region
+        options: dict[str, Any] = {"region": self.region, "request_timeout": 60, **_credentials()}
         if self.endpoint_url:
             url = urlsplit(self.endpoint_url)
             options |= {"endpoint_override": url.netloc, "scheme": url.scheme}
@@ -306,32 +306,22 @@ def _credentials() -> dict[str, str]:
     """Return the keys that boto3 finds, for it knows where Glue keeps them."""
     if "AWS_ACCESS_KEY_ID" in os.environ:
         return {}
-    import boto3  # here, for it takes a task that does not need it half a second
+    import boto3  # here, for it costs a task that does without it half a second
 
     keys = boto3.Session().get_credentials().get_frozen_credentials()
-    return {
-        "access_key": keys.access_key,
-        "secret_key": keys.secret_key,
-        "session_token": keys.token,
-    }
-
-
-Batches = Iterable[pa.RecordBatch]
+    names = {"access_key": keys.access_key, "secret_key": keys.secret_key}
+    return {**names, "session_token": keys.token}
 
 
 def bronze_reader(store: Store) -> Callable[[Batches], Batches]:
-    """Return what a task does with a list of sessions: read their objects, many at a time."""
+    """Return what a task does with planned sessions: read their objects, many at a time."""
 
-    def read(requests: Batches) -> Batches:
+    def read(sessions: Batches) -> Batches:
         files = store.connect()
         with ThreadPoolExecutor(THREADS) as threads:
-            for request in requests:
-                keys = [
-                    (row["ticker"], day, wanted)
-                    for row in request.to_pylist()
-                    for day, wanted in zip(row["days"], row["wanted"], strict=True)
-                ]
-                tables = threads.map(lambda key: read_bars(store, files, *key), keys)
+            for batch in sessions:
+                columns = [column.to_pylist() for column in batch.columns]
+                tables = threads.map(lambda *session: read_bars(store, files, *session), *columns)
                 while some := list(islice(tables, 1000)):
                     yield from pa.concat_tables(some).combine_chunks().to_batches()
 
@@ -346,17 +336,20 @@ def read_bars(
     try:
         with files.open_input_stream(path) as stream:
             bars = decoded(stream.read())
+        problem = EMPTY if all(bars["close"].is_null(nan_is_null=True).to_pylist()) else None
     except FileNotFoundError:
-        return _problem(ticker, day, wanted, GONE)
+        problem = GONE
     except OSError as error:
         raise RefineError(f"s3://{path} cannot be read: {error}") from error
     except ValueError as error:
-        return _problem(ticker, day, wanted, str(error))
-    if all(bars["close"].is_null(nan_is_null=True).to_pylist()):
-        return _problem(ticker, day, wanted, EMPTY)
-    keys: list[Any] = [ticker, day, wanted, pa.scalar(None, pa.string())]
-    columns = [pa.repeat(value, bars.num_rows) for value in keys]
-    return pa.table(columns + [bars[name] for name in BARS.names[len(keys) :]], schema=BARS)
+        problem = str(error)
+    keys = {"ticker": ticker, "dt": day, "wanted": wanted, "problem": problem}
+    if problem is not None:
+        return pa.Table.from_pylist([keys], schema=BARS)
+    constants = [
+        pa.repeat(pa.scalar(keys[f.name], f.type), len(bars)) for f in BARS if f.name in keys
+    ]
+    return pa.table(constants + [bars[name] for name in BARS.names[len(keys) :]], schema=BARS)
 
 
 def decoded(data: bytes) -> pa.Table:
@@ -367,18 +360,13 @@ def decoded(data: bytes) -> pa.Table:
         table = pq.ParquetFile(pa.BufferReader(data)).read()
     except (pa.ArrowException, OSError) as error:
         raise ValueError(f"it is not a whole Parquet file ({error})") from error
-    for wanted in BRONZE:
-        if wanted.name not in table.column_names:
-            raise ValueError(f"column {wanted.name} is missing")
-        found = table.schema.field(wanted.name).type
-        if found != wanted.type:
-            raise ValueError(f"column {wanted.name} is {found} instead of {wanted.type}")
+    for column in BRONZE:
+        if column.name not in table.column_names:
+            raise ValueError(f"column {column.name} is missing")
+        found = table.schema.field(column.name).type
+        if found != column.type:
+            raise ValueError(f"column {column.name} is {found} instead of {column.type}")
     return table
-
-
-def _problem(ticker: str, day: str, wanted: bool, problem: str) -> pa.Table:
-    row = {"ticker": ticker, "dt": day, "wanted": wanted, "problem": problem}
-    return pa.Table.from_pylist([row], schema=BARS)
 
 
 def silver_writer(store: Store) -> Callable[[Batches], Batches]:
@@ -388,27 +376,21 @@ def silver_writer(store: Store) -> Callable[[Batches], Batches]:
         files = store.connect()
         with ThreadPoolExecutor(THREADS) as threads:
             for batch in batches:
-                rows = pa.Table.from_batches([batch])
-                silver = rows.select(SILVER.names).cast(SILVER)
-                paths = [
-                    store.path(SILVER_PREFIX, row["ticker"], row["dt"])
-                    for row in rows.select(["ticker", "dt"]).to_pylist()
-                ]
-                singles = (silver.slice(i, 1) for i in range(len(paths)))
-                for _ in threads.map(lambda path, row: put_row(files, path, row), paths, singles):
-                    pass
-                yield from rows.select(["ticker", "dt"]).to_batches()
+                pairs = zip(batch["ticker"].to_pylist(), batch["dt"].to_pylist(), strict=True)
+                paths = (store.path(SILVER_PREFIX, *pair) for pair in pairs)
+                silver = pa.Table.from_batches([batch]).select(SILVER.names).cast(SILVER)
+                rows = (silver.slice(i, 1) for i in range(len(silver)))
+                list(threads.map(lambda path, row: put_row(files, path, row), paths, rows))
+                yield batch.select(["ticker", "dt"])
 
     return write
 
 
 def put_row(files: pafs.S3FileSystem, path: str, row: pa.Table) -> None:
-    """Put one silver row as one object, whole; settings for files of one row."""
+    """Put one silver row as one object, whole, without what only longer files profit from."""
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        row, sink, compression="none", use_dictionary=False, write_statistics=False,
-        store_schema=False,
-    )  # fmt: skip
+    plain = {"use_dictionary": False, "write_statistics": False, "store_schema": False}
+    pq.write_table(row, sink, compression="none", **plain)
     try:
         with files.open_output_stream(path) as stream:
             stream.write(sink.getvalue())
@@ -427,76 +409,61 @@ def object_key(prefix: str, ticker: str, day: str) -> str:
 def start_spark() -> SparkSession:
     """Return the session of Glue, or a new one with settings for a short job on this machine."""
     builder = SparkSession.builder.appName("refine")
-    if os.environ.get("AWS_ENDPOINT_URL"):
+    if "AWS_ENDPOINT_URL" in os.environ:
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-        local: dict[str, Any] = {
+        settings: dict[str, Any] = {
             "spark.ui.enabled": "false",
+            "spark.ui.showConsoleProgress": "false",
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
-            # A run of seconds is over before a second compiler and a parallel collector pay.
+            # The run is over before a second compiler and a parallel collector would pay.
             "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
         }
-        builder = builder.config(map=local)
+        builder = builder.config(map=settings)
     return builder.getOrCreate()
+
+
+def tasks_for(spark: SparkSession, objects: int) -> int:
+    """Return the number of tasks: one a core, more where each would have more than 5,000."""
+    return max(spark.sparkContext.defaultParallelism, objects // 5000)
+
+
+def read_bronze(spark: SparkSession, store: Store, plan: Plan) -> DataFrame:
+    """Return the bars of all planned sessions, kept in memory once they are read."""
+    schema = "ticker string, dt string, wanted boolean"
+    sessions = spark.createDataFrame(plan, schema, verifySchema=False)
+    tasks = sessions.repartition(tasks_for(spark, len(plan)))
+    return tasks.mapInArrow(bronze_reader(store), BARS_DDL).persist()
+
+
+def inspected(bars: DataFrame) -> tuple[int, dict[Session, str]]:
+    """Return the number of bars, and what is wrong with each session that has none."""
+    bad = F.col("problem").isNotNull()
+    row = bars.agg(
+        F.count(F.when(~bad, 1)).alias("bars"),
+        F.collect_list(F.when(bad, F.struct("ticker", "dt", "problem"))).alias("problems"),
+    ).collect()[0]
+    problems = sorted(row["problems"])
+    return row["bars"], {(ticker, day): problem for ticker, day, problem in problems}
+
+
+def write_silver(spark: SparkSession, store: Store, bars: DataFrame, plan: Plan) -> list[Session]:
+    """Refine the bars and write the wanted sessions; return those written."""
+    tasks = tasks_for(spark, sum(wanted for _, _, wanted in plan))
+    spark.conf.set("spark.sql.shuffle.partitions", tasks)
+    silver = refined(bars, dt.datetime.now(dt.UTC).replace(tzinfo=None))
+    written = silver.mapInArrow(silver_writer(store), "ticker string, dt string").collect()
+    return sorted((ticker, day) for ticker, day in written)
 
 
 @contextmanager
 def task_errors_in_words() -> Iterator[None]:
-    """Turn the failure of a task, which Spark wraps in a Java stack, into its one sentence."""
+    """Turn the failure of a task, which comes wrapped in a Java stack, into its one sentence."""
     try:
         yield
     except (PySparkException, Py4JJavaError) as error:
-        text = str(error)
-        reason = re.search(r"RefineError: (.*)", text) or re.search(
-            r"(\w+(?:Error|Exception).*)", text
-        )
-        raise RefineError(reason[1] if reason else text.splitlines()[0]) from None
-
-
-def read_bronze(spark: SparkSession, store: Store, plan: dict[str, dict[str, bool]]) -> DataFrame:
-    """Return the bars of all planned sessions, kept in memory once they are read."""
-    requests = [
-        (ticker, list(some), list(some.values()))
-        for ticker, days in plan.items()
-        for some in _chunks(days, 200)
-    ]
-    frame = spark.createDataFrame(
-        requests, "ticker string, days array<string>, wanted array<boolean>"
-    )
-    tasks = tasks_for(spark, sum(len(days) for days in plan.values()))
-    return (
-        frame.repartition(min(tasks, len(requests)))
-        .mapInArrow(bronze_reader(store), sql_schema(BARS))
-        .persist()
-    )
-
-
-def _chunks(days: dict[str, bool], size: int) -> Iterator[dict[str, bool]]:
-    items = iter(days.items())
-    while some := dict(islice(items, size)):
-        yield some
-
-
-def tasks_for(spark: SparkSession, objects: int) -> int:
-    """Return the number of tasks: as many as there are cores, more where each would have long."""
-    return max(spark.sparkContext.defaultParallelism, objects // 5000)
-
-
-def sql_schema(schema: pa.Schema) -> str:
-    """Return an Arrow schema as Spark's DDL."""
-    return ", ".join(f"{column.name} {SQL_TYPES[column.type]}" for column in schema)
-
-
-def inspected(bars: DataFrame) -> tuple[int, list[tuple[str, str, str]]]:
-    """Return the number of bars, and (ticker, dt, problem) of each object that has none."""
-    problem = F.struct("ticker", "dt", "problem")
-    has_one = F.col("problem").isNotNull()
-    row = bars.agg(
-        F.count(F.when(~has_one, 1)).alias("bars"),
-        F.collect_list(F.when(has_one, problem)).alias("problems"),
-    ).first()
-    assert row is not None  # noqa: S101 - an aggregate without groups always has one row
-    return row["bars"], sorted(tuple(found) for found in row["problems"])
+        sentences = re.findall(r"RefineError: (.*)|(\w+(?:Error|Exception): .*)", str(error))
+        raise RefineError(next(filter(None, sentences[0])) if sentences else str(error)) from None
 
 
 # --- The lake, as the driver sees it ----------------------------------------------------------
@@ -517,101 +484,79 @@ class Lake:
         """Return a JSON object of the bucket, or None where there is none."""
         try:
             body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
-        except ClientError as error:
-            if error.response["Error"]["Code"] in ("NoSuchKey", "404"):
-                return None
-            raise
-        try:
             return dict(json.loads(body))
+        except self.s3.exceptions.NoSuchKey:
+            return None
         except (ValueError, TypeError) as error:
-            raise RefineError(
-                f"s3://{self.bucket}/{key} is not a JSON object ({error})."
-            ) from error
+            raise RefineError(f"s3://{self.bucket}/{key} is not a JSON object: {error}") from error
 
     def put_json(self, key: str, value: dict[str, Any]) -> None:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=json.dumps(value).encode())
 
     def keys(self, prefix: str, after: str = "") -> Iterator[str]:
         """Yield the keys under a prefix, in order, those after `after` alone."""
-        pages = self.s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self.bucket, Prefix=prefix, StartAfter=after
-        )
-        for page in pages:
+        pager = self.s3.get_paginator("list_objects_v2")
+        for page in pager.paginate(Bucket=self.bucket, Prefix=prefix, StartAfter=after):
             yield from (entry["Key"] for entry in page.get("Contents", ()))
 
-    def objects(self, prefix: str) -> Iterator[tuple[str, str]]:
-        """Yield (ticker, dt) of every object under a table's prefix."""
+    def objects(self, prefix: str) -> Iterator[Session]:
+        """Yield the session of every object of a table."""
         for key in self.keys(f"{prefix}dt="):
-            found = re.fullmatch(r"dt=([^/]+)/ticker=([^/]+)/data\.parquet", key[len(prefix) :])
-            if found:
+            if found := re.search(r"/dt=([\d-]+)/ticker=(\w+)/data\.parquet$", key):
                 yield found[2], found[1]
 
-    def partitions(self, table: str, expression: str) -> Iterator[tuple[str, str]]:
-        """Yield (ticker, dt) of the registered partitions that satisfy an expression."""
-        pages = self.glue.get_paginator("get_partitions").paginate(
-            DatabaseName=self.database,
-            TableName=table,
-            Expression=expression,
-            ExcludeColumnSchema=True,
-        )
-        for page in pages:
+    def partitions(self, table: str, expression: str = "") -> Iterator[Session]:
+        """Yield the session of each registered partition that satisfies an expression."""
+        pager = self.glue.get_paginator("get_partitions")
+        where = {"DatabaseName": self.database, "TableName": table, "Expression": expression}
+        for page in pager.paginate(**where, ExcludeColumnSchema=True):
             for partition in page["Partitions"]:
                 day, ticker = partition["Values"]
                 yield ticker, day
 
-    def sessions(self, tickers: Iterable[str], first: str, last: str) -> Iterator[tuple[str, str]]:
-        """Yield (ticker, dt) of bronze between two days, both included."""
+    def between(self, tickers: Iterable[str], first: str, last: str) -> Iterator[Session]:
+        """Yield the registered sessions of bronze between two days, both included."""
         for some in _slices(sorted(tickers), 100):
-            expression = f"{_in('ticker', some)} AND dt >= '{first}' AND dt <= '{last}'"
-            yield from self.partitions(self.bronze_table, expression)
+            days = f"dt >= '{first}' AND dt <= '{last}'"
+            yield from self.partitions(self.bronze_table, f"{_in('ticker', some)} AND {days}")
 
-    def register(self, partitions: Sequence[tuple[str, str]]) -> None:
+    def register(self, sessions: Sequence[Session]) -> None:
         """Register silver partitions, 100 a call; what is registered already stays as it is."""
-        storage = self.silver_storage()
+        table = self.glue.get_table(DatabaseName=self.database, Name=self.silver_table)["Table"]
+        storage = table["StorageDescriptor"]
+        columns = [column["Name"] for column in storage["Columns"]]
+        if columns != SILVER.names:
+            raise RefineError(
+                f"table {self.silver_table} has the columns {columns}, the job writes "
+                f"{SILVER.names}. Try: provision the table again."
+            )
 
-        def create(some: Sequence[tuple[str, str]]) -> None:
+        def create(some: Sequence[Session]) -> None:
+            keys = [object_key(SILVER_PREFIX, *session) for session in some]
+            places = [f"s3://{self.bucket}/{key.rpartition('/')[0]}/" for key in keys]
             inputs = [
-                {
-                    "Values": [day, ticker],
-                    "StorageDescriptor": {**storage, "Location": self._location(ticker, day)},
-                }
-                for ticker, day in some
+                {"Values": [day, ticker], "StorageDescriptor": {**storage, "Location": place}}
+                for (ticker, day), place in zip(some, places, strict=True)
             ]
             answer = self.glue.batch_create_partition(
                 DatabaseName=self.database, TableName=self.silver_table, PartitionInputList=inputs
             )
-            _raise_others(answer["Errors"], "AlreadyExistsException", "registered")
+            _raise_unless(answer, "AlreadyExistsException")
 
-        with ThreadPoolExecutor(8) as threads:
-            list(threads.map(create, _slices(partitions, 100)))
+        with ThreadPoolExecutor(THREADS) as threads:
+            list(threads.map(create, _slices(sessions, 100)))
 
-    def silver_storage(self) -> dict[str, Any]:
-        """Return the storage descriptor of the silver table, whose columns must be the job's."""
-        table = self.glue.get_table(DatabaseName=self.database, Name=self.silver_table)["Table"]
-        names = [column["Name"] for column in table["StorageDescriptor"]["Columns"]]
-        if names != SILVER.names:
-            raise RefineError(
-                f"table {self.database}.{self.silver_table} has the columns {', '.join(names)}; "
-                f"the job writes {', '.join(SILVER.names)}. Try: provision the table again."
-            )
-        return dict(table["StorageDescriptor"])
-
-    def _location(self, ticker: str, day: str) -> str:
-        return f"s3://{self.bucket}/{SILVER_PREFIX}dt={day}/ticker={ticker}/"
-
-    def remove(self, partitions: Sequence[tuple[str, str]]) -> int:
+    def remove(self, sessions: Sequence[Session]) -> int:
         """Take silver partitions away, then their objects; return how many were registered."""
         removed = 0
-        for some in _slices(partitions, 25):
+        for some in _slices(sessions, 25):
             values = [{"Values": [day, ticker]} for ticker, day in some]
             answer = self.glue.batch_delete_partition(
                 DatabaseName=self.database, TableName=self.silver_table, PartitionsToDelete=values
             )
-            missing = answer.get("Errors", [])
-            _raise_others(missing, "EntityNotFoundException", "removed")
-            removed += len(some) - len(missing)
-        for some in _slices(partitions, 1000):
-            keys = [{"Key": object_key(SILVER_PREFIX, ticker, day)} for ticker, day in some]
+            removed += len(some) - _raise_unless(answer, "EntityNotFoundException")
+        for some in _slices(sessions, 1000):
+            keys = [{"Key": object_key(SILVER_PREFIX, *session)} for session in some]
             self.s3.delete_objects(Bucket=self.bucket, Delete={"Objects": keys, "Quiet": True})
         return removed
 
@@ -624,24 +569,20 @@ def _slices(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
     return (items[i : i + size] for i in range(0, len(items), size))
 
 
-def _raise_others(errors: list[dict[str, Any]], expected: str, verb: str) -> None:
+def _raise_unless(answer: dict[str, Any], expected: str) -> int:
+    """Return how many partitions a call reports with the expected error; raise for any other."""
+    errors = answer.get("Errors", [])
     for error in errors:
-        detail = error["ErrorDetail"]
-        if detail["ErrorCode"] != expected:
-            where = "/".join(error["PartitionValues"])
-            raise RefineError(f"partition {where} was not {verb}: {detail}")
+        if error["ErrorDetail"]["ErrorCode"] != expected:
+            raise RefineError(f"the catalog refused partition {error['PartitionValues']}: {error}")
+    return len(errors)
 
 
 # --- Batches: which are to be refined, and which are done -------------------------------------
 
 
-def is_done(lake: Lake, batch_id: str) -> bool:
-    """Return whether a batch has its done-mark, which is written last."""
-    return lake.get_json(f"{MARKS}{batch_id}.json") is not None
-
-
 def undone_batches(lake: Lake, batch_id: str | None = None) -> list[str]:
-    """Return the batches with a manifest and no mark, oldest first.
+    """Return the batches with a manifest and no done-mark, oldest first.
 
     Listing starts at the checkpoint, up to which all is done. A batch that arrives late, with
     an older name, takes the checkpoint away before it starts, so that no failure can hide it.
@@ -666,22 +607,17 @@ def mark_done(lake: Lake, batch_ids: Sequence[str], summary: dict[str, Any]) -> 
         lake.put_json(CHECKPOINT, {"version": 1, "done_through": f"{batch_ids[-1]}.json"})
 
 
-def sessions_of(lake: Lake, batch_ids: Iterable[str]) -> Sessions:
-    """Return the sessions that batches wrote or removed, from their manifests."""
-    sessions: Sessions = defaultdict(set)
+def sessions_of(lake: Lake, batch_ids: Iterable[str]) -> Iterator[Session]:
+    """Yield the sessions that batches wrote or removed, from their manifests."""
     for batch_id in batch_ids:
         key = f"{MANIFESTS}{batch_id}.json"
-        manifest = lake.get_json(key)
-        if manifest is None:
-            raise RefineError(f"there is no manifest s3://{lake.bucket}/{key}.")
         try:
-            for ticker, days in manifest["partitions"].items():
-                sessions[ticker] |= {dt.date.fromisoformat(day).isoformat() for day in days}
+            for ticker, days in (lake.get_json(key) or {})["partitions"].items():
+                yield from ((ticker, dt.date.fromisoformat(day).isoformat()) for day in days)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise RefineError(
-                f"manifest s3://{lake.bucket}/{key} does not list its partitions ({error!r})."
+                f"s3://{lake.bucket}/{key} is no manifest that lists its partitions: {error!r}"
             ) from error
-    return dict(sessions)
 
 
 # --- A run ------------------------------------------------------------------------------------
@@ -696,28 +632,6 @@ class Work:
     batch_ids: Sequence[str] = ()
 
 
-Plan = dict[str, dict[str, bool]]
-"""For each ticker the days to read, each with whether it is to be recomputed."""
-
-
-class Stopwatch:
-    """Seconds of each step, for the log and the summary."""
-
-    def __init__(self) -> None:
-        self.begun = time.monotonic()
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, step: str) -> Iterator[None]:
-        start = time.monotonic()
-        yield
-        self.seconds[step] = round(time.monotonic() - start, 3)
-        logger.info("%s: %.2f s", step, self.seconds[step])
-
-    def total(self) -> dict[str, float]:
-        return {**self.seconds, "total": round(time.monotonic() - self.begun, 3)}
-
-
 def main(
     argv: Sequence[str], *, s3: Any = None, glue: Any = None, spark: SparkSession | None = None
 ) -> dict[str, Any]:
@@ -726,62 +640,53 @@ def main(
     Raises RefineError where the run cannot go on: nothing is marked as done then, and the next
     run takes the work up. A session that is handed in is left running.
     """
-    arguments = parse_arguments(argv)
-    lake = Lake(
-        s3=s3 or client("s3"),
-        glue=glue or client("glue"),
-        bucket=arguments.raw_bucket,
-        database=arguments.database,
-        bronze_table=arguments.bronze_table,
-        silver_table=arguments.silver_table,
-    )
-    batch_id = batch_of(arguments.batch_manifest, lake.bucket)
-    if batch_id and is_done(lake, batch_id):
+    given = parse_arguments(argv)
+    tables = (given.database, given.bronze_table, given.silver_table)
+    lake = Lake(s3 or client("s3"), glue or client("glue"), given.raw_bucket, *tables)
+    batch_id = batch_of(given.batch_manifest, lake.bucket)
+    if batch_id and lake.get_json(f"{MARKS}{batch_id}.json"):
         logger.info("batch %s is refined already: nothing to do", batch_id)
         return said({"event": "already_refined", "batch_ids": [batch_id]})
-    watch = Stopwatch()
-    with ThreadPoolExecutor(1) as thread:
+    seconds: dict[str, float] = {}
+    with ThreadPoolExecutor(1) as thread, timed(seconds, "total"):
         session = thread.submit(lambda: spark or start_spark())  # it starts while we plan
         try:
-            with watch("plan"):
-                work = work_of(lake, arguments, batch_id)
+            with timed(seconds, "plan"):
+                work = work_of(lake, given, batch_id)
                 plan = plan_of(lake, work, absent={})
-            with watch("spark"):
+            with timed(seconds, "spark"):
                 session.result()
-            return said(refine(session.result(), lake, work, plan, arguments.on_bad_object, watch))
+            summary = refine(session.result(), lake, work, plan, given.on_bad_object, seconds)
         finally:
             if spark is None:
                 session.result().stop()
+    return said(summary)
 
 
 def refine(
-    spark: SparkSession,
-    lake: Lake,
-    work: Work,
-    plan: Plan,
-    on_bad_object: str,
-    watch: Stopwatch,
+    spark: SparkSession, lake: Lake, work: Work, plan: Plan, on_bad: str, seconds: dict[str, float]
 ) -> dict[str, Any]:
     """Recompute the planned sessions, publish them, mark the batches; return the summary."""
     store = Store(lake.bucket, lake.s3.meta.region_name, os.environ.get("AWS_ENDPOINT_URL"))
-    spark.conf.set("spark.sql.adaptive.enabled", "false")  # it squeezes small writes into one task
-    with watch("read"):
-        reading = read_all(spark, lake, store, work, plan, on_bad_object)
-    with watch("write"):
-        written = write_silver(spark, store, reading)
-    with watch("publish"):
+    spark.conf.set("spark.sql.adaptive.enabled", False)  # it puts small writes into one task
+    with timed(seconds, "read"), task_errors_in_words():
+        reading = read_all(spark, lake, store, work, plan, on_bad)
+    with timed(seconds, "write"), task_errors_in_words():
+        written = write_silver(spark, store, reading.bars, reading.plan)
+    reading.bars.unpersist()
+    with timed(seconds, "publish"):
         lake.register(written)
         removed = lake.remove(reading.without_quotes)
     summary = {
         "event": "refined",
         "mode": work.mode,
         "batch_ids": list(work.batch_ids),
-        "partitions_read": reading.objects,
+        "partitions_read": len(reading.plan) - len(reading.without_quotes),
         "rows_read": reading.rows,
         "partitions_written": len(written),
         "partitions_removed": removed,
         "quarantined": reading.quarantined,
-        "seconds": watch.total(),
+        "seconds": seconds,
     }
     mark_done(lake, work.batch_ids, summary)
     return summary
@@ -792,99 +697,75 @@ class Reading:
     """What was read: the bars, and the affected sessions that have none."""
 
     bars: DataFrame
-    plan: Plan
     rows: int
-    without_quotes: list[tuple[str, str]]
+    plan: Plan
+    without_quotes: list[Session]
     quarantined: dict[str, str]
-
-    @property
-    def objects(self) -> int:
-        return sum(map(len, self.plan.values())) - len(self.without_quotes)
 
 
 def read_all(
-    spark: SparkSession, lake: Lake, store: Store, work: Work, plan: Plan, on_bad_object: str
+    spark: SparkSession, lake: Lake, store: Store, work: Work, plan: Plan, on_bad: str
 ) -> Reading:
     """Return the bars of the plan, and of a wider one where a neighbour has no quotes.
 
     A session without a quote is none for the windows: its object is gone, empty or in
     quarantine. Only reading tells, so the plan is made again without it.
     """
-    absent: Sessions = defaultdict(set)
-    bad: dict[str, str] = {}
+    absent: Sessions = {}
+    quarantined: dict[str, str] = {}
     while True:
-        with task_errors_in_words():
-            bars = read_bronze(spark, store, plan)
-            rows, problems = inspected(bars)
-        for ticker, day, problem in problems:
+        bars = read_bronze(spark, store, plan)
+        rows, problems = inspected(bars)
+        for session, problem in problems.items():
             if problem not in (GONE, EMPTY):
-                bad[object_key(BRONZE_PREFIX, ticker, day)] = problem
-        if bad and on_bad_object == "fail":
-            raise RefineError(bad_objects_message(bad))
-        neighbours = [(t, day) for t, day, _ in problems if day not in work.affected[t]]
-        if not neighbours:
-            return Reading(bars, plan, rows, [(t, day) for t, day, _ in problems], bad)
-        for ticker, day in neighbours:
-            absent[ticker].add(day)
+                quarantined[object_key(BRONZE_PREFIX, *session)] = problem
+        if quarantined and on_bad == "fail":
+            named = "; ".join(f"{key}: {problem}" for key, problem in quarantined.items())
+            raise RefineError(
+                f"{len(quarantined)} bronze object(s) cannot be refined: {named[:2000]}. Try: "
+                "ingest them again, or refine the rest with --on_bad_object quarantine."
+            )
+        news = [(ticker, day) for ticker, day in problems if day not in work.affected[ticker]]
+        if not news:
+            return Reading(bars, rows, plan, list(problems), quarantined)
+        for ticker, day in news:
+            absent.setdefault(ticker, set()).add(day)
         bars.unpersist()
         plan = plan_of(lake, work, absent)
 
 
-def bad_objects_message(bad: dict[str, str]) -> str:
-    """Return one line that names the first bad objects and what is wrong with each."""
-    named = "; ".join(f"{key}: {problem}" for key, problem in islice(bad.items(), 5))
-    return (
-        f"{len(bad)} bronze object(s) cannot be refined. {named}. Try: ingest these sessions "
-        "again, or refine the rest with --on_bad_object quarantine."
-    )
-
-
-def write_silver(spark: SparkSession, store: Store, reading: Reading) -> list[tuple[str, str]]:
-    """Write the wanted sessions; return the (ticker, dt) of those written."""
-    tasks = tasks_for(spark, sum(sum(days.values()) for days in reading.plan.values()))
-    spark.conf.set("spark.sql.shuffle.partitions", max(1, min(tasks, len(reading.plan))))
-    now = dt.datetime.now(dt.UTC).replace(tzinfo=None)
-    with task_errors_in_words():
-        silver = refined(reading.bars, now)
-        written = silver.mapInArrow(silver_writer(store), "ticker string, dt string").collect()
-    reading.bars.unpersist()
-    return sorted((row["ticker"], row["dt"]) for row in written)
-
-
-def work_of(lake: Lake, arguments: argparse.Namespace, batch_id: str | None) -> Work:
+def work_of(lake: Lake, given: argparse.Namespace, batch_id: str | None) -> Work:
     """Return the sessions that the arguments ask for, and the batches that are done with them."""
-    if arguments.rebuild:
+    if given.rebuild:
         batches = undone_batches(lake)  # first: what lands from here on has a run of its own
         found = [*lake.objects(BRONZE_PREFIX), *lake.objects(SILVER_PREFIX)]
-        return Work(
-            "rebuild", by_ticker([*found, *lake.partitions(lake.silver_table, "")]), batches
-        )
+        return Work("rebuild", by_ticker([*found, *lake.partitions(lake.silver_table)]), batches)
     if batch_id is None:
-        return Work("sessions", asked_sessions(lake, arguments.dates, arguments.tickers))
+        return Work("sessions", by_ticker(asked_sessions(lake, given.dates, given.tickers)))
     batches = undone_batches(lake, batch_id)
+    if batch_id not in batches:
+        raise RefineError(f"there is no manifest {given.batch_manifest}.")
     logger.info("batches to refine: %s", ", ".join(batches))
-    return Work("batch", sessions_of(lake, batches), batches)
+    return Work("batch", by_ticker(sessions_of(lake, batches)), batches)
 
 
-def asked_sessions(lake: Lake, dates: Sequence[str], tickers: Sequence[str]) -> Sessions:
-    """Return the sessions of --dates and --tickers: all tickers, or all dates, where one lacks."""
+def asked_sessions(lake: Lake, dates: list[str], tickers: list[str]) -> Iterator[Session]:
+    """Yield the sessions of --dates and --tickers: all tickers, or all dates, where one lacks."""
     if dates and tickers:
-        return {ticker: set(dates) for ticker in tickers}
-    column, values = ("dt", dates) if dates else ("ticker", tickers)
-    return by_ticker(
-        pair
-        for table in (lake.bronze_table, lake.silver_table)
-        for some in _slices(values, 100)
-        for pair in lake.partitions(table, _in(column, some))
-    )
+        yield from ((ticker, day) for ticker in tickers for day in dates)
+    else:
+        column, values = ("dt", dates) if dates else ("ticker", tickers)
+        for some in _slices(values, 100):
+            yield from lake.partitions(lake.bronze_table, _in(column, some))
+            yield from lake.partitions(lake.silver_table, _in(column, some))
 
 
-def by_ticker(pairs: Iterable[tuple[str, str]]) -> Sessions:
-    """Return (ticker, dt) pairs as the sessions of each ticker."""
-    sessions: Sessions = defaultdict(set)
-    for ticker, day in pairs:
-        sessions[ticker].add(sys.intern(day))
-    return dict(sessions)
+def by_ticker(sessions: Iterable[Session]) -> Sessions:
+    """Return the days of each ticker."""
+    days: Sessions = defaultdict(set)
+    for ticker, day in sessions:
+        days[ticker].add(sys.intern(day))
+    return dict(days)
 
 
 def plan_of(lake: Lake, work: Work, absent: Sessions) -> Plan:
@@ -892,15 +773,16 @@ def plan_of(lake: Lake, work: Work, absent: Sessions) -> Plan:
     others: Sessions = {}
     if work.mode != "rebuild":  # which has no others
         tomorrow = dt.datetime.now(dt.UTC).date() + dt.timedelta(1)
-        others = neighbours(lake.sessions, work.affected, absent, tomorrow)
-    return {
-        ticker: sessions_to_read(days, others.get(ticker, set()))
+        others = neighbours(lake.between, work.affected, absent, tomorrow)
+    return [
+        (ticker, day, wanted)
         for ticker, days in work.affected.items()
-    }
+        for day, wanted in sessions_to_read(days, others.get(ticker, set())).items()
+    ]
 
 
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
-    """Return the run's arguments; Glue's own are left alone. Raises RefineError."""
+    """Return the run's arguments; those that are Glue's own are left alone."""
     parser = argparse.ArgumentParser("refine_job.py", allow_abbrev=False)
     parser.add_argument("--raw_bucket", required=True)
     parser.add_argument("--database", required=True)
@@ -908,31 +790,18 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--silver_table", default="b3_daily_quotes_refined")
     parser.add_argument("--batch_manifest")
     parser.add_argument("--rebuild", type=lambda text: text.lower() == "true", default=False)
-    parser.add_argument("--dates", type=listed, default=[])
-    parser.add_argument("--tickers", type=listed, default=[])
+    parser.add_argument("--dates", type=iso_dates, default=[])
+    parser.add_argument("--tickers", type=lambda text: text.split(","), default=[])
     parser.add_argument("--on_bad_object", choices=("fail", "quarantine"), default="fail")
-    arguments, _ = parser.parse_known_args(argv)
-    asked = [arguments.batch_manifest, arguments.rebuild, arguments.dates or arguments.tickers]
-    if sum(map(bool, asked)) != 1:
-        raise RefineError(
-            "a run needs one of --batch_manifest s3://…, --rebuild true, or --dates and --tickers."
-        )
-    for day in arguments.dates:
-        check_date(day)
-    return arguments
+    given, _ = parser.parse_known_args(argv)
+    if sum(map(bool, (given.batch_manifest, given.rebuild, given.dates or given.tickers))) != 1:
+        parser.error("give one of --batch_manifest, --rebuild true, or --dates and --tickers")
+    return given
 
 
-def listed(text: str) -> list[str]:
-    """Return the values of a comma-separated argument."""
-    return [value.strip() for value in text.split(",") if value.strip()]
-
-
-def check_date(day: str) -> str:
-    """Return an ISO date as it is; raise RefineError where it is none."""
-    try:
-        return dt.date.fromisoformat(day).isoformat()
-    except ValueError:
-        raise RefineError(f"{day!r} is not a date; write it as 2024-01-31.") from None
+def iso_dates(text: str) -> list[str]:
+    """Return the dates of a comma-separated argument."""
+    return [dt.date.fromisoformat(day).isoformat() for day in text.split(",")]
 
 
 def batch_of(manifest: str | None, bucket: str) -> str | None:
@@ -941,16 +810,24 @@ def batch_of(manifest: str | None, bucket: str) -> str | None:
         return None
     found = re.fullmatch(rf"s3://{re.escape(bucket)}/{MANIFESTS}([^/]+)\.json", manifest)
     if found is None:
-        raise RefineError(f"{manifest} is no batch manifest of s3://{bucket}/{MANIFESTS}.")
+        raise RefineError(f"{manifest} is no batch manifest under s3://{bucket}/{MANIFESTS}.")
     return found[1]
 
 
 def client(service: str) -> Any:
     """Return the driver's client of an AWS service; boto3 reads AWS_ENDPOINT_URL itself."""
-    local = "AWS_ENDPOINT_URL" in os.environ
+    s3 = {"addressing_style": "path"} if "AWS_ENDPOINT_URL" in os.environ else None
     retries = {"mode": "standard", "max_attempts": 10}
-    s3 = {"addressing_style": "path"} if local else None
-    return boto3.client(service, config=Config(retries=retries, max_pool_connections=16, s3=s3))
+    return boto3.client(service, config=Config(retries=retries, max_pool_connections=32, s3=s3))
+
+
+@contextmanager
+def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
+    """Note and log how long a step took."""
+    start = time.monotonic()
+    yield
+    seconds[step] = round(time.monotonic() - start, 3)
+    logger.info("%s: %.2f s", step, seconds[step])
 
 
 def said(summary: dict[str, Any]) -> dict[str, Any]:

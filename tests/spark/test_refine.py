@@ -1,0 +1,363 @@
+"""The job as a whole, in this process, against the local AWS."""
+
+import json
+import math
+
+import pyarrow as pa
+import pytest
+
+from b3pipeline import names
+
+pytestmark = pytest.mark.spark
+
+DAYS = [f"2024-01-{day:02}" for day in (2, 3, 4, 5, 8, 9, 10, 11, 12, 15)]
+
+
+@pytest.fixture
+def closes(make_bar):
+    """A factory of a batch's sessions: closes of one ticker, a day each."""
+
+    def make(values, ticker="PETR4", days=DAYS):
+        return {(ticker, day): [make_bar(value)] for day, value in zip(days, values, strict=False)}
+
+    return make
+
+
+def column(lake, name, ticker="PETR4"):
+    """Return a silver column of one ticker, in session order."""
+    rows = sorted((day, row[name]) for (code, day), row in lake.silver().items() if code == ticker)
+    return [value for _, value in rows]
+
+
+def test_a_batch_becomes_silver_objects_and_partitions(lake, closes):
+    """Values, catalog, done-mark and summary of one batch."""
+    summary = lake.refine("b1", closes([1.0, 2.0, 3.0, 4.0, 5.0, 12.0]))
+
+    assert column(lake, "close_price") == [1.0, 2.0, 3.0, 4.0, 5.0, 12.0]
+    assert column(lake, "close_ma_5") == [None, None, None, None, 3.0, 5.2]
+    assert column(lake, "close_delta") == [None, 1.0, 1.0, 1.0, 1.0, 7.0]
+    assert column(lake, "days_since_previous") == [None, 1, 1, 1, 3, 1]
+    assert lake.registered() == {("PETR4", day) for day in DAYS[:6]}
+    assert lake.marks() == ["b1.json"]
+    assert summary["batch_ids"] == ["b1"]
+    assert summary["partitions_written"] == summary["rows_read"] == 6
+
+
+def test_silver_partitions_point_at_their_own_folders(lake, closes):
+    """Location and columns come from the table, so that Athena finds and reads the object."""
+    lake.refine("b1", closes([1.0]))
+
+    partition = lake.glue.get_partition(
+        DatabaseName=lake.database,
+        TableName=names.SILVER_TABLE,
+        PartitionValues=[DAYS[0], "PETR4"],
+    )["Partition"]["StorageDescriptor"]
+
+    assert partition["Location"] == f"s3://{lake.bucket}/refined/b3/dt={DAYS[0]}/ticker=PETR4/"
+    assert partition["Columns"][0] == {"Name": "trade_date", "Type": "date"}
+
+
+def test_a_new_session_is_computed_with_those_before_it(lake, closes):
+    """The second batch writes its own session alone, and reads four more."""
+    lake.refine("b1", closes([1.0, 2.0, 3.0, 4.0, 5.0]))
+
+    summary = lake.refine("b2", closes([12.0], days=DAYS[5:]))
+
+    assert (summary["partitions_written"], summary["partitions_read"]) == (1, 5)
+    assert column(lake, "close_ma_5")[-1] == 5.2
+    assert column(lake, "close_delta")[-1] == 7.0
+
+
+def test_a_late_session_changes_the_four_after_it(lake, closes):
+    """A session that comes late moves into the windows of those that follow."""
+    batch = closes([10.0] * 9)
+    late = {("PETR4", DAYS[2]): batch.pop(("PETR4", DAYS[2]))}
+    lake.refine("b1", batch)
+
+    summary = lake.refine("b2", late)
+
+    assert summary["partitions_written"] == 5
+    assert column(lake, "close_ma_5") == [None] * 4 + [10.0] * 5
+
+
+def test_a_stock_that_was_suspended_for_years_keeps_its_history(lake, closes):
+    """The sessions before are found however far they lie."""
+    long_ago = [f"1994-07-{day:02}" for day in (4, 5, 6, 7)]
+    lake.refine("b1", closes([1.0, 2.0, 3.0, 4.0], days=long_ago))
+
+    lake.refine("b2", closes([5.0]))
+
+    assert column(lake, "close_ma_5") == [None] * 4 + [3.0]
+    assert column(lake, "close_delta")[-1] == 1.0
+    assert column(lake, "days_since_previous")[-1] == 10_771  # 1994-07-07 to 2024-01-02
+
+
+def test_a_removed_session_leaves_silver_and_the_windows(lake, closes):
+    """Its object and partition go; the session after it compares with the one before it."""
+    lake.refine("b1", closes([1.0, 2.0, 4.0]))
+
+    summary = lake.refine("b2", {("PETR4", DAYS[1]): None})
+
+    assert summary["partitions_removed"] == 1
+    assert set(lake.silver()) == lake.registered() == {("PETR4", DAYS[0]), ("PETR4", DAYS[2])}
+    assert column(lake, "close_delta") == [None, 3.0]
+
+
+def test_sessions_of_a_batch_count_though_nobody_registered_them(lake, closes):
+    """The manifest is the truth about what it brought."""
+    sessions = closes([1.0, 3.0])
+    lake.put_bronze(sessions, register=False)
+
+    lake.run("--batch_manifest", lake.put_manifest("b1", sessions))
+
+    assert column(lake, "close_delta") == [None, 2.0]
+
+
+def test_a_session_whose_bars_have_no_close_is_no_session(lake, closes, make_bar):
+    """It gets no silver, and the windows step over it."""
+    sessions = closes([1.0, 2.0, 3.0])
+    sessions["PETR4", DAYS[1]] = [make_bar(None), make_bar(math.nan, at="11:00")]
+
+    lake.refine("b1", sessions)
+
+    assert column(lake, "close_delta") == [None, 2.0]
+    assert set(lake.silver()) == {("PETR4", DAYS[0]), ("PETR4", DAYS[2])}
+
+
+def test_neighbours_without_quotes_are_stepped_over(lake, closes, make_bar):
+    """A later batch looks past empty sessions of an earlier one, in both directions."""
+    sessions = closes([1.0, 2.0, 0.0, 0.0, 0.0, 0.0, 0.0, 4.0, 5.0, 6.0])
+    late = {("PETR4", DAYS[0]): sessions.pop(("PETR4", DAYS[0]))}
+    for day in DAYS[2:7]:
+        sessions["PETR4", day] = [make_bar(None)]
+    lake.refine("b1", sessions)
+
+    lake.refine("b2", late)
+    lake.refine("b3", closes([7.0], days=["2024-01-16"]))
+
+    # closes 1, 2, 4, 5, 6, 7
+    assert column(lake, "close_ma_5") == [None, None, None, None, 3.6, 4.8]
+
+
+def test_a_batch_that_is_done_is_not_refined_again(lake, closes):
+    """A second event for the same manifest changes nothing."""
+    manifest = lake.ingest("b1", closes([1.0, 2.0]))
+    lake.run("--batch_manifest", manifest)
+    before = lake.silver_bytes()
+
+    again = lake.run("--batch_manifest", manifest)
+
+    assert again == {"event": "already_refined", "batch_ids": ["b1"]}
+    assert lake.silver_bytes() == before
+
+
+def test_a_batch_that_was_never_refined_is_taken_up_by_the_next_run(lake, closes):
+    """One run ends both; the run that comes for the second finds it done."""
+    lake.ingest("b1", closes([1.0]))
+    second = lake.ingest("b2", closes([2.0], ticker="VALE3"))
+
+    summary = lake.run("--batch_manifest", second)
+
+    assert summary["batch_ids"] == ["b1", "b2"]
+    assert set(lake.silver()) == {("PETR4", DAYS[0]), ("VALE3", DAYS[0])}
+    assert lake.marks() == ["b1.json", "b2.json"]
+
+
+def test_a_batch_that_arrives_late_with_an_older_name_is_refined(lake, closes):
+    """Batches are named at their start: a long one may arrive after a younger one is done."""
+    lake.refine("b5", closes([1.0]))
+
+    summary = lake.refine("b3", closes([2.0], ticker="VALE3"))
+
+    assert summary["batch_ids"] == ["b3"]
+    assert lake.refine("b6", closes([3.0], days=DAYS[1:]))["batch_ids"] == ["b6"]
+
+
+def test_a_late_batch_whose_run_failed_is_taken_up_too(lake, closes):
+    """The checkpoint does not hide it from the next run."""
+    lake.refine("b5", closes([1.0]))
+    bad = lake.ingest("b3", {("VALE3", DAYS[0]): b"no parquet"})
+    with pytest.raises(lake.job.RefineError):
+        lake.run("--batch_manifest", bad)
+    lake.put_bronze(closes([2.0], ticker="VALE3"))
+
+    summary = lake.refine("b6", closes([3.0], days=DAYS[1:]))
+
+    assert summary["batch_ids"] == ["b3", "b6"]
+
+
+def test_dates_and_tickers_are_recomputed_on_demand(lake, closes):
+    """With one of the two, the other means all there are."""
+    both = {**closes([1.0, 2.0]), **closes([5.0, 6.0], ticker="VALE3")}
+    lake.put_bronze(both)
+
+    by_date = lake.run("--dates", DAYS[1])
+    by_ticker = lake.run("--tickers", "PETR4")
+    pair = lake.run("--dates", DAYS[0], "--tickers", "VALE3")
+
+    assert by_date["partitions_written"] == 2
+    assert by_ticker["partitions_written"] == 2
+    assert pair["partitions_written"] == 2  # and the session after it
+    assert set(lake.silver()) == set(both)
+    assert lake.marks() == []
+
+
+def test_a_rebuild_makes_silver_from_all_of_bronze(lake, closes):
+    """Unregistered objects count, orphans of silver go, waiting batches are done with it."""
+    lake.refine("b1", closes([1.0, 2.0, 3.0]))
+    lake.put_bronze({("PETR4", DAYS[1]): None})
+    lake.put_bronze(closes([7.0], ticker="VALE3"), register=False)
+    lake.ingest("b2", closes([4.0], days=DAYS[3:]))
+
+    summary = lake.run("--rebuild", "true")
+
+    assert summary["batch_ids"] == ["b2"]
+    assert summary["partitions_removed"] == 1
+    assert column(lake, "close_price") == [1.0, 3.0, 4.0]
+    assert column(lake, "close_delta") == [None, 2.0, 1.0]
+    assert set(lake.silver()) == lake.registered()
+    assert ("VALE3", DAYS[0]) in lake.registered()
+
+
+def test_a_batch_of_nothing_is_done(lake):
+    """An ingestion that found nothing to write leaves an empty manifest."""
+    summary = lake.refine("b1", {})
+
+    assert summary["partitions_written"] == 0
+    assert lake.marks() == ["b1.json"]
+
+
+def truncated(data):
+    """Return the first half of an object."""
+    return data[: len(data) // 2]
+
+
+def with_text_volume(table):
+    """Return the table with its volume as text."""
+    place = table.schema.get_field_index("volume")
+    return table.set_column(place, "volume", pa.array(["100"] * len(table)))
+
+
+BAD = {
+    "truncated": (lambda table, encode: truncated(encode(table)), "not a whole Parquet file"),
+    "empty": (lambda table, encode: b"", "zero bytes"),
+    "text": (lambda table, encode: b"dt,close\n" * 9, "not a whole Parquet file"),
+    "no volume": (
+        lambda table, encode: encode(table.drop_columns(["volume"])),
+        "column volume is missing",
+    ),
+    "text volume": (
+        lambda table, encode: encode(with_text_volume(table)),
+        "column volume is string instead of int64",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_bad_object_fails_the_run_by_name(lake, closes, make_bar, bronze, kind):
+    """The error names the key and the column; silver stays as it was, the batch undone."""
+    lake.refine("b1", closes([1.0, 2.0]))
+    before = lake.silver_bytes()
+    make, reason = BAD[kind]
+    bad = make(bronze.table(DAYS[1], [make_bar()]), bronze.encode)
+    manifest = lake.ingest("b2", {**closes([3.0]), ("PETR4", DAYS[1]): bad})
+
+    with pytest.raises(lake.job.RefineError) as error:
+        lake.run("--batch_manifest", manifest)
+
+    assert f"raw/b3/dt={DAYS[1]}/ticker=PETR4/data.parquet: " in str(error.value)
+    assert reason in str(error.value)
+    assert lake.silver_bytes() == before
+    assert lake.marks() == ["b1.json"]
+
+
+def test_bad_objects_can_be_set_aside(lake, closes):
+    """The rest is refined as if they were not there, and the summary lists them."""
+    lake.refine("b1", closes([1.0, 2.0, 4.0]))
+    manifest = lake.ingest("b2", {("PETR4", DAYS[1]): b"no parquet"})
+
+    summary = lake.run("--batch_manifest", manifest, "--on_bad_object", "quarantine")
+
+    (key,) = summary["quarantined"]
+    assert key == f"raw/b3/dt={DAYS[1]}/ticker=PETR4/data.parquet"
+    assert column(lake, "close_delta") == [None, 3.0]
+    mark = lake.s3.get_object(Bucket=lake.bucket, Key="refined/b3/_batches/b2.json")
+    assert json.load(mark["Body"])["quarantined"] == summary["quarantined"]
+
+
+def test_a_repaired_object_comes_back(lake, closes):
+    """A later batch that replaces the bad object heals the windows."""
+    lake.ingest("b1", {**closes([1.0, 2.0, 4.0]), ("PETR4", DAYS[1]): b""})
+    lake.run("--batch_manifest", lake.put_manifest("b2", {}), "--on_bad_object", "quarantine")
+
+    lake.refine("b3", closes([2.0], days=DAYS[1:]))
+
+    assert column(lake, "close_delta") == [None, 1.0, 2.0]
+
+
+def test_a_silver_table_with_other_columns_is_refused(lake, closes):
+    """Partitions keep the schema they are registered with: a wrong one would stay."""
+    table = lake.glue.get_table(DatabaseName=lake.database, Name=names.SILVER_TABLE)["Table"]
+    storage = {**table["StorageDescriptor"], "Columns": [{"Name": "close", "Type": "double"}]}
+    lake.glue.update_table(
+        DatabaseName=lake.database,
+        TableInput={
+            "Name": names.SILVER_TABLE,
+            "PartitionKeys": table["PartitionKeys"],
+            "StorageDescriptor": storage,
+        },
+    )
+
+    with pytest.raises(lake.job.RefineError, match="provision the table again"):
+        lake.refine("b1", closes([1.0]))
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b"{}", b'{"partitions": ["PETR4"]}', b'{"partitions": {"P": ["today"]}}']
+)
+def test_a_manifest_that_makes_no_sense_is_named(lake, body):
+    """Whatever is wrong with it, the run says which manifest it is."""
+    manifest = lake.put_manifest("b1", {})
+    lake.s3.put_object(Bucket=lake.bucket, Key=names.manifest_key("b1"), Body=body)
+
+    with pytest.raises(lake.job.RefineError, match=r"raw/b3/_batches/b1\.json"):
+        lake.run("--batch_manifest", manifest)
+
+
+@pytest.mark.parametrize(
+    "manifest", ["s3://elsewhere/raw/b3/_batches/b1.json", "s3://{bucket}/raw/b3/_batches/no.json"]
+)
+def test_a_manifest_that_is_not_there_is_named(lake, manifest):
+    """A manifest of another bucket, or of no batch, is refused."""
+    manifest = manifest.format(bucket=lake.bucket)
+
+    with pytest.raises(lake.job.RefineError, match=manifest):
+        lake.run("--batch_manifest", manifest)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        [],
+        ["--rebuild", "true", "--dates", "2024-01-02"],
+        ["--dates", "2024-13-01"],
+        ["--rebuild", "true", "--on_bad_object", "ignore"],
+    ],
+)
+def test_arguments_that_make_no_sense_are_refused(lake, argv, capsys):
+    """The command's usual exit code for that is 2, and its last line says why."""
+    with pytest.raises(SystemExit, match="2"):
+        lake.run(*argv)
+
+    assert capsys.readouterr().err.splitlines()[-1].startswith("refine_job.py: error: ")
+
+
+def test_glues_own_arguments_are_left_alone(lake, closes):
+    """Glue hands its own ones to the script too."""
+    lake.put_bronze(closes([1.0]))
+
+    summary = lake.run(
+        "--rebuild", "true", "--enable-glue-datacatalog", "true", "--TempDir", "s3://x/tmp/"
+    )
+
+    assert summary["partitions_written"] == 1
