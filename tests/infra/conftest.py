@@ -78,8 +78,8 @@ class Account:
     @property
     def environment(self) -> dict[str, str]:
         """The variables under which any AWS tool works as this identity."""
-        return {
-            "AWS_CA_BUNDLE": self.ca_bundle,
+        certificates = {"AWS_CA_BUNDLE": self.ca_bundle} if self.ca_bundle else {}
+        return certificates | {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,

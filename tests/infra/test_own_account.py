@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from b3pipeline import athena, ingest, jobs, provision
+from b3pipeline import athena, checks, ingest, jobs, provision
 from b3pipeline.aws import Cloud
 from b3pipeline.config import Config
-from b3pipeline.sources.sample_market import SampleMarket
+from b3pipeline.sources import open_source
 
 pytestmark = pytest.mark.slow
 
@@ -35,6 +35,7 @@ EMULATOR_GAPS = {
 ONE_SIDED = {
     "Description": "Terraform describes its resources; the sandbox has notebook 01 for that",
     "EncryptionConfiguration": "results are encrypted at rest on AWS; this machine's disk is yours",
+    "RequesterPaysEnabled": "false is what AWS assumes, and Terraform says so",
     "Tags": "tags are for the bill",
 }
 """Fields that one side alone sets, and why that is right."""
@@ -161,10 +162,14 @@ def test_the_sandbox_makes_what_terraform_makes(cloud: Cloud, sandbox: Cloud, pa
 
 
 def without_one_sided(value: Any) -> Any:
-    """Return a value without the fields that one side alone sets, at any depth."""
+    """Return a value without the fields that one side alone sets, or sets to nothing."""
     if isinstance(value, dict):
-        kept = {name: inner for name, inner in value.items() if name not in ONE_SIDED}
-        return {name: without_one_sided(inner) for name, inner in kept.items()}
+        inside = {name: without_one_sided(inner) for name, inner in value.items()}
+        return {
+            name: inner
+            for name, inner in inside.items()
+            if name not in ONE_SIDED and inner not in ("", {}, [])
+        }
     if isinstance(value, list):
         return [without_one_sided(inner) for inner in value]
     return value
@@ -234,7 +239,7 @@ TICKERS = ("PETR4", "VALE3")
 @pytest.fixture(scope="module")
 def batch(cloud: Cloud) -> ingest.Batch:
     """Return a batch of two tickers and seven sessions, ingested."""
-    return ingest.ingest(cloud, SampleMarket(), TICKERS, "2024-01-02", "2024-01-10")
+    return ingest.ingest(cloud, open_source("sample"), TICKERS, "2024-01-02", "2024-01-10")
 
 
 def test_a_batch_goes_from_ingestion_to_a_query(cloud: Cloud, batch: ingest.Batch) -> None:
@@ -287,7 +292,7 @@ def test_the_job_needs_no_more_than_its_role(own, cloud: Cloud, batch: ingest.Ba
 
     ran = subprocess.run(
         [sys.executable, str(ROOT / "glue" / "refine_job.py"), *arguments, "--rebuild", "true"],
-        env={**os.environ, **worker.environment},
+        env={**os.environ, **worker.environment, "JAVA_HOME": str(checks.java_home())},
         capture_output=True,
         text=True,
         timeout=180,
