@@ -59,6 +59,7 @@ resource "aws_instance" "ingestion" {
       AWS_REGION            = var.region
       AWS_DEFAULT_REGION    = var.region
       B3_HOME               = "/opt/b3"
+      B3_TARGET             = "aws"
       RAW_BUCKET            = local.raw_data_bucket
       ATHENA_RESULTS_BUCKET = local.athena_results_bucket
       GLUE_DATABASE         = local.database_name

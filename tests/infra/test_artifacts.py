@@ -174,7 +174,7 @@ def test_the_host_knows_the_deployment_by_the_settings_of_its_first_start(terraf
 
     known_to_itself = {"EC2_INSTANCE_ID"}
     deployment = set(ENVIRONMENT_VARIABLES.values()) - known_to_itself
-    assert names == deployment | {"AWS_REGION", "AWS_DEFAULT_REGION", "B3_HOME"}
+    assert names == deployment | {"AWS_REGION", "AWS_DEFAULT_REGION", "B3_HOME", "B3_TARGET"}
 
 
 def test_the_script_builds_from_any_folder(tmp_path: Path) -> None:

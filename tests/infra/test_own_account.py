@@ -6,8 +6,10 @@ enforces IAM, but for the root identity, under which Terraform itself runs here.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,10 +19,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from b3pipeline import athena, checks, ingest, jobs, provision
+from b3pipeline import athena, checks, jobs, provision
 from b3pipeline.aws import Cloud
 from b3pipeline.config import Config
-from b3pipeline.sources import open_source
 
 pytestmark = pytest.mark.slow
 
@@ -233,18 +234,49 @@ def test_each_role_may_do_its_own_work_and_not_that_of_another(own) -> None:
 
 # ---- the pipeline at work
 
-TICKERS = ("PETR4", "VALE3")
-
 
 @pytest.fixture(scope="module")
-def batch(cloud: Cloud) -> ingest.Batch:
-    """Return a batch of two tickers and seven sessions, ingested."""
-    return ingest.ingest(cloud, open_source("sample"), TICKERS, "2024-01-02", "2024-01-10")
+def manifest(own, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the manifest of a batch that `run_ingestion.sh` put, as on the ingestion host.
+
+    The folder is laid out as /opt/b3 is, and the settings are those of the instance's user data.
+    """
+    host = tmp_path_factory.mktemp("opt") / "b3"
+    (host / "scripts").mkdir(parents=True)
+    script = shutil.copy(ROOT / "scripts" / "run_ingestion.sh", host / "scripts")
+    (host / ".venv" / "bin").mkdir(parents=True)
+    (host / ".venv" / "bin" / "b3").symlink_to(Path(sys.executable).with_name("b3"))
+    wanted = {"TICKERS": "PETR4,VALE3", "START_DATE": "2024-01-02", "END_DATE": "2024-01-10"}
+
+    ran = subprocess.run(
+        [script],
+        env=host_settings(own)
+        | own.account.environment
+        | wanted
+        | {"SOURCE": "sample", "PATH": "/usr/bin:/bin", "B3_HOME": str(host)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout.split()[-1]
 
 
-def test_a_batch_goes_from_ingestion_to_a_query(cloud: Cloud, batch: ingest.Batch) -> None:
+def host_settings(own) -> dict[str, str]:
+    """Return what the first start of the instance writes to /etc/b3.env."""
+    answer = own.account.client("ec2").describe_instance_attribute(
+        InstanceId=own.config().ec2_instance_id, Attribute="userData"
+    )
+    text = base64.b64decode(answer["UserData"]["Value"]).decode()
+    lines = text.partition("<<'SETTINGS'\n")[2].partition("SETTINGS\n")[0].splitlines()
+    return dict(line.split("=", 1) for line in lines)
+
+
+def test_a_batch_goes_from_the_host_to_a_query(cloud: Cloud, manifest: str) -> None:
     """The manifest fires the Lambda, one run refines the batch, and Athena reads silver."""
-    started = jobs.wait_for_start(cloud, batch.manifest.uri, timeout=60)
+    started = jobs.wait_for_start(cloud, manifest, timeout=60)
     run = jobs.wait_for_run(cloud, started.run_id, timeout=180)
 
     counted = athena.query(
@@ -280,7 +312,7 @@ def test_a_bucket_refuses_plain_http(own, cloud: Cloud) -> None:
         reader.client("s3").list_objects_v2(Bucket=cloud.config.raw_data_bucket)
 
 
-def test_the_job_needs_no_more_than_its_role(own, cloud: Cloud, batch: ingest.Batch) -> None:
+def test_the_job_needs_no_more_than_its_role(own, cloud: Cloud, manifest: str) -> None:
     """The Spark job runs to its end under an identity that has the role's rights alone."""
     role = f"{cloud.config.glue_job_name}_role"
     rights = own.account.client("iam").get_role_policy(RoleName=role, PolicyName="refine")

@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# Ingests quotes into the raw bucket: on the EC2 host, and in any checkout of the project.
+#
+#   RAW_BUCKET   the bucket of the data, as Terraform's output raw_data_bucket names it
+#   TICKERS      codes of the exchange with commas between: PETR4,VALE3
+#   START_DATE   first session, YYYY-MM-DD
+#   END_DATE     last session, itself included
+#   SOURCE       where quotes come from; yahoo unless set
+#
+# Exit code: 0 complete, 2 a variable is missing or makes no sense, 3 written with gaps,
+# 1 whatever else failed.
+set -euo pipefail
+
+home=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+source=${SOURCE:-yahoo}
+
+refuse() {
+  printf 'error: %s\n  try: %s\n' "$1" "$2" >&2
+  exit 2
+}
+
+example="RAW_BUCKET=my-bucket TICKERS=PETR4,VALE3 START_DATE=2024-01-02 END_DATE=2024-06-28 $0"
+for name in RAW_BUCKET TICKERS START_DATE END_DATE; do
+  [ -n "${!name:-}" ] || refuse "$name is not set." "$example"
+done
+for name in START_DATE END_DATE; do
+  [[ ${!name} =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}$ ]] ||
+    refuse "$name is '${!name}', which is no date." "YYYY-MM-DD, such as 2024-01-02."
+done
+[[ ! $START_DATE > $END_DATE ]] ||
+  refuse "START_DATE $START_DATE lies after END_DATE $END_DATE." "exchange the two."
+
+if [ -x "$home/.venv/bin/b3" ]; then
+  b3=$home/.venv/bin/b3
+elif ! b3=$(command -v b3); then
+  refuse "the package is not installed: there is no b3 in $home/.venv nor on the PATH." \
+    "make env, or on the EC2 host look into /var/log/cloud-init-output.log."
+fi
+
+echo "Ingesting $TICKERS from $source, $START_DATE to $END_DATE, into s3://$RAW_BUCKET."
+exec "$b3" ingest --target "${B3_TARGET:-aws}" --bucket "$RAW_BUCKET" --source "$source" \
+  --tickers "$TICKERS" --start "$START_DATE" --end "$END_DATE"
