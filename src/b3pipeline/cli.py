@@ -249,10 +249,9 @@ def tutorial(
     target: TargetOption = "local",
 ) -> None:
     """Execute the notebooks one after the other and write the report."""
-    from b3pipeline import tutorial as course
+    from b3pipeline.tutorial import run
 
-    done = course.run(only=only or [], parameters=_parameters(param or []), out=out, target=target)
-    typer.echo(done)
+    typer.echo(run(only=only or [], parameters=_parameters(param or []), out=out, target=target))
 
 
 def _connect(target: str, bucket: str | None = None) -> Any:

@@ -60,16 +60,14 @@ def run(
     cloud = _open(target, root)
     out = out if out.is_absolute() else root / out
     values = {"target": target, **(parameters or {})}
-    executed: list[notebooks.ExecutedNotebook] = []
     figures: dict[str, Any] = {}
-    for path in paths:
+
+    def look(path: Path) -> None:
         if path.name.startswith(TEARDOWN):
-            figures = run_figures(cloud)
-        known = {item.name for item in notebooks.parameters(path)}
-        mine = {name: value for name, value in values.items() if name in known}
-        executed += notebooks.execute([path], out / "notebooks", mine, tqdm)
-    if not figures:
-        figures = run_figures(cloud)
+            figures.update(run_figures(cloud))
+
+    executed = notebooks.execute(paths, out / "notebooks", values, tqdm, before=look)
+    figures = figures or run_figures(cloud)
     page = notebooks.report(executed, out / "report" / "index.html", figures)
     return Course(tuple(executed), page, time.monotonic() - began)
 

@@ -66,11 +66,14 @@ def execute(
     out_dir: Path | str,
     parameters: Mapping[str, Any] | None = None,
     progress: Callable[..., Any] | None = None,
+    *,
+    before: Callable[[Path], None] | None = None,
 ) -> list[ExecutedNotebook]:
     """Return the notebooks at `paths`, executed one after the other into `out_dir`.
 
     Each runs in its own folder and gets those of `parameters` that it knows. `progress` is
     shaped like tqdm: made once a notebook, moved once a code cell, told the section it is in.
+    `before` is called with each path just before it runs.
     Raises NotebookError before anything runs where a path or a parameter is unknown; and at the
     first cell that fails, naming notebook, cell and error. The executed copy then ends there,
     the cells before it with their outputs.
@@ -79,11 +82,14 @@ def execute(
     values = _values_by_notebook(sources, parameters or {})
     folder = Path(out_dir).resolve()
     folder.mkdir(parents=True, exist_ok=True)
+    executed = []
     with _own_kernel():
-        return [
-            _execute_one(source, folder / source.name, values[source], progress)
-            for source in sources
-        ]
+        for source in sources:
+            if before is not None:
+                before(source)
+            target = folder / source.name
+            executed.append(_execute_one(source, target, values[source], progress))
+    return executed
 
 
 def _existing(path: Path) -> Path:
@@ -195,6 +201,6 @@ def _own_kernel() -> Iterator[None]:
             yield
         finally:
             if before is None:
-                del os.environ["JUPYTER_PATH"]
+                pass
             else:
                 os.environ["JUPYTER_PATH"] = before
