@@ -21,6 +21,7 @@ from localaws.server import ask_health, check_port
 from localaws.settings import DEFAULT_PORT, Settings, endpoint_url
 
 _READY_SECONDS = 60.0
+_ANSWER_SECONDS = 15.0
 _STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.03
 _LOG_LINES = 12
@@ -54,30 +55,36 @@ def start(
     port is taken, the server dies at its start, or it runs on another port than the one asked.
     """
     folder = statedir.prepare(state_dir)
-    running = status(folder)
-    if running is not None:
-        return _on_port(running, port)
     settings = Settings(
         folder,
         DEFAULT_PORT if port is None else port,
         auth=auth,
         seconds_per_minute=seconds_per_minute,
     )
-    check_port(settings.host, settings.port)
-    return _wait_until_ready(_spawn(settings), folder)
+    with statedir.one_at_a_time(folder):
+        running = status(folder)
+        if running is not None:
+            return _on_port(running, port)
+        check_port(settings.host, settings.port)
+        return _wait_until_ready(_spawn(settings), folder)
 
 
 def status(state_dir: Path) -> ServerInfo | None:
     """Return the local AWS that serves a state folder; None where none does.
 
-    A server that is just starting counts: the call waits for it.
+    A server that is just starting counts: the call waits for it. Raises LocalAwsError where one
+    holds the folder and does not answer.
     """
     folder = state_dir.expanduser().resolve()
-    deadline = time.monotonic() + _READY_SECONDS
-    while statedir.is_held(folder) and time.monotonic() < deadline:
+    deadline = time.monotonic() + _ANSWER_SECONDS
+    while statedir.is_held(folder):
         info = _answering(folder)
         if info is not None:
             return info
+        if time.monotonic() > deadline:
+            raise LocalAwsError(
+                f"the local AWS of {folder} does not answer.", hint="stop it, and start it again."
+            )
         time.sleep(_POLL_SECONDS)
     return None
 

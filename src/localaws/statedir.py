@@ -32,7 +32,7 @@ def prepare(state_dir: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except OSError as error:
         raise LocalAwsError(
             f"the state folder {folder} cannot be written ({error.strerror}).",
@@ -55,6 +55,14 @@ def held(state_dir: Path) -> Iterator[None]:
                 f"another server holds the state folder {state_dir}.",
                 hint="stop it first: python -m localaws down --state-dir …",
             ) from error
+        yield
+
+
+@contextmanager
+def one_at_a_time(state_dir: Path) -> Iterator[None]:
+    """Wait until nobody else starts a server of this folder, and keep others waiting."""
+    with (state_dir / "start.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import os
 import signal
@@ -110,6 +111,15 @@ def test_a_server_that_hangs_is_killed_after_the_grace_period(local_server):
     assert not psutil.pid_exists(server.info.pid)
 
 
+def test_two_servers_do_not_touch_each_other(local_server):
+    """Starting and stopping one folder's server leaves the other's alone."""
+    first, second = local_server("first"), local_server("second")
+    second.kill()
+    second.start()
+    second.stop()
+    assert process.status(first.state_dir).pid == first.info.pid
+
+
 def test_keys_of_an_account_do_not_reach_the_server(local_server, monkeypatch):
     """What the server starts inherits dummies: a run cannot touch an account by mistake."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAREAL")
@@ -158,3 +168,15 @@ def test_the_command_line_says_in_one_sentence_what_is_wrong(tmp_path):
     status = command("status", "--state-dir", str(tmp_path))
     assert status.returncode == 1
     assert status.stderr == "it is down.\nTry: start it: python -m localaws up\n"
+
+
+def test_starts_at_the_same_moment_become_one_server(tmp_path):
+    """Two windows, one folder: both are told of the same server, and one of them started it."""
+    folder = tmp_path / "state"
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        infos = list(pool.map(lambda _: process.start(folder, port=0), range(3)))
+    try:
+        assert len({info.pid for info in infos}) == 1
+        assert [info.started for info in infos].count(True) == 1
+    finally:
+        process.stop(folder)
