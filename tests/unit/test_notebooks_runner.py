@@ -1,5 +1,6 @@
 """Notebooks run by papermill: parameters, progress, failures; on small notebooks made here."""
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -108,10 +109,27 @@ def test_a_notebook_runs_on_this_python_in_its_own_folder(write: Write, tmp_path
     assert Path.cwd() == where
 
 
+def test_a_kernel_that_somebody_else_installed_is_not_used(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A kernel named python3, as the notebooks ask for, may belong to a Python long gone."""
+    kernel = tmp_path / "jupyter" / "kernels" / "python3"
+    kernel.mkdir(parents=True)
+    spec = {"argv": ["false"], "display_name": "Python 3", "language": "python"}
+    (kernel / "kernel.json").write_text(json.dumps(spec))
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+
+    done = notebooks.execute([write("01_check", new_code_cell("print(1)"))], tmp_path / "out")
+
+    assert outputs_of(done[0].path) == ["1\n"]
+    assert os.environ["JUPYTER_PATH"] == str(tmp_path / "jupyter")
+
+
 def test_running_leaves_the_environment_and_the_source_as_they_were(
-    write: Write, tmp_path: Path
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kernel of the run is offered for the run alone; sources hold no outputs."""
+    monkeypatch.delenv("JUPYTER_PATH", raising=False)
     path = write("01_check", new_code_cell("print(1)"))
     source, environment = path.read_bytes(), dict(os.environ)
 

@@ -290,16 +290,6 @@ def test_a_timeline_names_its_longest_stage() -> None:
     assert "seconds" in ax.get_xlabel()
 
 
-def test_a_plot_leaves_the_interactive_mode_as_the_backend_wants_it() -> None:
-    """In a notebook the first figure turns it on: without it no second figure would show."""
-    mpl.interactive(True)
-    try:
-        plots.volume(VOLUME)
-        assert plt.isinteractive()
-    finally:
-        mpl.interactive(False)
-
-
 def test_a_plot_leaves_the_style_of_other_plots_alone() -> None:
     """A reader's own figures keep their own size and colours."""
     before = dict(mpl.rcParams)

@@ -201,6 +201,6 @@ def _own_kernel() -> Iterator[None]:
             yield
         finally:
             if before is None:
-                pass
+                del os.environ["JUPYTER_PATH"]
             else:
                 os.environ["JUPYTER_PATH"] = before
