@@ -120,12 +120,6 @@ def test_bars_within_the_day_share_their_object(lake_cloud):
     assert len(lake.read_bronze(lake_cloud)) == 70
 
 
-def test_tickers_are_cleaned_and_asked_for_once(lake_cloud):
-    """Case, spaces and Yahoo's suffix do not make another stock."""
-    batch = run(lake_cloud, tickers=[" petr4", "PETR4.SA", "PETR4"])
-    assert list(batch.manifest.partitions) == ["PETR4"]
-
-
 def test_a_batch_says_what_it_is(lake_cloud):
     """Also that its quotes are simulated."""
     batch = run(lake_cloud)
@@ -197,6 +191,7 @@ def test_a_quote_on_a_holiday_is_held_back(lake_cloud):
 
     batch = run(lake_cloud, ["PETR4"], "2018-01-24", "2018-01-26", source=Changed(add_holiday))
     assert batch.manifest.partitions == {"PETR4": ["2018-01-24", "2018-01-26"]}
+    assert lake.read_bronze(lake_cloud)["dt"].tolist() == ["2018-01-24", "2018-01-26"]
     assert batch.manifest.quarantined == (lake.Gap("PETR4", "2018-01-25", "B3 held no session"),)
     assert batch.manifest.missing == ()
 
@@ -328,7 +323,6 @@ def test_objects_come_first_partitions_next_the_manifest_last(lake_cloud, monkey
     assert all(key.startswith("raw/b3/dt=") for key in calls[1:11])
     assert calls[:1] + calls[11:] == [
         "get_table",
-        "get_table",
         "batch_create_partition",
         batch.manifest.key,
     ]
@@ -404,3 +398,9 @@ def test_without_dates_it_is_the_half_year_that_has_closed():
     assert found.tickers == DEFAULT_TICKERS
     assert found.end == dt.date(2026, 11, 19)
     assert found.start == dt.date(2026, 5, 21)
+
+
+def test_tickers_are_cleaned_and_asked_for_once():
+    """Case, spaces and Yahoo's suffix do not make another stock."""
+    found = plan(open_source("sample"), [" petr4", "PETR4.SA", "VALE3", "PETR4"], clock=clock)
+    assert found.tickers == ("PETR4", "VALE3")

@@ -51,7 +51,7 @@ def test_a_good_ticker_comes_as_a_frame_of_quotes(source, yahoo_server, petr4):
         ],
         columns=list(QUOTE_COLUMNS),
     ).astype(QUOTE_COLUMNS)
-    pd.testing.assert_frame_equal(quotes.frame, expected)
+    pd.testing.assert_frame_equal(quotes.frame, expected, check_exact=True)
 
 
 def test_the_last_day_is_asked_for(source, yahoo_server, petr4):

@@ -42,7 +42,6 @@ def register_partitions(
     A partition that is there already stays as it is. Raises CatalogError where the table is
     missing or a partition is refused.
     """
-    check_table(cloud, table)  # an emulator may accept partitions of a table that is not there
     wanted = sorted(set(partitions))
     calls = [
         wanted[place : place + PARTITIONS_A_CALL]
@@ -73,7 +72,6 @@ def register_existing(
     What `MSCK REPAIR TABLE` does, without a query.
     """
     _, prefix = _TABLES[table]
-    check_table(cloud, table)
     lacking = set(stored_partitions(cloud, prefix)) - set(list_partitions(cloud, table))
     return register_partitions(cloud, table, lacking, progress=progress) if lacking else 0
 
