@@ -160,6 +160,19 @@ def test_progress_is_told_each_cell_and_the_section_it_is_in(write: Write, tmp_p
     assert (bars[0].moved, bars[0].sections, bars[0].closed) == (2, ["1. Check", "Who am I"], True)
 
 
+def test_whoever_asks_is_called_before_each_notebook(write: Write, tmp_path: Path) -> None:
+    """The last notebook removes everything: what there was must be counted before it."""
+    first, second = write("01_check"), write("05_teardown")
+    seen: list[tuple[str, bool]] = []
+
+    def look(path: Path) -> None:
+        seen.append((path.name, (tmp_path / "out" / path.name).exists()))
+
+    notebooks.execute([first, second], tmp_path / "out", before=look)
+
+    assert seen == [("01_check.ipynb", False), ("05_teardown.ipynb", False)]
+
+
 def test_a_failing_cell_stops_everything_and_is_named(write: Write, tmp_path: Path) -> None:
     """Notebook, cell and error in one sentence; the next notebook does not run."""
     first = write(
