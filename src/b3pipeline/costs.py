@@ -118,7 +118,7 @@ class Bill:
 
     def _repr_html_(self) -> str:
         lines = [
-            _row(line.what, f"{line.quantity:,.4g} {line.unit}", format_usd(line.usd))
+            _row(line.what, f"{line.quantity:,.6g} {line.unit}", format_usd(line.usd))
             for line in self.lines
         ]
         total = _row("total", "", format_usd(self.usd), cell="th")
@@ -148,16 +148,16 @@ def pipeline_cost(
     return Bill(
         "What this costs on AWS",
         (
-            CostLine("S3 requests", puts + gets, "PUT and GET", s3_cost(puts=puts, gets=gets)),
+            CostLine("S3 requests", puts + gets, "", s3_cost(puts=puts, gets=gets)),
             CostLine(
                 "S3 storage, a month",
-                stored_bytes / 1024**2,
+                round(stored_bytes / 1024**2, 1),
                 "MB",
                 s3_cost(stored_bytes=stored_bytes),
             ),
-            CostLine("Lambda", lambda_calls, "calls", lambda_cost(lambda_calls)),
-            CostLine("Glue", len(runs), "runs", sum(map(glue_run_cost, runs))),
-            CostLine("Athena", len(queries), "queries", sum(map(athena_query_cost, queries))),
+            CostLine("Lambda calls", lambda_calls, "", lambda_cost(lambda_calls)),
+            CostLine("Glue runs", len(runs), "", sum(map(glue_run_cost, runs))),
+            CostLine("Athena queries", len(queries), "", sum(map(athena_query_cost, queries))),
             CostLine("EC2 ingestion host", ec2_hours, "hours", ec2_cost(ec2_hours)),
         ),
     )
@@ -232,5 +232,6 @@ def format_usd(usd: float) -> str:
 def _row(first: str, *others: str, cell: str = "td") -> str:
     """Return a row of a table: words at the left, figures at the right."""
     cells = [f"<{cell} style='text-align:left'>{html.escape(first)}</{cell}>"]
-    cells += [f"<{cell} style='text-align:right'>{html.escape(item)}</{cell}>" for item in others]
+    right = "text-align:right;white-space:nowrap"
+    cells += [f"<{cell} style='{right}'>{html.escape(item)}</{cell}>" for item in others]
     return f"<tr>{''.join(cells)}</tr>"

@@ -79,8 +79,8 @@ def test_a_bill_sums_its_lines() -> None:
 
     by_line = {line.what: line.usd for line in bill.lines}
     assert by_line["S3 requests"] == pytest.approx(0.005)
-    assert by_line["Glue"] == pytest.approx(0.0146667, rel=1e-5)
-    assert by_line["Athena"] == pytest.approx(9.53674e-5, rel=1e-5)
+    assert by_line["Glue runs"] == pytest.approx(0.0146667, rel=1e-5)
+    assert by_line["Athena queries"] == pytest.approx(9.53674e-5, rel=1e-5)
     assert bill.usd == pytest.approx(0.0197633, rel=1e-4)
 
 
