@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from b3pipeline.aws import Cloud
 from b3pipeline.costs import athena_query_cost, format_usd
+from b3pipeline.costs import format_bytes as format_bytes
 from b3pipeline.errors import QueryError
 from b3pipeline.names import BRONZE_TABLE, SILVER_TABLE
 from b3pipeline.schema import BRONZE, PARTITION_KEYS, SILVER
@@ -98,17 +99,6 @@ def query(
     except (ClientError, BotoCoreError) as error:
         raise _refused(error) from error
     return _query_result(frame, execution, sql)
-
-
-def format_bytes(size: float) -> str:
-    """Return a size as text, in the unit that suits it: 999 bytes, 1.5 KB, 2.0 MB."""
-    if size < 1024:
-        return f"{size:.0f} bytes"
-    for unit in ("KB", "MB", "GB"):
-        size /= 1024
-        if size < 1024:
-            return f"{size:.1f} {unit}"
-    return f"{size / 1024:.1f} TB"
 
 
 def _start(cloud: Cloud, sql: str, database: str) -> str:

@@ -229,6 +229,17 @@ def format_usd(usd: float) -> str:
     return f"USD {usd:.6f}"
 
 
+def format_bytes(size: float) -> str:
+    """Return a size as text, in the unit that suits it: 999 bytes, 1.5 KB, 2.0 MB."""
+    if size < 1024:
+        return f"{size:.0f} bytes"
+    for unit in ("KB", "MB", "GB"):
+        size /= 1024
+        if size < 1024:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1024:.1f} TB"
+
+
 def _row(first: str, *others: str, cell: str = "td") -> str:
     """Return a row of a table: words at the left, figures at the right."""
     cells = [f"<{cell} style='text-align:left'>{html.escape(first)}</{cell}>"]
