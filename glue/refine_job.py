@@ -26,12 +26,13 @@ import os
 import re
 import sys
 import time
+from array import array
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import accumulate, islice, pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -41,6 +42,7 @@ import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 from botocore.config import Config
 from py4j.protocol import Py4JJavaError
+from pyspark import Broadcast
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession, Window, WindowSpec
 from pyspark.sql import functions as F  # noqa: N812 - the name that every Spark text uses
@@ -81,13 +83,14 @@ BARS = pa.schema(
         ("ticker", STRING),
         ("dt", STRING),
         ("wanted", pa.bool_()),  # False: read for the windows of others
-        ("problem", STRING),  # why the object has no bars; null where it has
+        ("problem", STRING),  # why the session has no bars; "" where it has
         *(BRONZE.field(name) for name in ("traded_at", *PRICES, "volume")),
         *(BRONZE.field(name) for name in ("batch_id", "ingested_at")),
     ]
 )
 SQL_TYPES = {STRING: "string", pa.bool_(): "boolean", DOUBLE: "double", BIGINT: "bigint"}
 SQL_TYPES[TIME] = "timestamp_ntz"
+NO_BARS = pa.table([pa.nulls(1, column.type) for column in BARS][4:], names=BARS.names[4:])
 BARS_DDL = ", ".join(f"{column.name} {SQL_TYPES[column.type]}" for column in BARS)
 
 LOOK_BACK = 4  # sessions before the current one in a mean of five
@@ -127,7 +130,7 @@ def refined(bars: DataFrame, refined_at: dt.datetime) -> DataFrame:
 
 def without_quarantined(bars: DataFrame) -> DataFrame:
     """Bars of the objects that could be read: the others have a problem instead of bars."""
-    return bars.where(F.col("problem").isNull()).drop("problem")
+    return bars.where("problem = ''").drop("problem")
 
 
 def without_empty_bars(bars: DataFrame) -> DataFrame:
@@ -313,43 +316,58 @@ def _credentials() -> dict[str, str]:
     return {**names, "session_token": keys.token}
 
 
-def bronze_reader(store: Store) -> Callable[[Batches], Batches]:
-    """Return what a task does with planned sessions: read their objects, many at a time."""
+def bronze_reader(store: Store, plan: Broadcast[Plan]) -> Callable[[Batches], Batches]:
+    """Return what a task does with numbers of sessions of the plan: read many objects at once."""
 
-    def read(sessions: Batches) -> Batches:
+    def read(numbers: Batches) -> Batches:
         files = store.connect()
         with ThreadPoolExecutor(THREADS) as threads:
-            for batch in sessions:
-                columns = [column.to_pylist() for column in batch.columns]
-                tables = threads.map(lambda *session: read_bars(store, files, *session), *columns)
-                while some := list(islice(tables, 1000)):
-                    yield from pa.concat_tables(some).combine_chunks().to_batches()
+            for batch in numbers:
+                sessions = [plan.value[number] for number in batch["id"].to_pylist()]
+                found = threads.map(
+                    lambda session: read_object(store, files, *session[:2]), sessions
+                )
+                while some := list(islice(found, 1000)):
+                    yield from labelled(sessions[: len(some)], some).to_batches()
+                    del sessions[: len(some)]
 
     return read
 
 
-def read_bars(
-    store: Store, files: pafs.S3FileSystem, ticker: str, day: str, wanted: bool
-) -> pa.Table:
-    """Return the bars of one object, or one row that says why there are none."""
+def read_object(store: Store, files: pafs.S3FileSystem, ticker: str, day: str) -> pa.Table | str:
+    """Return the bars of a session, or why there are none."""
     path = store.path(BRONZE_PREFIX, ticker, day)
     try:
         with files.open_input_stream(path) as stream:
             bars = decoded(stream.read())
-        problem = EMPTY if all(bars["close"].is_null(nan_is_null=True).to_pylist()) else None
     except FileNotFoundError:
-        problem = GONE
+        return GONE
     except OSError as error:
         raise RefineError(f"s3://{path} cannot be read: {error}") from error
     except ValueError as error:
-        problem = str(error)
-    keys = {"ticker": ticker, "dt": day, "wanted": wanted, "problem": problem}
-    if problem is not None:
-        return pa.Table.from_pylist([keys], schema=BARS)
-    constants = [
-        pa.repeat(pa.scalar(keys[f.name], f.type), len(bars)) for f in BARS if f.name in keys
-    ]
-    return pa.table(constants + [bars[name] for name in BARS.names[len(keys) :]], schema=BARS)
+        return str(error)
+    return EMPTY if all(bars["close"].is_null(nan_is_null=True).to_pylist()) else bars
+
+
+def labelled(sessions: Plan, found: Sequence[pa.Table | str]) -> pa.Table:
+    """Return what was found as one table, each bar with its session; one row where are none."""
+    labels: list[tuple[str, str, str, str]] = []
+    tables = []
+    for (ticker, day, wanted), one in zip(sessions, found, strict=True):
+        problem = one if isinstance(one, str) else ""
+        tables.append(NO_BARS if isinstance(one, str) else one.select(NO_BARS.column_names))
+        labels += [(ticker, day, str(wanted).lower(), problem)] * len(tables[-1])
+    columns = [strings(values) for values in zip(*labels, strict=True)]
+    bars = pa.concat_tables(tables).combine_chunks()
+    return pa.table([*columns, *bars.columns], names=BARS.names).cast(BARS)
+
+
+def strings(values: Iterable[str]) -> pa.Array:
+    """Return texts as an Arrow array. `pa.array` would import pandas: a second in each worker."""
+    data = [value.encode() for value in values]
+    ends = array("i", accumulate(map(len, data), initial=0))
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(data))]
+    return pa.Array.from_buffers(pa.string(), len(data), buffers)
 
 
 def decoded(data: bytes) -> pa.Table:
@@ -424,21 +442,21 @@ def start_spark() -> SparkSession:
 
 
 def tasks_for(spark: SparkSession, objects: int) -> int:
-    """Return the number of tasks: one a core, more where each would have more than 5,000."""
-    return max(spark.sparkContext.defaultParallelism, objects // 5000)
+    """Return the number of tasks: up to one a core, 100 objects or more each, 5,000 at most."""
+    cores = spark.sparkContext.defaultParallelism
+    return max(1, min(cores, objects // 100), objects // 5000)
 
 
 def read_bronze(spark: SparkSession, store: Store, plan: Plan) -> DataFrame:
     """Return the bars of all planned sessions, kept in memory once they are read."""
-    schema = "ticker string, dt string, wanted boolean"
-    sessions = spark.createDataFrame(plan, schema, verifySchema=False)
-    tasks = sessions.repartition(tasks_for(spark, len(plan)))
-    return tasks.mapInArrow(bronze_reader(store), BARS_DDL).persist()
+    reader = bronze_reader(store, spark.sparkContext.broadcast(plan))
+    numbers = spark.range(0, len(plan), 1, tasks_for(spark, len(plan)))
+    return numbers.mapInArrow(reader, BARS_DDL).persist()
 
 
 def inspected(bars: DataFrame) -> tuple[int, dict[Session, str]]:
     """Return the number of bars, and what is wrong with each session that has none."""
-    bad = F.col("problem").isNotNull()
+    bad = F.col("problem") != ""
     row = bars.agg(
         F.count(F.when(~bad, 1)).alias("bars"),
         F.collect_list(F.when(bad, F.struct("ticker", "dt", "problem"))).alias("problems"),

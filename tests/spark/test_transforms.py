@@ -19,7 +19,7 @@ def frame(spark, job, make_bar):
         rows = []
         for ticker, day, bar in bars:
             traded_at = dt.datetime.fromisoformat(f"{day}T{bar['at']}")
-            row = {"wanted": True, "problem": None, **bar, "traded_at": traded_at, **columns}
+            row = {"wanted": True, "problem": "", **bar, "traded_at": traded_at, **columns}
             rows.append(tuple({**row, "ticker": ticker, "dt": day}[n] for n in job.BARS.names))
         return spark.createDataFrame(rows, job.BARS_DDL)
 
