@@ -6,6 +6,7 @@
 #   START_DATE   first session, YYYY-MM-DD
 #   END_DATE     last session, itself included
 #   SOURCE       where quotes come from; yahoo unless set
+#   INTERVAL     length of a bar, such as 60m; a day unless set
 #
 # Exit code: 0 complete, 2 a variable is missing or makes no sense, 3 written with gaps,
 # 1 whatever else failed.
@@ -39,4 +40,4 @@ fi
 
 echo "Ingesting $TICKERS from $source, $START_DATE to $END_DATE, into s3://$RAW_BUCKET."
 exec "$b3" ingest --target "${B3_TARGET:-aws}" --bucket "$RAW_BUCKET" --source "$source" \
-  --tickers "$TICKERS" --start "$START_DATE" --end "$END_DATE"
+  --tickers "$TICKERS" --start "$START_DATE" --end "$END_DATE" ${INTERVAL:+--interval "$INTERVAL"}

@@ -91,3 +91,10 @@ def test_another_source_can_be_named(host: Path) -> None:
     answer = run(host, GIVEN | {"SOURCE": "sample"})
 
     assert "--source sample" in answer.stdout
+
+
+def test_shorter_bars_can_be_asked_for(host: Path) -> None:
+    """INTERVAL is passed on; without it the package's own default holds."""
+    answer = run(host, GIVEN | {"INTERVAL": "60m"})
+
+    assert answer.stdout.endswith("--end 2024-06-28 --interval 60m\n")
