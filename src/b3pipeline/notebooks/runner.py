@@ -193,7 +193,8 @@ def _own_kernel() -> Iterator[None]:
         kernel = Path(folder) / "kernels" / KERNEL
         kernel.mkdir(parents=True)
         spec = get_kernel_dict() | {"env": {"IPYTHONDIR": f"{folder}/ipython"}}
-        spec["argv"] = [sys.executable, *spec["argv"][1:], "--HistoryManager.enabled=False"]
+        quiet = ["--HistoryManager.enabled=False", "--IPKernelApp.log_level=40"]
+        spec["argv"] = [sys.executable, *spec["argv"][1:], *quiet]
         (kernel / "kernel.json").write_text(json.dumps(spec))
         before = os.environ.get("JUPYTER_PATH")
         os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, [folder, before]))
