@@ -281,6 +281,41 @@ def test_a_source_that_gives_up_half_way_leaves_nothing(lake_cloud, monkeypatch)
     assert keys(lake_cloud) == []
 
 
+# ----------------------------------------------------------------------------- through Yahoo
+
+
+@pytest.fixture
+def yahoo_source(yahoo, yahoo_server, tmp_path):
+    """Yahoo as a source; its stand-in knows one session of PETR4."""
+    bars = [yahoo.Bar(yahoo.day("2024-06-28"), 37.0, 38.0, 36.8, 37.5, 35.0, 3000)]
+    yahoo_server.answers["PETR4.SA"] = [yahoo.chart("PETR4.SA", bars)]
+    return open_source("yahoo", session=yahoo_server.session(), cache_dir=tmp_path)
+
+
+def test_quotes_of_yahoo_are_not_called_simulated(lake_cloud, yahoo_source):
+    """What did not come is named, session by session."""
+    batch = run(lake_cloud, ["PETR4.SA"], "2024-06-27", "2024-06-28", source=yahoo_source)
+    assert batch.manifest.partitions == {"PETR4": ["2024-06-28"]}
+    assert [gap.dt for gap in batch.manifest.missing] == ["2024-06-27"]
+    assert "from yahoo:" in str(batch)
+    assert lake.read_bronze(lake_cloud)["close"].tolist() == [37.5]
+
+
+def test_a_ticker_that_yahoo_does_not_know_stops_the_batch(lake_cloud, yahoo_source):
+    """Its own words are passed on."""
+    with pytest.raises(UnknownTickerError, match=r"PETR5 \(Yahoo says: No data found"):
+        run(lake_cloud, ["PETR4", "PETR5"], "2024-06-28", "2024-06-28", source=yahoo_source)
+    assert keys(lake_cloud) == []
+
+
+def test_a_429_of_yahoo_leaves_nothing_behind(lake_cloud, yahoo_source, yahoo, yahoo_server):
+    """Not even the ticker that came before it."""
+    yahoo_server.answers["VALE3.SA"] = [yahoo.TOO_MANY]
+    with pytest.raises(RateLimitedError):
+        run(lake_cloud, ["PETR4", "VALE3"], "2024-06-28", "2024-06-28", source=yahoo_source)
+    assert keys(lake_cloud) == []
+
+
 # ---------------------------------------------------------------------------- order, repetition
 
 

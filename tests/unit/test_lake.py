@@ -12,11 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from botocore.config import Config as BotoConfig
+from botocore.stub import Stubber
+from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 
 from b3pipeline import lake, names, schema
 from b3pipeline.aws import Cloud
 from b3pipeline.errors import CatalogError, StorageError
-from b3pipeline.lake.storage import WAITING, in_parallel
+from b3pipeline.lake.storage import WAITING, in_parallel, open_store, storage_errors
 from b3pipeline.sources.base import QUOTE_COLUMNS
 
 MOMENT = dt.datetime(2026, 11, 23, 10, 15, tzinfo=dt.UTC)
@@ -296,6 +298,54 @@ def test_an_aws_that_is_down_is_named(lake_cloud):
     assert "b3 local status" in caught.value.hint
 
 
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_bucket_that_refuses_is_named(lake_cloud, status):
+    """403 is another's bucket, 400 what an expired session token gets."""
+    closed = Cloud(lake_cloud.config)
+    with Stubber(closed.s3) as stubber:
+        stubber.add_client_error("head_bucket", str(status), http_status_code=status)
+        with pytest.raises(StorageError, match=r"access to the bucket 'lake-.*' is denied"):
+            lake.check_bucket(closed)
+
+
+@pytest.mark.parametrize("error", [PermissionDeniedError, UnauthenticatedError])
+def test_an_object_that_may_not_be_put_names_the_bucket(error):
+    """A policy may let one list and not write."""
+    denied = pytest.raises(StorageError, match="access to the bucket 'closed' is denied")
+    with denied, storage_errors("closed"):
+        raise error
+
+
+def test_on_aws_the_keys_are_those_of_boto3(lake_cloud, monkeypatch):
+    """Profiles, roles and the host's own: whatever boto3 finds signs the objects too."""
+    for name, value in {
+        "AWS_ENDPOINT_URL": lake_cloud.config.endpoint_url,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "from-the-environment",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+    }.items():
+        monkeypatch.setenv(name, value)
+    aws = Cloud(replace(lake_cloud.config, target="aws", endpoint_url=None))
+    lake.check_bucket(aws)
+    assert put_bars(aws) == 3
+    assert len(lake.read_bronze(aws)) == 4
+    credentials = open_store(aws).credential_provider()
+    assert credentials["access_key_id"] == "from-the-environment"
+
+
+def test_without_credentials_it_is_said_before_anything_else(lake_cloud, monkeypatch, tmp_path):
+    """No half hour of retries, no traceback of boto3."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    stranger = Cloud(replace(lake_cloud.config, target="aws", endpoint_url=None))
+    for act in (lake.check_bucket, lake.read_bronze):
+        with pytest.raises(StorageError, match="no AWS credentials"):
+            act(stranger)
+
+
 # ----------------------------------------------------------------------------------- partitions
 
 
@@ -396,6 +446,15 @@ def test_a_manifest_is_read_by_its_id_or_its_uri(lake_cloud):
     assert lake.read_manifest(lake_cloud, written.batch_id) == written
     assert lake.read_manifest(lake_cloud, written.uri) == written
     assert written.objects == 3
+
+
+def test_batches_are_listed_in_their_order(lake_cloud):
+    """Oldest first; other objects beside the manifests do not count."""
+    ids = ["20261124T090000Z-00000000", "20261123T101500Z-ffffffff"]
+    for batch_id in ids:
+        lake.write_manifest(lake_cloud, manifest(lake_cloud, batch_id=batch_id))
+    lake.put_objects(lake_cloud, [("raw/b3/_batches/notes.txt", b"by hand")])
+    assert [found.batch_id for found in lake.list_manifests(lake_cloud)] == sorted(ids)
 
 
 def test_a_manifest_that_is_not_there_is_named(lake_cloud):

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import obstore
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from obstore.auth.boto3 import Boto3CredentialProvider
 from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import S3Store
@@ -117,9 +117,11 @@ def check_bucket(cloud: Cloud) -> None:
         code = error.response["Error"]["Code"]
         if code in {"404", "NoSuchBucket"}:
             raise _missing(bucket) from error
-        if code in {"403", "AccessDenied"}:
+        if code in {"400", "403", "AccessDenied", "ExpiredToken"}:  # 400: a token out of date
             raise _denied(bucket) from error
         raise _failed(bucket, str(error)) from error
+    except NoCredentialsError as error:
+        raise _no_credentials() from error
     except BotoCoreError as error:
         raise _failed(bucket, str(error)) from error
 
@@ -189,10 +191,14 @@ def _credentials(cloud: Cloud) -> Boto3CredentialProvider:
     try:
         return Boto3CredentialProvider(cloud.session)
     except ValueError as error:
-        raise StorageError(
-            "there are no AWS credentials on this machine.",
-            hint="set AWS_PROFILE, or paste the keys of your account or lab session.",
-        ) from error
+        raise _no_credentials() from error
+
+
+def _no_credentials() -> StorageError:
+    return StorageError(
+        "there are no AWS credentials on this machine.",
+        hint="set AWS_PROFILE, or paste the keys of your account or lab session.",
+    )
 
 
 def _missing(bucket: str) -> StorageError:
@@ -205,7 +211,7 @@ def _missing(bucket: str) -> StorageError:
 def _denied(bucket: str) -> StorageError:
     return StorageError(
         f"access to the bucket {bucket!r} is denied.",
-        hint="renew the credentials (a lab session lasts four hours) and check the bucket's owner.",
+        hint="renew the credentials (a lab session lasts four hours); check region and owner.",
     )
 
 
