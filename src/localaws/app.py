@@ -13,11 +13,11 @@ from localaws.settings import Settings
 from localaws.wire import (
     AsgiApp,
     AwsError,
-    Message,
     Receive,
     Scope,
     Send,
     Service,
+    live,
     parse_payload,
     read_body,
     send_error,
@@ -33,20 +33,13 @@ class LocalAws:
     """An ASGI application that answers its services' operations and hands on every other request.
 
     A request that is not ours reaches `backend` with its scope, its body stream and its `send`
-    untouched: S3 is the hot path. `checkpoint` is told of it afterwards.
+    untouched: S3 is the hot path.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        services: Sequence[Service],
-        backend: AsgiApp,
-        checkpoint: Checkpoint,
-    ) -> None:
+    def __init__(self, settings: Settings, services: Sequence[Service], backend: AsgiApp) -> None:
         self._settings = settings
         self._services = {service.prefix: service for service in services}
         self._backend = backend
-        self._checkpoint = checkpoint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -58,12 +51,10 @@ class LocalAws:
             elif scope["path"] == HEALTH_PATH:
                 await send_json(send, self._health())
                 return
-            await self._backend(scope, receive, send)
-            self._checkpoint.note(scope)
         elif scope["type"] == "lifespan":
-            await self._live(scope, receive, send)
-        else:
-            await self._backend(scope, receive, send)
+            await live(self._backend, scope, receive, send, start=self._start, close=self._close)
+            return
+        await self._backend(scope, receive, send)
 
     def _owner(self, target: str) -> Service | None:
         prefix, _, operation = target.partition(".")
@@ -78,23 +69,9 @@ class LocalAws:
             "services": sorted(self._services),
         }
 
-    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the lifespan of ministack, with that of our services inside it."""
-
-        async def started(message: Message) -> None:
-            if message["type"] == "lifespan.startup.complete":
-                self._checkpoint.start()
-                for service in self._services.values():
-                    await service.start()
-            await send(message)
-
-        async def stopping() -> Message:
-            message = await receive()
-            if message["type"] == "lifespan.shutdown":
-                await self._close()
-            return message
-
-        await self._backend(scope, stopping, started)
+    async def _start(self) -> None:
+        for service in self._services.values():
+            await service.start()
 
     async def _close(self) -> None:
         for service in reversed(self._services.values()):
@@ -103,7 +80,6 @@ class LocalAws:
             except Exception:
                 # The others, and ministack's state, must still be saved.
                 logger.exception("%s did not close cleanly", service.prefix)
-        await self._checkpoint.close()
 
 
 def _target(scope: Scope) -> str | None:
@@ -131,6 +107,6 @@ def create_app(settings: Settings) -> AsgiApp:
     # ministack reads its environment when it is imported, so not before this call.
     from ministack.app import app as ministack
 
-    backend = Backend(ministack, settings)
-    services: list[Service] = [GlueService(settings, backend)]
-    return LocalAws(settings, services, ministack, Checkpoint())
+    kept = Checkpoint(ministack)
+    services: list[Service] = [GlueService(settings, Backend(kept, settings))]
+    return LocalAws(settings, services, kept)

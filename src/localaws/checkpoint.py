@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from localaws.wire import Scope
+from localaws.wire import AsgiApp, Receive, Scope, Send, live
 
 _PAUSE_SECONDS = 0.1
 _LOGS_KEY = "cloudwatch_logs"
@@ -23,28 +23,36 @@ _LOGS_SECONDS = 2.0
 
 
 class Checkpoint:
-    """Saves what a request may have changed, soon after it; told of requests by `note`."""
+    """ministack as an ASGI application that soon saves what a request may have changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, ministack: AsgiApp) -> None:
+        self._ministack = ministack
         self._control_changed = asyncio.Event()
         self._logs_changed = False
         self._logs_due = 0.0
         self._saving_logs = asyncio.Lock()
         self._tasks: list[asyncio.Task[None]] = []
 
-    def note(self, scope: Scope) -> None:
-        """Take notice of a request that was answered."""
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await live(self._ministack, scope, receive, send, start=self._start, close=self._close)
+            return
+        await self._ministack(scope, receive, send)
+        if scope["type"] == "http":
+            self._note(scope)
+
+    def _note(self, scope: Scope) -> None:
         self._logs_changed = True
-        if scope["method"] not in ("GET", "HEAD") and not _is_object_write(scope):
+        if _may_change_control(scope):
             self._control_changed.set()
 
-    def start(self) -> None:
+    async def _start(self) -> None:
         self._tasks = [
             asyncio.create_task(self._keep_control()),
             asyncio.create_task(self._keep_logs()),
         ]
 
-    async def close(self) -> None:
+    async def _close(self) -> None:
         """End; ministack itself saves everything after this."""
         async with self._saving_logs:
             for task in self._tasks:
@@ -71,14 +79,15 @@ class Checkpoint:
                 self._logs_due = time.monotonic() + _LOGS_PATIENCE * (time.monotonic() - begun)
 
 
-def _is_object_write(scope: Scope) -> bool:
-    """Return whether a request puts or deletes an object, which ministack keeps at once."""
-    if scope["method"] not in ("PUT", "DELETE") or "/" not in scope["path"][1:]:
+def _may_change_control(scope: Scope) -> bool:
+    """Return whether a request may change more than objects, which are kept at once, and logs."""
+    method, path = scope["method"], scope["path"]
+    if method in ("GET", "HEAD"):
         return False
-    return any(
-        name == b"authorization" and b"/s3/aws4_request" in value
-        for name, value in scope["headers"]
-    )
+    signature = next((v for name, v in scope["headers"] if name == b"authorization"), b"")
+    if b"/s3/aws4_request" in signature:
+        return method == "POST" or "/" not in path.strip("/")
+    return b"/logs/aws4_request" not in signature
 
 
 def _save(wanted: Callable[[str], bool]) -> None:

@@ -81,7 +81,7 @@ def _bound(host: str, port: int) -> Iterator[socket.socket]:
 
 
 def _taken_by(host: str, port: int, error: OSError) -> str:
-    health = ask_health(host, port)
+    health = ask_health(host, port, timeout=0.5)
     if health is None:
         return str(error.strerror)
     return f"the local AWS of {health['state_dir']} (process {health['pid']}) is there"

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
+
+logger = logging.getLogger(__name__)
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -45,6 +48,36 @@ class Service(Protocol):
 
     async def close(self) -> None:
         """End all work: called once, while ministack still stands and the port is closed."""
+
+
+async def live(
+    app: AsgiApp,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+    *,
+    start: Callable[[], Awaitable[None]],
+    close: Callable[[], Awaitable[None]],
+) -> None:
+    """Run the lifespan of `app` with another inside it: started after it, closed before it."""
+
+    async def started(message: Message) -> None:
+        if message["type"] == "lifespan.startup.complete":
+            try:
+                await start()
+            except Exception as error:
+                # Without this message hypercorn would go on, and serve what never started.
+                logger.exception("the server cannot start")
+                message = {"type": "lifespan.startup.failed", "message": str(error)}
+        await send(message)
+
+    async def stopping() -> Message:
+        message = await receive()
+        if message["type"] == "lifespan.shutdown":
+            await close()
+        return message
+
+    await app(scope, stopping, started)
 
 
 async def read_body(receive: Receive) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import urllib.error
@@ -10,6 +11,8 @@ import urllib.request
 import boto3
 import pytest
 from botocore.exceptions import ClientError
+
+from localaws.wire import live
 
 
 def test_the_server_says_who_it_is(localaws_server):
@@ -96,3 +99,21 @@ def test_policies_are_enforced_where_that_is_asked_for(local_server, jobs_on):
     run = jobs.finish(jobs.make("import boto3; boto3.client('s3').list_buckets(); print('done')"))
     assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
     assert jobs.log("output", run["Id"]) == ["done"]
+
+
+def test_a_server_whose_services_cannot_start_does_not_answer():
+    """It says so to what serves it, rather than going on without them."""
+    sent = []
+
+    async def application(scope, receive, send):
+        await send({"type": "lifespan.startup.complete"})
+
+    async def start():
+        raise OSError("the disk is full")
+
+    async def send(message):
+        sent.append(message)
+
+    lifespan = live(application, {"type": "lifespan"}, None, send, start=start, close=None)
+    asyncio.run(lifespan)
+    assert sent == [{"type": "lifespan.startup.failed", "message": "the disk is full"}]
