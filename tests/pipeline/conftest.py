@@ -28,6 +28,12 @@ def make_checkout(folder: Path) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def new_checkout() -> Callable[[Path], Path]:
+    """A maker of checkouts, for fixtures that outlive a test."""
+    return make_checkout
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Iterator[Path]:
     """A checkout whose local AWS is down; it is stopped at the end, whatever the test did."""
@@ -47,7 +53,19 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 
 @pytest.fixture(scope="session")
-def clean_environment() -> Callable[[Path], dict[str, str]]:
+def tools_without_java(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for PATH with this machine's tools, but for its Java."""
+    folder = tmp_path_factory.mktemp("tools")
+    for tool in (*Path("/usr/bin").iterdir(), *Path("/bin").iterdir()):
+        link = folder / tool.name
+        if not tool.name.startswith("java") and not link.is_symlink():
+            link.symlink_to(tool)
+    assert shutil.which("java", path=str(folder)) is None
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clean_environment(tools_without_java: Path) -> Callable[[Path], dict[str, str]]:
     """A maker of environments for `b3` in a checkout: no AWS settings, no Java, no home."""
 
     def make(root: Path) -> dict[str, str]:
@@ -58,6 +76,6 @@ def clean_environment() -> Callable[[Path], dict[str, str]]:
         }
         home = root / "home"
         home.mkdir(exist_ok=True)
-        return {**kept, "HOME": str(home), "B3_HOME": str(root), "PATH": "/usr/bin:/bin"}
+        return {**kept, "HOME": str(home), "B3_HOME": str(root), "PATH": str(tools_without_java)}
 
     return make
