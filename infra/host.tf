@@ -42,6 +42,22 @@ resource "aws_vpc_security_group_ingress_rule" "ssh" {
   to_port           = 22
 }
 
+# What the host knows of the deployment, under the names that the package reads.
+locals {
+  host_settings = {
+    AWS_REGION            = var.region
+    AWS_DEFAULT_REGION    = var.region
+    B3_HOME               = "/opt/b3"
+    B3_TARGET             = "aws"
+    RAW_BUCKET            = local.raw_data_bucket
+    ATHENA_RESULTS_BUCKET = local.athena_results_bucket
+    GLUE_DATABASE         = local.database_name
+    GLUE_JOB_NAME         = local.glue_job_name
+    LAMBDA_FUNCTION_NAME  = local.lambda_name
+    ATHENA_WORKGROUP      = local.workgroup_name
+  }
+}
+
 resource "aws_instance" "ingestion" {
   ami                    = data.aws_ssm_parameter.amazon_linux.insecure_value
   instance_type          = var.instance_type
@@ -55,18 +71,7 @@ resource "aws_instance" "ingestion" {
     artifacts_url = "s3://${local.raw_data_bucket}/${local.artifact_prefix}host/"
     fingerprint   = sha256(join("", [for key, object in aws_s3_object.artifacts : object.source_hash if startswith(key, "host/")]))
     tickers       = join(",", var.daily_tickers)
-    settings = {
-      AWS_REGION            = var.region
-      AWS_DEFAULT_REGION    = var.region
-      B3_HOME               = "/opt/b3"
-      B3_TARGET             = "aws"
-      RAW_BUCKET            = local.raw_data_bucket
-      ATHENA_RESULTS_BUCKET = local.athena_results_bucket
-      GLUE_DATABASE         = local.database_name
-      GLUE_JOB_NAME         = local.glue_job_name
-      LAMBDA_FUNCTION_NAME  = local.lambda_name
-      ATHENA_WORKGROUP      = local.workgroup_name
-    }
+    settings      = local.host_settings
   })
 
   metadata_options {

@@ -36,24 +36,28 @@ class Terraform:
         self, *arguments: str, env: dict[str, str] | None = None, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
         """Return a finished `terraform` command; where `check` is set it must have succeeded."""
-        done = subprocess.run(
-            ["terraform", *arguments],
-            cwd=self.folder,
-            env=self.environment | (env or {}),
-            capture_output=True,
-            text=True,
-            timeout=280,
-            check=False,
-        )
+        command = ["terraform", *arguments]
+        try:
+            done = subprocess.run(
+                command,
+                cwd=self.folder,
+                env=self.environment | (env or {}),
+                capture_output=True,
+                text=True,
+                timeout=200,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as late:
+            said = (late.stdout or b"").decode()
+            pytest.fail(f"{' '.join(command)} did not end in {late.timeout} s\n{said[-4000:]}")
         if check and done.returncode != 0:
-            pytest.fail(f"terraform {' '.join(arguments)}\n{done.stdout[-4000:]}\n{done.stderr}")
+            pytest.fail(f"{' '.join(command)}\n{done.stdout[-4000:]}\n{done.stderr}")
         return done
 
-    def evaluate(self, expressions: list[str], *variables: str) -> list[Any]:
-        """Return what expressions of the configuration are worth with these variables set."""
-        given = [f"-var={variable}" for variable in variables]
+    def evaluate(self, expressions: list[str], *options: str) -> list[Any]:
+        """Return what expressions of the configuration are worth, under options of `console`."""
         done = subprocess.run(
-            ["terraform", "console", "-no-color", *given],
+            ["terraform", "console", "-no-color", *options],
             cwd=self.folder,
             env=self.environment,
             input=f"jsonencode([{', '.join(expressions)}])",

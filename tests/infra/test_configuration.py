@@ -93,7 +93,7 @@ def test_names_follow_project_and_environment_as_in_the_package(terraform) -> No
         "local.database_name": names.database,
     }
 
-    found = terraform.evaluate(list(wanted), "project_name=quotes", "environment=prod")
+    found = terraform.evaluate(list(wanted), "-var=project_name=quotes", "-var=environment=prod")
 
     assert found == list(wanted.values())
 

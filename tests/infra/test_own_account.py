@@ -6,7 +6,6 @@ enforces IAM, but for the root identity, under which Terraform itself runs here.
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import shutil
@@ -239,21 +238,25 @@ def test_each_role_may_do_its_own_work_and_not_that_of_another(own) -> None:
 def manifest(own, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the manifest of a batch that `run_ingestion.sh` put, as on the ingestion host.
 
-    The folder is laid out as /opt/b3 is, and the settings are those of the instance's user data.
+    The folder is laid out as /opt/b3 is, and the settings are those of the instance.
     """
     host = tmp_path_factory.mktemp("opt") / "b3"
     (host / "scripts").mkdir(parents=True)
     script = shutil.copy(ROOT / "scripts" / "run_ingestion.sh", host / "scripts")
     (host / ".venv" / "bin").mkdir(parents=True)
     (host / ".venv" / "bin" / "b3").symlink_to(Path(sys.executable).with_name("b3"))
-    wanted = {"TICKERS": "PETR4,VALE3", "START_DATE": "2024-01-02", "END_DATE": "2024-01-10"}
+    (settings,) = own.terraform.evaluate(["local.host_settings"], f"-state={own.state}")
+    here = {"B3_HOME": str(host), "PATH": "/usr/bin:/bin", **own.account.environment}
+    asked = {
+        "TICKERS": "PETR4,VALE3",
+        "START_DATE": "2024-01-02",
+        "END_DATE": "2024-01-10",
+        "SOURCE": "sample",
+    }
 
     ran = subprocess.run(
         [script],
-        env=host_settings(own)
-        | own.account.environment
-        | wanted
-        | {"SOURCE": "sample", "PATH": "/usr/bin:/bin", "B3_HOME": str(host)},
+        env=settings | here | asked,
         capture_output=True,
         text=True,
         timeout=120,
@@ -262,16 +265,6 @@ def manifest(own, tmp_path_factory: pytest.TempPathFactory) -> str:
 
     assert ran.returncode == 0, ran.stderr
     return ran.stdout.split()[-1]
-
-
-def host_settings(own) -> dict[str, str]:
-    """Return what the first start of the instance writes to /etc/b3.env."""
-    answer = own.account.client("ec2").describe_instance_attribute(
-        InstanceId=own.config().ec2_instance_id, Attribute="userData"
-    )
-    text = base64.b64decode(answer["UserData"]["Value"]).decode()
-    lines = text.partition("<<'SETTINGS'\n")[2].partition("SETTINGS\n")[0].splitlines()
-    return dict(line.split("=", 1) for line in lines)
 
 
 def test_a_batch_goes_from_the_host_to_a_query(cloud: Cloud, manifest: str) -> None:
