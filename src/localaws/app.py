@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Sequence
 
+from localaws.athena import AthenaService
 from localaws.backend import Backend
 from localaws.checkpoint import Checkpoint
 from localaws.glue import GlueService
@@ -108,5 +109,6 @@ def create_app(settings: Settings) -> AsgiApp:
     from ministack.app import app as ministack
 
     kept = Checkpoint(ministack)
-    services: list[Service] = [GlueService(settings, Backend(kept, settings))]
+    glue = GlueService(settings, Backend(kept, settings))
+    services: list[Service] = [glue, AthenaService(settings, glue)]
     return LocalAws(settings, services, kept)

@@ -1,0 +1,337 @@
+"""Query executions: started, run a few at a time, stopped, looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from localaws.athena.api.metadata import CATALOG_NAME
+from localaws.athena.api.requests import (
+    Handler,
+    Payload,
+    invalid,
+    page_size,
+    read_token,
+    write_token,
+)
+from localaws.athena.api.saved import PreparedStatements
+from localaws.athena.api.workgroups import ENGINE, PRIMARY, WorkGroups
+from localaws.athena.errors import MalformedQuery, QueryCancelled, QueryFailed
+from localaws.athena.output import Output
+from localaws.athena.running import Runner
+from localaws.athena.running.context import Control, Outcome, Request
+from localaws.athena.running.queries import BytesExceeded
+from localaws.athena.statements import model, parse_statement
+from localaws.athena.statements.model import Statement
+from localaws.athena.store import Store
+
+logger = logging.getLogger(__name__)
+
+_SLOTS = 4
+"""Queries that run at the same time; the others are QUEUED."""
+_LONGEST_QUERY = 262_144
+_ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
+STOPPED_BY_USER = "Query was cancelled by user"
+SERVER_ENDED = "The local Athena ended while this query ran"
+
+
+class Executions:
+    """The operations on query executions, and the tasks behind them."""
+
+    def __init__(
+        self,
+        store: Store,
+        workgroups: WorkGroups,
+        prepared: PreparedStatements,
+        runner: Callable[[], Runner],
+        output: Output,
+    ) -> None:
+        self._store = store
+        self._workgroups = workgroups
+        self._prepared = prepared
+        self._runner = runner
+        self._output = output
+        self._slots = asyncio.Semaphore(_SLOTS)
+        self._threads = ThreadPoolExecutor(_SLOTS, thread_name_prefix="athena")
+        self._running: dict[str, tuple[asyncio.Task[None], Control]] = {}
+
+    def handlers(self) -> dict[str, Handler]:
+        return {
+            "StartQueryExecution": self.start,
+            "StopQueryExecution": self.stop,
+            "GetQueryExecution": self.get,
+            "BatchGetQueryExecution": self.get_many,
+            "ListQueryExecutions": self.list_ids,
+            "GetQueryRuntimeStatistics": self.runtime_statistics,
+        }
+
+    def close_orphans(self) -> None:
+        """Fail what was still running when an earlier server ended."""
+        for body in self._store.unfinished():
+            _fail(body, QueryFailed("GENERIC_INTERNAL_ERROR", SERVER_ENDED))
+            self._store.keep_execution(body)
+
+    async def close(self) -> None:
+        """End what runs; it fails, and says why."""
+        for _, control in self._running.values():
+            control.stop(SERVER_ENDED)
+        await asyncio.gather(*(task for task, _ in self._running.values()), return_exceptions=True)
+        self._threads.shutdown()
+
+    async def start(self, payload: Payload) -> Payload:
+        token = payload.get("ClientRequestToken")
+        known = self._store.by_token(token) if token else None
+        if known is not None:
+            if known[1] != _comparable(payload):
+                raise invalid("Idempotent parameters do not match")
+            return {"QueryExecutionId": known[0]}
+        group = self._workgroups.require(payload.get("WorkGroup") or PRIMARY)
+        if group["State"] != "ENABLED":
+            raise invalid(f"WorkGroup {group['Name']} is disabled.")
+        statement = self._statement(payload, group["Name"])
+        location = await self._location(payload, group["Configuration"])
+        body = _new_execution(payload, group["Name"], statement, location)
+        self._store.add_execution(body, _comparable(payload), token)
+        request = _request(payload, body, location, group["Configuration"])
+        task = asyncio.create_task(self._run(body, request, statement))
+        self._running[request.execution_id] = task, request.control
+        task.add_done_callback(lambda _: self._running.pop(request.execution_id, None))
+        return {"QueryExecutionId": request.execution_id}
+
+    def _statement(self, payload: Payload, group: str) -> Statement:
+        """Return the statement of a request; InvalidRequestException where it is none."""
+        text = payload["QueryString"]
+        if len(text.encode()) > _LONGEST_QUERY:
+            raise invalid(f"Query string is longer than {_LONGEST_QUERY} bytes")
+        try:
+            statement = parse_statement(text)
+            if not isinstance(statement, model.Execute):
+                return statement
+            known = self._prepared.find(group, statement.name)
+            if known is None:
+                raise invalid(
+                    f"PreparedStatement {statement.name} was not found in workGroup {group}"
+                )
+            inner = parse_statement(known["QueryStatement"])
+            if not isinstance(inner, model.Select):
+                raise invalid("The local Athena executes prepared queries for rows alone")
+            return model.Select(inner.query, statement.parameters)
+        except QueryFailed as error:
+            raise invalid(error.message) from error
+
+    async def _location(self, payload: Payload, configuration: dict[str, Any]) -> str:
+        """Return where the results go, with a slash at its end."""
+        own = (configuration.get("ResultConfiguration") or {}).get("OutputLocation")
+        given = (payload.get("ResultConfiguration") or {}).get("OutputLocation")
+        location = (
+            own if configuration.get("EnforceWorkGroupConfiguration") and own else given or own
+        )
+        if not location:
+            raise invalid(
+                "No output location provided. An output location is required either through the "
+                "Workgroup result configuration setting or as an API input."
+            )
+        try:
+            exists = await asyncio.to_thread(self._output.has_bucket, location)
+        except QueryFailed as error:
+            raise invalid(f"outputLocation is not a valid S3 path. Provided {location}") from error
+        if not exists:
+            raise invalid(f"Unable to verify/create output bucket {location.split('/')[2]}")
+        return str(location).rstrip("/") + "/"
+
+    async def _run(self, body: Payload, request: Request, statement: Statement) -> None:
+        submitted = time.monotonic()
+        async with self._slots:
+            begun = time.monotonic()
+            if body["Status"]["State"] == "QUEUED":
+                body["Status"]["State"] = "RUNNING"
+                self._store.keep_execution(body)
+            outcome, ending = await self._outcome(request, statement)
+        _finish(body, outcome, ending)
+        _time(body["Statistics"], submitted, begun, time.monotonic())
+        self._store.keep_execution(body, _result(outcome))
+
+    async def _outcome(
+        self, request: Request, statement: Statement
+    ) -> tuple[Outcome, Exception | None]:
+        loop = asyncio.get_running_loop()
+        try:
+            done = loop.run_in_executor(self._threads, self._runner().run, request, statement)
+            return await done, None
+        except BytesExceeded as error:
+            return Outcome(bytes_scanned=request.bytes_cutoff or error.bytes_scanned), error
+        except Exception as error:
+            return Outcome(), error
+
+    def stop(self, payload: Payload) -> Payload:
+        """End a query at once; one that has ended stays as it is."""
+        execution_id = self._require(payload["QueryExecutionId"])["QueryExecutionId"]
+        if execution_id in self._running:
+            self._running[execution_id][1].stop(STOPPED_BY_USER)
+        return {}
+
+    def get(self, payload: Payload) -> Payload:
+        return {"QueryExecution": self._require(payload["QueryExecutionId"])}
+
+    def get_many(self, payload: Payload) -> Payload:
+        found = {i: self._store.execution(i) for i in payload["QueryExecutionIds"]}
+        missing = [
+            {
+                "QueryExecutionId": i,
+                "ErrorCode": "INVALID_INPUT",
+                "ErrorMessage": f"{i} was not found",
+            }
+            for i, body in found.items()
+            if body is None
+        ]
+        known = [body for body in found.values() if body is not None]
+        return {"QueryExecutions": known, "UnprocessedQueryExecutionIds": missing}
+
+    def list_ids(self, payload: Payload) -> Payload:
+        group = self._workgroups.require(payload.get("WorkGroup") or PRIMARY)["Name"]
+        size = page_size(payload, 50)
+        rows = self._store.newest(group, read_token(payload), size + 1)
+        page: Payload = {"QueryExecutionIds": [execution_id for _, execution_id in rows[:size]]}
+        if len(rows) > size:
+            page["NextToken"] = write_token(rows[size - 1][0])
+        return page
+
+    def runtime_statistics(self, payload: Payload) -> Payload:
+        body = self._require(payload["QueryExecutionId"])
+        statistics = body["Statistics"]
+        timeline = {
+            "QueryQueueTimeInMillis": statistics.get("QueryQueueTimeInMillis", 0),
+            "EngineExecutionTimeInMillis": statistics.get("EngineExecutionTimeInMillis", 0),
+            "ServiceProcessingTimeInMillis": statistics.get("ServiceProcessingTimeInMillis", 0),
+            "TotalExecutionTimeInMillis": statistics.get("TotalExecutionTimeInMillis", 0),
+        }
+        rows = {
+            "InputBytes": statistics.get("DataScannedInBytes", 0),
+            "OutputRows": self._store.result(body["QueryExecutionId"]).get("Rows", 0),
+        }
+        return {"QueryRuntimeStatistics": {"Timeline": timeline, "Rows": rows}}
+
+    def _require(self, execution_id: str) -> Payload:
+        body = self._store.execution(execution_id)
+        if body is None:
+            raise invalid(f"QueryExecution {execution_id} was not found")
+        return body
+
+
+def _comparable(payload: Payload) -> Payload:
+    """Return what a repeated request must share with the first one."""
+    return {name: value for name, value in payload.items() if name != "ClientRequestToken"}
+
+
+def _new_execution(payload: Payload, group: str, statement: Statement, location: str) -> Payload:
+    execution_id = str(uuid.uuid4())
+    context = payload.get("QueryExecutionContext") or {}
+    body: Payload = {
+        "QueryExecutionId": execution_id,
+        "Query": payload["QueryString"].strip().rstrip(";"),
+        "StatementType": statement.type,
+        "SubstatementType": statement.subtype,
+        "ResultConfiguration": {
+            **(payload.get("ResultConfiguration") or {}),
+            "OutputLocation": location + _result_name(statement, execution_id),
+        },
+        "ResultReuseConfiguration": payload.get("ResultReuseConfiguration")
+        or {"ResultReuseByAgeConfiguration": {"Enabled": False}},
+        "QueryExecutionContext": {**context},
+        "Status": {"State": "QUEUED", "SubmissionDateTime": time.time()},
+        "Statistics": {},
+        "WorkGroup": group,
+        "EngineVersion": ENGINE,
+    }
+    if payload.get("ExecutionParameters"):
+        body["ExecutionParameters"] = payload["ExecutionParameters"]
+    return body
+
+
+def _result_name(statement: Statement, execution_id: str) -> str:
+    if isinstance(statement, model.Select):
+        return f"{execution_id}.csv"
+    if isinstance(statement, model.CreateTableAs):
+        return f"tables/{execution_id}"
+    if isinstance(statement, model.Insert | model.Unload):
+        return execution_id
+    return f"{execution_id}.txt"
+
+
+def _request(
+    payload: Payload, body: Payload, location: str, configuration: dict[str, Any]
+) -> Request:
+    context = payload.get("QueryExecutionContext") or {}
+    catalog = (context.get("Catalog") or CATALOG_NAME).lower()
+    if catalog != CATALOG_NAME.lower():
+        raise invalid(f"Catalog {context['Catalog']} does not exist")
+    return Request(
+        body["QueryExecutionId"],
+        payload["QueryString"],
+        # Clients quote the name for Hive's sake.
+        (context.get("Database") or "").strip('`"').lower(),
+        location,
+        tuple(payload.get("ExecutionParameters") or ()),
+        configuration.get("BytesScannedCutoffPerQuery"),
+    )
+
+
+def _finish(body: Payload, outcome: Outcome, ending: Exception | None) -> None:
+    body["Statistics"]["DataScannedInBytes"] = outcome.bytes_scanned
+    body["Statistics"]["ResultReuseInformation"] = {"ReusedPreviousResult": False}
+    if outcome.manifest_location:
+        body["Statistics"]["DataManifestLocation"] = outcome.manifest_location
+    if ending is None:
+        body["Status"]["State"] = "SUCCEEDED"
+        body["Status"]["CompletionDateTime"] = time.time()
+    elif isinstance(ending, QueryCancelled) and ending.reason != SERVER_ENDED:
+        body["Status"]["State"] = "CANCELLED"
+        body["Status"]["StateChangeReason"] = ending.reason
+        body["Status"]["CompletionDateTime"] = time.time()
+    else:
+        _fail(body, ending)
+
+
+def _fail(body: Payload, error: Exception) -> None:
+    failure = (
+        error
+        if isinstance(error, QueryFailed)
+        else QueryFailed("GENERIC_INTERNAL_ERROR", str(error))
+    )
+    if isinstance(failure, MalformedQuery):
+        logger.debug("a query was malformed: %s", failure)
+    body["Status"] |= {
+        "State": "FAILED",
+        "StateChangeReason": failure.reason,
+        "CompletionDateTime": time.time(),
+        "AthenaError": {
+            "ErrorCategory": failure.category,
+            "ErrorType": failure.error_type,
+            "Retryable": False,
+            "ErrorMessage": failure.reason,
+        },
+    }
+
+
+def _time(statistics: dict[str, Any], submitted: float, begun: float, ended: float) -> None:
+    statistics |= {
+        "QueryQueueTimeInMillis": round((begun - submitted) * 1000),
+        "EngineExecutionTimeInMillis": round((ended - begun) * 1000),
+        "ServiceProcessingTimeInMillis": 0,
+        "TotalExecutionTimeInMillis": round((ended - submitted) * 1000),
+    }
+
+
+def _result(outcome: Outcome) -> Payload:
+    return {
+        "Columns": outcome.columns,
+        "HasHeader": outcome.has_header,
+        "Location": outcome.output_location if outcome.manifest_location is None else None,
+        "Rows": outcome.rows,
+        "UpdateCount": outcome.update_count,
+    }

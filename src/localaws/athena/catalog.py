@@ -1,0 +1,184 @@
+"""The Data Catalog as queries see it: through the operations of Glue, from a worker thread."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from localaws.athena.errors import QueryFailed
+from localaws.athena.sql.model import Column, Table
+from localaws.athena.sql.type_names import hive_type, trino_type
+from localaws.wire import AwsError, Service
+
+NULL_VALUE = "__HIVE_DEFAULT_PARTITION__"
+"""What Hive writes for a partition value that is null."""
+_BATCH = 100
+_VIEW_TEXT = re.compile(r"/\* Presto View: (\S+) \*/")
+
+Definition = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """A registered partition: its values, where it lies, and the columns it declares."""
+
+    values: tuple[str, ...]
+    location: str
+    columns: tuple[tuple[str, str], ...]
+
+    def path(self, keys: tuple[str, ...]) -> str:
+        """Return the partition as Hive names it: dt=2024-01-02/ticker=PETR4."""
+        return "/".join(f"{key}={value}" for key, value in zip(keys, self.values, strict=True))
+
+
+class Catalog:
+    """Calls the operations of Glue in the loop of the server, and waits for their answers."""
+
+    def __init__(self, glue: Service, loop: asyncio.AbstractEventLoop) -> None:
+        self._glue = glue
+        self._loop = loop
+
+    def call(self, operation: str, **payload: Any) -> dict[str, Any]:
+        """Return the answer to an operation of Glue; AwsError where it refuses."""
+        future = asyncio.run_coroutine_threadsafe(self._glue.call(operation, payload), self._loop)
+        return future.result()
+
+    def databases(self) -> list[Definition]:
+        """Return the databases by name."""
+        return list(self._pages("GetDatabases", "DatabaseList"))
+
+    def database(self, name: str) -> Definition | None:
+        return self._found("GetDatabase", "Database", Name=name)
+
+    def definitions(self, database: str, expression: str | None = None) -> list[Definition]:
+        """Return the tables and views of a database, by name."""
+        payload = {"DatabaseName": database} | ({"Expression": expression} if expression else {})
+        return list(self._pages("GetTables", "TableList", **payload))
+
+    def definition(self, database: str, name: str) -> Definition | None:
+        return self._found("GetTable", "Table", DatabaseName=database, Name=name)
+
+    def partitions(self, database: str, table: str, expression: str = "") -> list[Partition]:
+        """Return the registered partitions that an expression of Glue selects, by values."""
+        payload = {"DatabaseName": database, "TableName": table}
+        if expression:
+            payload["Expression"] = expression
+        columns: dict[int, tuple[tuple[str, str], ...]] = {}
+        found = []
+        for page in self._raw_pages("GetPartitions", **payload):
+            # Partitions of one page share the list of their columns.
+            columns.clear()
+            found += [_partition(given, columns) for given in page["Partitions"]]
+        return found
+
+    def add_partitions(self, database: str, table: str, inputs: list[Definition]) -> list[Any]:
+        """Register partitions, and return the complaints about those that exist already."""
+        errors: list[Any] = []
+        for first in range(0, len(inputs), _BATCH):
+            answer = self.call(
+                "BatchCreatePartition",
+                DatabaseName=database,
+                TableName=table,
+                PartitionInputList=inputs[first : first + _BATCH],
+            )
+            errors += answer["Errors"]
+        return errors
+
+    def _found(self, operation: str, member: str, **payload: Any) -> Definition | None:
+        try:
+            return dict(self.call(operation, **payload)[member])
+        except AwsError as error:
+            if error.code == "EntityNotFoundException":
+                return None
+            raise
+
+    def _pages(self, operation: str, member: str, **payload: Any) -> Iterator[Definition]:
+        for page in self._raw_pages(operation, **payload):
+            yield from page[member]
+
+    def _raw_pages(self, operation: str, **payload: Any) -> Iterator[dict[str, Any]]:
+        token: str | None = None
+        while True:
+            page = self.call(operation, **payload, **({"NextToken": token} if token else {}))
+            yield page
+            token = page.get("NextToken")
+            if not token:
+                return
+
+
+def _partition(given: Definition, columns: dict[int, tuple[tuple[str, str], ...]]) -> Partition:
+    storage = given.get("StorageDescriptor", {})
+    listed = storage.get("Columns", [])
+    if id(listed) not in columns:
+        columns[id(listed)] = tuple((c["Name"].lower(), c.get("Type", "string")) for c in listed)
+    return Partition(tuple(given["Values"]), storage.get("Location", ""), columns[id(listed)])
+
+
+def sql_table(definition: Definition) -> Table:
+    """Return a table or view of the catalog as SQL sees it."""
+    storage = definition.get("StorageDescriptor", {})
+    view = _VIEW_TEXT.fullmatch(definition.get("ViewOriginalText", "").strip())
+    if view is not None:
+        return _sql_view(definition, json.loads(base64.b64decode(view[1])))
+    return Table(
+        definition["DatabaseName"],
+        definition["Name"],
+        sql_columns(storage.get("Columns", [])),
+        sql_columns(definition.get("PartitionKeys", [])),
+    )
+
+
+def _sql_view(definition: Definition, view: dict[str, Any]) -> Table:
+    columns = tuple(
+        Column(column["name"].lower(), trino_type(column["type"]), column["type"])
+        for column in view["columns"]
+    )
+    name, database = definition["Name"], definition["DatabaseName"]
+    return Table(database, name, columns, view_sql=view["originalSql"])
+
+
+def sql_columns(listed: list[Definition]) -> tuple[Column, ...]:
+    """Return columns of the catalog with their types; QueryFailed for a type without a name."""
+    return tuple(
+        Column(
+            column["Name"].lower(),
+            hive_type(column.get("Type", "string")),
+            column.get("Type", "string"),
+            column.get("Comment"),
+        )
+        for column in listed
+    )
+
+
+class QueryTables:
+    """The tables that one query looks up, each as it was when it was first asked for."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+        self._definitions: dict[tuple[str, str], Definition | None] = {}
+
+    def table(self, database: str, name: str) -> Table | None:
+        definition = self.definition(database, name)
+        return sql_table(definition) if definition else None
+
+    def has_database(self, database: str) -> bool:
+        return self._catalog.database(database) is not None
+
+    def definition(self, database: str, name: str) -> Definition | None:
+        key = (database, name)
+        if key not in self._definitions:
+            self._definitions[key] = self._catalog.definition(database, name)
+        return self._definitions[key]
+
+    def require(self, table: Table) -> Definition:
+        """Return the definition of a table that was looked up before."""
+        definition = self.definition(table.database, table.name)
+        if definition is None:
+            message = f"Table '{table.database}.{table.name}' does not exist"
+            raise QueryFailed("TABLE_NOT_FOUND", message)
+        return definition

@@ -1,0 +1,106 @@
+"""DuckDB with Trino's ways, closed to everything but the objects of the local S3."""
+
+from __future__ import annotations
+
+import re
+import threading
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from localaws.athena.errors import QueryCancelled, QueryFailed
+from localaws.athena.sql.rendering import double_text, format_text, real_text
+
+_FAILURE = re.compile(r"(?:string|value) '([A-Z][A-Z_]+): (.*)' to INT32", re.DOTALL)
+_OVERFLOW = re.compile(r"Overflow in (addition|subtraction|multiplication) of (\w+) \((.*)\)")
+_INTEGERS = {"INT8": "tinyint", "INT16": "smallint", "INT32": "integer", "INT64": "bigint"}
+_TEXTS = (
+    ("Division by zero", "DIVISION_BY_ZERO", "Division by zero"),
+    ("More than one row returned", "SUBQUERY_MULTIPLE_ROWS",
+     "Scalar sub-query has returned multiple rows"),
+    ("Map keys must be unique", "INVALID_FUNCTION_ARGUMENT", "Duplicate map keys are not allowed"),
+)  # fmt: skip
+
+
+class Engine:
+    """One DuckDB in memory; each query has a connection of its own with its own relations."""
+
+    def __init__(self, data_dir: Path, spill_dir: Path) -> None:
+        self._database = duckdb.connect(
+            config={
+                "autoinstall_known_extensions": False,
+                "autoload_known_extensions": False,
+                "python_enable_replacements": False,
+                "temp_directory": str(spill_dir),
+            }
+        )
+        self._database.execute("SET allowed_directories = $folders", {"folders": [str(data_dir)]})
+        self._database.execute("SET GLOBAL TimeZone = 'UTC'")
+        prelude = resources.files("localaws.athena.sql").joinpath("prelude.sql").read_text()
+        self._register_functions()
+        self._database.execute(prelude)
+        # From here on no statement reaches another file or changes these settings.
+        self._database.execute("SET enable_external_access = false")
+        self._database.execute("SET lock_configuration = true")
+        self._lock = threading.Lock()
+
+    def _register_functions(self) -> None:
+        make = self._database.create_function
+        make("trino_double_text", double_text, ["DOUBLE"], "VARCHAR")
+        make("trino_real_text", real_text, ["FLOAT"], "VARCHAR")
+        make("trino_format", _format, ["VARCHAR", "VARCHAR[]"], "VARCHAR")
+
+    def connect(self) -> Any:
+        """Return a connection: it has its own temporary relations, and can be interrupted."""
+        with self._lock:
+            return self._database.cursor()
+
+    def close(self) -> None:
+        self._database.close()
+
+
+def _format(pattern: str, tagged: list[str]) -> str:
+    try:
+        return format_text(pattern, tagged)
+    except ValueError as error:
+        raise ValueError(f"INVALID_FUNCTION_ARGUMENT: {error}") from error
+
+
+def query_failure(error: Exception) -> Exception:
+    """Return what an error of DuckDB means, in the words of Athena."""
+    text = str(error)
+    if isinstance(error, duckdb.InterruptException):
+        return QueryCancelled("Query was cancelled by user")
+    if found := _FAILURE.search(text):
+        return QueryFailed(found[1], found[2])
+    for part, code, message in _TEXTS:
+        if part in text:
+            return QueryFailed(code, message)
+    if overflow := _OVERFLOW.search(text):
+        kind = _INTEGERS.get(overflow[2], overflow[2].lower())
+        message = f"{kind} {overflow[1]} overflow: {overflow[3]}"
+        return QueryFailed("NUMERIC_VALUE_OUT_OF_RANGE", message)
+    return _by_class(error, _first_line(text))
+
+
+def _by_class(error: Exception, message: str) -> Exception:
+    if isinstance(error, duckdb.ConversionException):
+        return QueryFailed("INVALID_CAST_ARGUMENT", message)
+    if isinstance(error, duckdb.OutOfRangeException):
+        return QueryFailed("NUMERIC_VALUE_OUT_OF_RANGE", message)
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return QueryFailed("EXCEEDED_LOCAL_MEMORY_LIMIT", message)
+    if isinstance(error, duckdb.InvalidInputException):
+        if found := re.search(r"ValueError: ([A-Z_]+): (.*)", str(error)):
+            return QueryFailed(found[1], found[2])
+        return QueryFailed("INVALID_FUNCTION_ARGUMENT", message)
+    if isinstance(error, duckdb.BinderException | duckdb.ParserException):
+        return QueryFailed("NOT_SUPPORTED", f"The local Athena cannot run this query: {message}")
+    return QueryFailed("GENERIC_INTERNAL_ERROR", message)
+
+
+def _first_line(text: str) -> str:
+    line = text.strip().partition("\n")[0]
+    return line.partition("Error: ")[2] or line

@@ -1,0 +1,89 @@
+"""Queries: translated, their scans made ready, run by DuckDB within the limits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from localaws.athena.catalog import QueryTables
+from localaws.athena.engine import query_failure
+from localaws.athena.errors import QueryCancelled
+from localaws.athena.running.context import Request, Services
+from localaws.athena.scan.scanning import Scanner
+from localaws.athena.sql.translate import Translation, translate
+
+_BATCH_ROWS = 10_000
+BYTES_LIMIT_REASON = "Bytes scanned limit was exceeded"
+
+
+@dataclass
+class Running:
+    """A query whose scans are ready."""
+
+    connection: Any
+    translation: Translation
+    bytes_scanned: int
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows; QueryFailed, in Athena's words, where one cannot be computed."""
+        with translated_errors():
+            yield from self.connection.sql(self.translation.sql).to_arrow_reader(_BATCH_ROWS)
+
+    def table(self) -> pa.Table:
+        """Return all rows, under the names of the query's columns in lower case."""
+        with translated_errors():
+            table = self.connection.sql(self.translation.sql).to_arrow_table()
+        return table.rename_columns([c.name.lower() for c in self.translation.columns])
+
+
+@contextmanager
+def running_query(
+    services: Services, request: Request, text: str, parameters: tuple[str, ...] = ()
+) -> Iterator[Running]:
+    """Translate a query and make its scans ready, on a connection of its own."""
+    tables = QueryTables(services.catalog)
+    translation = translate(
+        text, tables, database=request.database, parameters=parameters or request.parameters
+    )
+    connection = services.engine.connect()
+    try:
+        request.control.attach(connection)
+        scanner = Scanner(
+            connection,
+            services.catalog,
+            tables,
+            services.objects,
+            services.small,
+            request.control.check,
+        )
+        with translated_errors():
+            for scan in translation.scans:
+                scanner.prepare(scan)
+        if request.bytes_cutoff is not None and scanner.bytes_scanned > request.bytes_cutoff:
+            raise BytesExceeded(scanner.bytes_scanned)
+        yield Running(connection, translation, scanner.bytes_scanned)
+    finally:
+        request.control.detach()
+        connection.close()
+
+
+class BytesExceeded(QueryCancelled):
+    """A query that would read more than its workgroup allows."""
+
+    def __init__(self, bytes_scanned: int) -> None:
+        super().__init__(BYTES_LIMIT_REASON)
+        self.bytes_scanned = bytes_scanned
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn the errors of DuckDB into Athena's."""
+    try:
+        yield
+    except duckdb.Error as error:
+        raise query_failure(error) from error

@@ -1,0 +1,83 @@
+"""One statement from its text to its outcome; all of it may be called from a worker thread."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from localaws.athena.errors import MalformedQuery, QueryCancelled, QueryFailed
+from localaws.athena.results import text_column
+from localaws.athena.running import partitions, selecting, shows, tables
+from localaws.athena.running.context import Outcome, Request, Services
+from localaws.athena.statements import model
+from localaws.athena.statements.model import Statement
+from localaws.wire import AwsError
+
+logger = logging.getLogger(__name__)
+
+_WITH_OUTCOME: dict[type[Statement], Callable[[Services, Request, Any], Outcome]] = {
+    model.Select: selecting.select,
+    model.CreateTableAs: selecting.create_table_as,
+    model.Insert: selecting.insert,
+    model.Unload: selecting.unload,
+}
+_WITHOUT_COLUMNS: dict[type[Statement], Callable[[Services, Request, Any], list[str]]] = {
+    model.CreateTable: tables.create_table,
+    model.Drop: tables.drop,
+    model.CreateView: tables.create_view,
+    model.CreateDatabase: tables.create_database,
+    model.DropDatabase: tables.drop_database,
+    model.AddColumns: tables.add_columns,
+    model.SetProperties: tables.set_properties,
+    model.RepairTable: partitions.repair,
+    model.AddPartitions: partitions.add,
+    model.DropPartitions: partitions.drop,
+}
+_LINES: dict[type[Statement], Callable[[Services, Request, Any], shows.Lines]] = {
+    model.Show: shows.show,
+    model.Describe: shows.describe,
+}
+
+
+class Runner:
+    """Carries out statements."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+
+    def run(self, request: Request, statement: Statement) -> Outcome:
+        """Return the outcome of a statement; raises QueryFailed or QueryCancelled."""
+        request.control.check()
+        try:
+            return self._run(request, statement)
+        except (QueryFailed, QueryCancelled):
+            raise
+        except AwsError as error:
+            raise QueryFailed("GENERIC_USER_ERROR", error.message) from error
+        except Exception as error:
+            logger.exception("query %s failed inside the local Athena", request.execution_id)
+            message = f"{type(error).__name__}: {error}"
+            raise QueryFailed("GENERIC_INTERNAL_ERROR", message) from error
+
+    def _run(self, request: Request, statement: Statement) -> Outcome:
+        kind = type(statement)
+        if kind in _WITH_OUTCOME:
+            return _WITH_OUTCOME[kind](self._services, request, statement)
+        if kind in _WITHOUT_COLUMNS:
+            lines = _WITHOUT_COLUMNS[kind](self._services, request, statement)
+            return self._text(request, [], lines)
+        if kind in _LINES:
+            return self._text(request, *_LINES[kind](self._services, request, statement))
+        if isinstance(statement, model.Explain):
+            lines = selecting.explain(self._services, request, statement)
+            return self._text(request, ["Query Plan"], lines)
+        raise MalformedQuery(f"Queries of this type are not supported: {statement.subtype}")
+
+    def _text(self, request: Request, columns: list[str], lines: list[str]) -> Outcome:
+        """Put lines as the text object that Athena writes for everything but queries."""
+        uri = f"{request.location}{request.execution_id}.txt"
+        infos = [text_column(name) for name in columns]
+        self._services.output.put(uri, "".join(f"{line}\n" for line in lines).encode())
+        self._services.output.put_metadata(f"{uri}.metadata", infos)
+        return Outcome(infos, False, uri, rows=len(lines))

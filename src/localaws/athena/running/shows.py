@@ -1,0 +1,164 @@
+"""SHOW and DESCRIBE: what the Data Catalog holds, in Hive's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from localaws.athena.catalog import Definition, sql_table
+from localaws.athena.errors import QueryFailed
+from localaws.athena.running.context import Request, Services
+from localaws.athena.running.names import full_name, require_table
+from localaws.athena.statements import model
+from localaws.athena.statements.model import TableName
+
+Lines = tuple[list[str], list[str]]
+"""The names of the columns, and the lines."""
+
+
+def show(services: Services, request: Request, statement: model.Show) -> Lines:
+    """Return the answer to a SHOW."""
+    return _SHOWS[statement.what](services, request, statement)
+
+
+def _tables(services: Services, request: Request, statement: model.Show) -> Lines:
+    found = [d["Name"] for d in _definitions(services, request, statement)]
+    return ["tab_name"], _matching(found, statement.pattern)
+
+
+def _views(services: Services, request: Request, statement: model.Show) -> Lines:
+    found = _definitions(services, request, statement)
+    views = [d["Name"] for d in found if d.get("TableType") == "VIRTUAL_VIEW"]
+    return ["views"], _matching(views, statement.pattern)
+
+
+def _definitions(services: Services, request: Request, statement: model.Show) -> list[Definition]:
+    database = statement.database or request.database or "default"
+    if services.catalog.database(database) is None:
+        message = f"SemanticException [Error 10072]: Database does not exist: {database}"
+        raise QueryFailed("FAILED", message)
+    return services.catalog.definitions(database)
+
+
+def _databases(services: Services, request: Request, statement: model.Show) -> Lines:
+    names = [database["Name"] for database in services.catalog.databases()]
+    return ["database_name"], _matching(names, statement.pattern)
+
+
+def _matching(names: list[str], pattern: str | None) -> list[str]:
+    """Return the names that match a pattern of Hive: `*` for any text, `|` between choices."""
+    if pattern is None:
+        return names
+    choices = [re.escape(part.strip()).replace(r"\*", ".*") for part in pattern.split("|")]
+    matches = re.compile("|".join(choices), re.IGNORECASE)
+    return [name for name in names if matches.fullmatch(name)]
+
+
+def _columns(services: Services, request: Request, statement: model.Show) -> Lines:
+    definition = _table(services, request, statement.table)
+    listed = definition["StorageDescriptor"].get("Columns", []) + definition["PartitionKeys"]
+    return ["field"], [f"{column['Name']:<20}" for column in listed]
+
+
+def _partitions(services: Services, request: Request, statement: model.Show) -> Lines:
+    definition = _table(services, request, statement.table)
+    keys = tuple(key["Name"] for key in definition["PartitionKeys"])
+    if not keys:
+        name = f"{definition['DatabaseName']}.{definition['Name']}"
+        message = f"SemanticException [Error 10001]: Table {name} is not a partitioned table"
+        raise QueryFailed("FAILED", message)
+    found = services.catalog.partitions(definition["DatabaseName"], definition["Name"])
+    return ["partition"], [partition.path(keys) for partition in found]
+
+
+def _create_table(services: Services, request: Request, statement: model.Show) -> Lines:
+    definition = _table(services, request, statement.table)
+    if definition.get("TableType") == "VIRTUAL_VIEW":
+        name = full_name(definition["DatabaseName"], definition["Name"])
+        raise QueryFailed("NOT_SUPPORTED", f"line 1:1: Relation '{name}' is a view, not a table")
+    return ["createtab_stmt"], create_statement(definition)
+
+
+def create_statement(definition: Definition) -> list[str]:
+    """Return the statement that makes a table, as Hive writes it."""
+    storage = definition["StorageDescriptor"]
+    keys = definition.get("PartitionKeys", [])
+    lines = [f"CREATE EXTERNAL TABLE `{definition['DatabaseName']}.{definition['Name']}`("]
+    lines += _column_lines(storage.get("Columns", []))
+    if keys:
+        lines += ["PARTITIONED BY ( ", *_column_lines(keys)]
+    lines += ["ROW FORMAT SERDE ", f"  '{storage['SerdeInfo'].get('SerializationLibrary')}' "]
+    lines += ["STORED AS INPUTFORMAT ", f"  '{storage.get('InputFormat')}' "]
+    lines += ["OUTPUTFORMAT ", f"  '{storage.get('OutputFormat')}'"]
+    lines += ["LOCATION", f"  '{storage.get('Location')}'"]
+    properties = {k: v for k, v in definition.get("Parameters", {}).items() if k != "EXTERNAL"}
+    listed = ", \n".join(f"  '{key}'='{value}'" for key, value in properties.items())
+    return lines + f"TBLPROPERTIES (\n{listed})".split("\n")
+
+
+def _column_lines(columns: list[dict[str, str]]) -> list[str]:
+    texts = [
+        f"  `{column['Name']}` {column['Type']}"
+        + (f" COMMENT '{column['Comment']}'" if column.get("Comment") else "")
+        for column in columns
+    ]
+    return [f"{text}, " for text in texts[:-1]] + [f"{text})" for text in texts[-1:]]
+
+
+def _create_view(services: Services, request: Request, statement: model.Show) -> Lines:
+    definition = _table(services, request, statement.table)
+    view = sql_table(definition)
+    if view.view_sql is None:
+        name = full_name(view.database, view.name)
+        raise QueryFailed("NOT_SUPPORTED", f"line 1:1: Relation '{name}' is a table, not a view")
+    return ["Create View"], [
+        f"CREATE VIEW {view.database}.{view.name} AS",
+        *view.view_sql.split("\n"),
+    ]
+
+
+def _properties(services: Services, request: Request, statement: model.Show) -> Lines:
+    definition = _table(services, request, statement.table)
+    found = definition.get("Parameters", {})
+    if statement.pattern is not None:
+        found = {k: v for k, v in found.items() if k == statement.pattern}
+    return ["prpt_name", "prpt_value"], [f"{key}\t{value}" for key, value in found.items()]
+
+
+def _table(services: Services, request: Request, table: TableName | None) -> Definition:
+    if table is None:
+        raise QueryFailed("GENERIC_INTERNAL_ERROR", "SHOW without a table")
+    return require_table(services, request, table)
+
+
+def describe(services: Services, request: Request, statement: model.Describe) -> Lines:
+    """Return the columns of a table with their types, the partition keys once more below."""
+    definition = require_table(services, request, statement.table)
+    columns = definition["StorageDescriptor"].get("Columns", [])
+    keys = definition.get("PartitionKeys", [])
+    lines = [_described(column) for column in columns + keys]
+    if keys:
+        heading = _padded("# col_name", "data_type", "comment")
+        lines += [_padded("", "", ""), _padded("# Partition Information", "", ""), heading]
+        lines += [_padded("", "", ""), *map(_described, keys)]
+    return ["col_name", "data_type", "comment"], lines
+
+
+def _described(column: dict[str, str]) -> str:
+    return _padded(column["Name"], column["Type"], column.get("Comment", ""))
+
+
+def _padded(*texts: str) -> str:
+    return "\t".join(f"{text:<20}" for text in texts)
+
+
+_SHOWS: dict[str, Callable[[Services, Request, model.Show], Lines]] = {
+    "tables": _tables,
+    "views": _views,
+    "databases": _databases,
+    "columns": _columns,
+    "partitions": _partitions,
+    "create table": _create_table,
+    "create view": _create_view,
+    "properties": _properties,
+}

@@ -1,0 +1,1 @@
+"""Tables as DuckDB relations: the objects of their registered partitions, read in place."""

@@ -1,0 +1,138 @@
+"""The objects behind a location, found as the plain files in which the local S3 keeps them."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from localaws.athena.errors import QueryFailed
+
+_SIDECARS = (".meta.json", ".tmp")
+_ENCODED_KEYS = ".ministack-keys"
+_SETTLED_NS = 2_000_000_000
+"""A folder that changed less than this before it was listed may change again unseen."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """An object that is not hidden: its address, the file that holds it, and its state."""
+
+    uri: str
+    path: str
+    size: int
+    mtime_ns: int
+
+
+class Objects:
+    """The objects of one account.
+
+    A folder is listed anew only where its time of change says so: objects are replaced by
+    renaming, which changes the folder.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._known: dict[str, tuple[int, tuple[DataFile, ...]]] = {}
+        self._lock = threading.Lock()
+
+    def under(self, location: str) -> list[DataFile]:
+        """Return the visible objects under a location `s3://bucket/prefix`, by key.
+
+        As for Hive, names that start with `_` or `.` are hidden, and so is all below them.
+        """
+        bucket, prefix = split_uri(location)
+        folder = str(self._root / bucket / prefix).rstrip("/")
+        base = f"s3://{bucket}/{prefix}".rstrip("/")
+        found = list(self._walk(folder, base))
+        found += self._encoded(bucket, prefix.rstrip("/") + "/" if prefix else "")
+        return sorted(found, key=lambda file: file.uri)
+
+    def folders(self, location: str) -> Iterator[str]:
+        """Yield the paths of the folders below a location that hold visible objects."""
+        bucket, prefix = split_uri(location)
+        root = str(self._root / bucket / prefix).rstrip("/")
+        for folder, _, _ in os.walk(root):
+            relative = os.path.relpath(folder, root)
+            names = [] if relative == "." else relative.split(os.sep)
+            if not any(map(_hidden, names)) and any(self._files(folder, "")):
+                yield "/".join(names)
+
+    def _walk(self, folder: str, base: str) -> Iterator[DataFile]:
+        known = self._remembered(folder)
+        if known is not None:
+            yield from known
+            return
+        listed = time.time_ns()
+        changed = _mtime(folder)
+        files, subfolders = self._split(folder, base)
+        if changed is not None and not subfolders and listed - changed > _SETTLED_NS:
+            with self._lock:
+                self._known[folder] = (changed, files)
+        yield from files
+        for name in subfolders:
+            yield from self._walk(f"{folder}/{name}", f"{base}/{name}")
+
+    def _remembered(self, folder: str) -> tuple[DataFile, ...] | None:
+        known = self._known.get(folder)
+        return known[1] if known is not None and known[0] == _mtime(folder) else None
+
+    def _split(self, folder: str, base: str) -> tuple[tuple[DataFile, ...], list[str]]:
+        try:
+            with os.scandir(folder) as entries:
+                visible = [entry for entry in entries if not _hidden(entry.name)]
+        except (FileNotFoundError, NotADirectoryError):
+            return (), []
+        subfolders = sorted(entry.name for entry in visible if entry.is_dir())
+        files = [_data_file(entry, base) for entry in visible if not entry.is_dir()]
+        return tuple(file for file in files if file is not None), subfolders
+
+    def _files(self, folder: str, base: str) -> tuple[DataFile, ...]:
+        return self._split(folder, base)[0]
+
+    def _encoded(self, bucket: str, prefix: str) -> Iterator[DataFile]:
+        """Yield the objects whose key no path can hold; they carry it in their metadata."""
+        for sidecar in (self._root / bucket / _ENCODED_KEYS).glob("*.meta.json"):
+            key = json.loads(sidecar.read_text()).get("key", "")
+            body = Path(str(sidecar).removesuffix(".meta.json"))
+            below = key.removeprefix(prefix)
+            visible = not any(map(_hidden, below.split("/"))) and not key.endswith("/")
+            if key.startswith(prefix) and visible and body.is_file():
+                state = body.stat()
+                uri = f"s3://{bucket}/{key}"
+                yield DataFile(uri, str(body), state.st_size, state.st_mtime_ns)
+
+
+def split_uri(uri: str) -> tuple[str, str]:
+    """Return bucket and key of `s3://bucket/key`; QueryFailed where it is no such address."""
+    for scheme in ("s3://", "s3a://", "s3n://"):
+        if uri.startswith(scheme):
+            bucket, _, key = uri.removeprefix(scheme).partition("/")
+            if bucket and not {"..", "."} & set(key.split("/")) and "/" not in bucket:
+                return bucket, key
+    raise QueryFailed("HIVE_INVALID_METADATA", f"Invalid S3 location: {uri}")
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(("_", "."))
+
+
+def _mtime(folder: str) -> int | None:
+    try:
+        return os.stat(folder).st_mtime_ns  # noqa: PTH116 - thousands of times a query
+    except OSError:
+        return None
+
+
+def _data_file(entry: os.DirEntry[str], base: str) -> DataFile | None:
+    if entry.name.endswith(_SIDECARS):
+        return None
+    try:
+        state = entry.stat()
+    except FileNotFoundError:
+        return None
+    return DataFile(f"{base}/{entry.name}", entry.path, state.st_size, state.st_mtime_ns)

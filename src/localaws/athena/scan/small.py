@@ -1,0 +1,117 @@
+"""Small files kept as one Arrow table a schema: thousands of one-row objects answer at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from localaws.athena.scan.footers import (
+    ParquetSchema,
+    Schemas,
+    leaf_sizes,
+    not_parquet,
+    open_parquet,
+)
+from localaws.athena.scan.objects import DataFile
+
+SMALL_BYTES = 256 * 1024
+"""A file below this costs more to open than to keep."""
+_KEPT_BYTES = 512 * 1024 * 1024
+_MOST_CHUNKS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class FileRows:
+    """A file that was read: its state then, and where its rows stand."""
+
+    size: int
+    mtime_ns: int
+    schema: ParquetSchema
+    first: int
+    rows: int
+    sizes: tuple[int, ...]
+    """Compressed bytes of each leaf column."""
+
+    def is_of(self, file: DataFile) -> bool:
+        return (self.size, self.mtime_ns) == (file.size, file.mtime_ns)
+
+
+class SmallFiles:
+    """What small files hold, by path, size and time of change."""
+
+    def __init__(self) -> None:
+        self.schemas = Schemas()
+        self._files: dict[str, FileRows] = {}
+        self._tables: dict[ParquetSchema, pa.Table] = {}
+        self._lock = threading.Lock()
+
+    def read(
+        self, files: Sequence[DataFile], check: Callable[[], None]
+    ) -> tuple[list[FileRows], dict[ParquetSchema, pa.Table]]:
+        """Return where the rows of each file stand, and the tables in which they stand.
+
+        `check` is called between files; it may raise to end the work.
+        """
+        with self._lock:
+            if sum(table.nbytes for table in self._tables.values()) > _KEPT_BYTES:
+                self._files.clear()
+                self._tables.clear()
+            missing = [file for file in files if not self._is_known(file)]
+            if missing:
+                self._load(missing, check)
+            found = [self._files[file.path] for file in files]
+            return found, dict(self._tables)
+
+    def _is_known(self, file: DataFile) -> bool:
+        known = self._files.get(file.path)
+        return known is not None and known.is_of(file)
+
+    def _load(self, files: Iterable[DataFile], check: Callable[[], None]) -> None:
+        read: dict[ParquetSchema, list[pa.Table]] = {}
+        ends = {schema: table.num_rows for schema, table in self._tables.items()}
+        entries: dict[str, FileRows] = {}
+        for file in files:
+            check()
+            schema, sizes, table = self._parse(file)
+            first = ends.get(schema, 0)
+            ends[schema] = first + table.num_rows
+            read.setdefault(schema, []).append(table)
+            entries[file.path] = FileRows(
+                file.size, file.mtime_ns, schema, first, table.num_rows, sizes
+            )
+        for schema, tables in read.items():
+            known = [self._tables[schema]] if schema in self._tables else []
+            self._tables[schema] = _together(known, tables)
+        self._files |= entries
+
+    def _parse(self, file: DataFile) -> tuple[ParquetSchema, tuple[int, ...], pa.Table]:
+        body = pa.BufferReader(Path(file.path).read_bytes())
+        with open_parquet(file, body) as parquet:
+            try:
+                table = parquet.read(use_threads=False).replace_schema_metadata(None)
+            except (pa.ArrowException, OSError) as error:
+                raise not_parquet(file, str(error)) from error
+            schema = self.schemas.of(parquet.metadata, table.schema)
+            return schema, leaf_sizes(parquet.metadata), table
+
+
+def _together(known: list[pa.Table], new: list[pa.Table]) -> pa.Table:
+    """Return the tables one below the other, the new ones in one piece."""
+    added = pa.concat_tables(new).combine_chunks()
+    table = pa.concat_tables([*known, added])
+    chunks = table.column(0).num_chunks if table.num_columns else 1
+    return table.combine_chunks() if chunks > _MOST_CHUNKS else table
+
+
+def rows_of(files: Sequence[FileRows]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the places of the rows of `files`, and for each the index of its file."""
+    counts = np.fromiter((file.rows for file in files), np.int64, len(files))
+    firsts = np.fromiter((file.first for file in files), np.int64, len(files))
+    owner = np.repeat(np.arange(len(files)), counts)
+    before = np.repeat(np.cumsum(counts) - counts, counts)
+    return np.arange(counts.sum()) - before + np.repeat(firsts, counts), owner

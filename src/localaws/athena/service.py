@@ -1,0 +1,95 @@
+"""The Athena service: which operations are answered, and by what."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from typing import Any
+
+from localaws.athena.api.executions import Executions
+from localaws.athena.api.metadata import Metadata
+from localaws.athena.api.requests import Handler, Payload, check
+from localaws.athena.api.results import Results
+from localaws.athena.api.saved import NamedQueries, PreparedStatements
+from localaws.athena.api.workgroups import WorkGroups
+from localaws.athena.catalog import Catalog
+from localaws.athena.engine import Engine
+from localaws.athena.output import Output
+from localaws.athena.running import Runner
+from localaws.athena.running.context import Services
+from localaws.athena.scan.objects import Objects
+from localaws.athena.scan.small import SmallFiles
+from localaws.athena.store import Store
+from localaws.settings import Settings
+from localaws.wire import AwsError, Service
+
+
+class AthenaService:
+    """SQL over the Data Catalog: every operation of Athena is answered here, or refused.
+
+    `glue` answers for the Data Catalog. The bodies of objects are read in place, from the
+    files of the local S3; what queries write goes through its API.
+    """
+
+    prefix = "AmazonAthena"
+
+    def __init__(self, settings: Settings, glue: Service) -> None:
+        self._settings = settings
+        self._glue = glue
+        self._store = Store(settings.athena_dir / "athena.db")
+        self._output = Output(settings)
+        workgroups = WorkGroups(self._store)
+        prepared = PreparedStatements(self._store, workgroups)
+        self._executions = Executions(
+            self._store, workgroups, prepared, self._make_runner, self._output
+        )
+        self._engine: Engine | None = None
+        self._runner: Runner | None = None
+        self._handlers: dict[str, Handler] = {}
+        parts: tuple[Any, ...] = (
+            workgroups,
+            prepared,
+            NamedQueries(self._store, workgroups),
+            Metadata(glue, settings.account_id),
+            Results(self._store, self._output),
+            self._executions,
+        )
+        for part in parts:
+            self._handlers |= part.handlers()
+
+    def owns(self, operation: str) -> bool:
+        """Return True: ministack has another Athena, whose answers would not fit to these."""
+        return True
+
+    async def call(self, operation: str, payload: Payload) -> Payload:
+        handler = self._handlers.get(operation)
+        if handler is None:
+            raise AwsError("InvalidRequestException", f"The local Athena does not do {operation}.")
+        check(operation, payload)
+        answer = handler(payload)
+        return await answer if inspect.isawaitable(answer) else answer
+
+    async def start(self) -> None:
+        self._executions.close_orphans()
+
+    async def close(self) -> None:
+        await self._executions.close()
+        if self._engine is not None:
+            self._engine.close()
+        self._store.close()
+
+    def _make_runner(self) -> Runner:
+        """Return what runs statements, made with the first one."""
+        if self._runner is None:
+            settings = self._settings
+            spill = settings.athena_dir / "spill"
+            self._engine = Engine(settings.s3_data_dir, spill)
+            services = Services(
+                Catalog(self._glue, asyncio.get_running_loop()),
+                self._engine,
+                Objects(settings.s3_data_dir / settings.account_id),
+                SmallFiles(),
+                self._output,
+            )
+            self._runner = Runner(services)
+        return self._runner

@@ -1,0 +1,44 @@
+"""Values that become another type by themselves, as Trino lets them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlglot import exp
+
+from localaws.athena.sql import types
+from localaws.athena.sql.model import Expr, text_literal
+from localaws.athena.sql.translator import Translator
+from localaws.athena.sql.types import Type, common_type
+
+
+def coerce(value: Expr, target: Type) -> Expr:
+    """Return `value` as one of `target`, a type that it can become."""
+    if value.type.duckdb == target.duckdb and value.type.name == target.name:
+        return Expr(value.sql, target, value.uses, value.origins, value.literal)
+    if target.name == types.TIMESTAMP_TZ and value.type.name != types.TIMESTAMP_TZ:
+        local = f"CAST({value.sql} AS TIMESTAMP)"
+        return value.typed(f"timezone({text_literal(target.zone)}, {local})", target)
+    return value.typed(f"CAST({value.sql} AS {target.duckdb})", target)
+
+
+def coerce_all(
+    translator: Translator, values: Sequence[Expr], node: exp.Expr, message: str
+) -> tuple[list[Expr], Type]:
+    """Return the values as their common type, and that type; TYPE_MISMATCH without one."""
+    common = types.UNKNOWN
+    for value in values:
+        merged = common_type(common, value.type)
+        if merged is None:
+            translator.fail("TYPE_MISMATCH", f"{message}: {common} vs {value.type}", node)
+        common = merged
+    return [coerce(value, common) for value in values], common
+
+
+def need_boolean(translator: Translator, value: Expr, node: exp.Expr, what: str) -> Expr:
+    """Return a condition; TYPE_MISMATCH where it is no boolean."""
+    if value.type not in (types.BOOLEAN, types.UNKNOWN):
+        translator.fail(
+            "TYPE_MISMATCH", f"{what} must evaluate to a boolean (actual: {value.type})", node
+        )
+    return coerce(value, types.BOOLEAN)

@@ -1,0 +1,23 @@
+"""The functions of Athena that the local one has, each with Trino's types and meaning."""
+
+from localaws.athena.sql.functions import (
+    aggregates,
+    arrays,
+    conditionals,
+    dates,
+    formats,
+    numbers,
+    texts,
+    unsupported,
+)
+
+__all__ = [
+    "aggregates",
+    "arrays",
+    "conditionals",
+    "dates",
+    "formats",
+    "numbers",
+    "texts",
+    "unsupported",
+]

@@ -1,0 +1,90 @@
+"""Functions of arrays and maps."""
+
+from __future__ import annotations
+
+from localaws.athena.sql import types
+from localaws.athena.sql.calls import Call, add_signatures, arguments, special
+from localaws.athena.sql.casts import cast_value
+from localaws.athena.sql.coercion import coerce
+from localaws.athena.sql.model import Expr, Scope, all_uses
+from localaws.athena.sql.signatures import SCALAR
+from localaws.athena.sql.translator import Translator
+
+add_signatures(
+    SCALAR,
+    """
+    cardinality(array(T)) -> bigint : len({0})
+    cardinality(map(K,V)) -> bigint : CAST(cardinality({0}) AS BIGINT)
+    contains(array(T), T) -> boolean : trino_contains({0}, {1})
+    element_at(array(T), bigint) -> T : trino_element({0}, {1})
+    element_at(map(K,V), K) -> V : {0}[{1}]
+    array_distinct(array(T)) -> array(T) : trino_list_distinct({0})
+    array_sort(array(T)) -> array(T) : list_sort({0}, 'ASC', 'NULLS LAST')
+    array_max(array(T)) -> T : trino_list_max({0})
+    array_min(array(T)) -> T : trino_list_min({0})
+    array_position(array(T), T) -> bigint : CAST(trino_position({0}, {1}) AS BIGINT)
+    array_remove(array(T), T) -> array(T) : list_filter({0}, lambda e: e IS DISTINCT FROM {1})
+    array_intersect(array(T), array(T)) -> array(T) : trino_list_distinct(list_filter({0}, lambda e: list_contains({1}, e)))
+    array_except(array(T), array(T)) -> array(T) : trino_list_distinct(list_filter({0}, lambda e: NOT list_contains({1}, e)))
+    array_union(array(T), array(T)) -> array(T) : trino_list_distinct({0} || {1})
+    arrays_overlap(array(T), array(T)) -> boolean : list_has_any({0}, {1})
+    slice(array(T), bigint, bigint) -> array(T) : trino_slice({0}, {1}, {2})
+    reverse(array(T)) -> array(T) : list_reverse({0})
+    flatten(array(array(T))) -> array(T) : flatten({0})
+    repeat(T, bigint) -> array(T) : list_transform(range({1}), lambda i: {0})
+    sequence(bigint, bigint) -> array(bigint) : generate_series({0}, {1}, CASE WHEN {1} < {0} THEN -1 ELSE 1 END)
+    sequence(bigint, bigint, bigint) -> array(bigint) : generate_series({0}, {1}, {2})
+    sequence(date, date) -> array(date) : CAST(generate_series({0}, {1}, to_days(1)) AS DATE[])
+    sequence(date, date, days) -> array(date) : CAST(generate_series({0}, {1}, {2}) AS DATE[])
+    sequence(date, date, months) -> array(date) : CAST(generate_series({0}, {1}, {2}) AS DATE[])
+    sequence(timestamp, timestamp, days) -> array(timestamp) : generate_series({0}, {1}, {2})
+    sequence(timestamp, timestamp, months) -> array(timestamp) : generate_series({0}, {1}, {2})
+    transform(array(T), function(T,U)) -> array(U) : list_transform({0}, {1})
+    filter(array(T), function(T,boolean)) -> array(T) : list_filter({0}, {1})
+    any_match(array(T), function(T,boolean)) -> boolean : trino_any_match(list_transform({0}, {1}))
+    none_match(array(T), function(T,boolean)) -> boolean : (NOT trino_any_match(list_transform({0}, {1})))
+    all_match(array(T), function(T,boolean)) -> boolean : (NOT trino_any_match(list_transform(list_transform({0}, {1}), lambda e: NOT e)))
+    map(array(K), array(V)) -> map(K,V) : map({0}, {1})
+    map_keys(map(K,V)) -> array(K) : map_keys({0})
+    map_values(map(K,V)) -> array(V) : map_values({0})
+    map_concat(map(K,V), map(K,V)) -> map(K,V) : map_concat({0}, {1})
+    """,
+)
+
+
+@special("array_join")
+def array_join(translator: Translator, call: Call, scope: Scope) -> Expr:
+    """Return the items of an array as one text; NULLs left out, or replaced."""
+    values = arguments(translator, call, scope)
+    if len(values) not in (2, 3) or values[0].type.name != "array":
+        translator.fail("FUNCTION_NOT_FOUND", "array_join(array(T), varchar, varchar)", call.node)
+    item = cast_value(translator, Expr("e", values[0].type.items[0]), types.VARCHAR, call.node)
+    text = f"coalesce({item.sql}, {values[2].sql})" if len(values) == 3 else item.sql
+    sql = f"array_to_string(list_transform({values[0].sql}, lambda e: {text}), {values[1].sql})"
+    return Expr(sql, types.VARCHAR, all_uses(values))
+
+
+@special("zip")
+def zip_(translator: Translator, call: Call, scope: Scope) -> Expr:
+    """Return the arrays side by side as an array of rows."""
+    values = arguments(translator, call, scope)
+    if len(values) < 2 or any(value.type.name != "array" for value in values):
+        translator.fail("FUNCTION_NOT_FOUND", "zip(array(T1), array(T2), ...)", call.node)
+    kind = types.row((None,) * len(values), tuple(value.type.items[0] for value in values))
+    packed = ", ".join(
+        f"{key} := list_extract({v.sql}, i)" for key, v in zip(kind.keys, values, strict=True)
+    )
+    length = f"greatest({', '.join(f'len({v.sql})' for v in values)})"
+    sql = f"list_transform(range(1, {length} + 1), lambda i: struct_pack({packed}))"
+    return Expr(sql, types.array(kind), all_uses(values))
+
+
+@special("reduce")
+def reduce(translator: Translator, call: Call, scope: Scope) -> Expr:
+    """Refuse reduce: DuckDB's state must have the type of the items."""
+    translator.fail("NOT_SUPPORTED", "The local Athena does not have 'reduce'", call.node)
+
+
+def as_double(value: Expr) -> Expr:
+    """Return a number as a double."""
+    return coerce(value, types.DOUBLE)

@@ -1,0 +1,190 @@
+"""Functions of dates and times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlglot import exp
+
+from localaws.athena.sql import types
+from localaws.athena.sql.calls import Call, add_signatures, apply, arguments, special
+from localaws.athena.sql.casts import cast_value, local_time
+from localaws.athena.sql.coercion import coerce
+from localaws.athena.sql.functions.conditionals import literal_text
+from localaws.athena.sql.model import Expr, Scope, text_literal
+from localaws.athena.sql.signatures import SCALAR
+from localaws.athena.sql.translator import Translator, translates
+from localaws.athena.sql.types import Type
+
+add_signatures(
+    SCALAR,
+    """
+    year(T:time) -> bigint : year({0})
+    quarter(T:time) -> bigint : quarter({0})
+    month(T:time) -> bigint : month({0})
+    week(T:time) -> bigint : week({0})
+    week_of_year(T:time) -> bigint : week({0})
+    year_of_week(T:time) -> bigint : isoyear({0})
+    yow(T:time) -> bigint : isoyear({0})
+    day(T:time) -> bigint : day({0})
+    day_of_month(T:time) -> bigint : day({0})
+    day_of_week(T:time) -> bigint : isodow({0})
+    dow(T:time) -> bigint : isodow({0})
+    day_of_year(T:time) -> bigint : dayofyear({0})
+    doy(T:time) -> bigint : dayofyear({0})
+    hour(timestamp) -> bigint : hour({0})
+    minute(timestamp) -> bigint : minute({0})
+    second(timestamp) -> bigint : second({0})
+    millisecond(timestamp) -> bigint : (millisecond({0}) % 1000)
+    hour(time) -> bigint : hour({0})
+    minute(time) -> bigint : minute({0})
+    second(time) -> bigint : second({0})
+    last_day_of_month(T:time) -> date : last_day({0})
+    from_unixtime(double) -> timestamp_tz : to_timestamp(round({0} * 1000) / 1000)
+    to_unixtime(timestamp) -> double : epoch({0})
+    from_iso8601_date(varchar) -> date : trino_text_to_date({0})
+    from_iso8601_timestamp(varchar) -> timestamp_tz : trino_iso_timestamp({0})
+    to_iso8601(date) -> varchar : CAST({0} AS VARCHAR)
+    to_iso8601(timestamp) -> varchar : strftime({0}, '%Y-%m-%dT%H:%M:%S.%g')
+    now() -> timestamp_tz : date_trunc('milliseconds', now())
+    current_timezone() -> varchar : 'UTC'
+    """,
+)
+
+_DATE_UNITS = ("day", "week", "month", "quarter", "year")
+_TIME_UNITS = ("millisecond", "second", "minute", "hour")
+_INTERVALS: dict[str, Callable[[str], str]] = {
+    "millisecond": lambda n: f"to_milliseconds({n})",
+    "second": lambda n: f"to_seconds({n})",
+    "minute": lambda n: f"to_minutes({n})",
+    "hour": lambda n: f"to_hours({n})",
+    "day": lambda n: f"to_days(CAST({n} AS INTEGER))",
+    "week": lambda n: f"to_days(CAST(7 * {n} AS INTEGER))",
+    "month": lambda n: f"to_months(CAST({n} AS INTEGER))",
+    "quarter": lambda n: f"to_months(CAST(3 * {n} AS INTEGER))",
+    "year": lambda n: f"to_years(CAST({n} AS INTEGER))",
+}
+
+
+def _unit(translator: Translator, call: Call, kind: Type) -> str:
+    unit = literal_text(translator, call.args[0], "the unit").lower()
+    known = _DATE_UNITS if kind == types.DATE else _DATE_UNITS + _TIME_UNITS
+    if unit not in known:
+        what = "Date" if kind == types.DATE else "Timestamp"
+        message = f"'{unit}' is not a valid {what} field"
+        translator.fail("INVALID_FUNCTION_ARGUMENT", message, call.args[0])
+    return unit
+
+
+def _times(translator: Translator, call: Call, scope: Scope, count: int) -> list[Expr]:
+    """Return the arguments; the last one must be a date or a timestamp."""
+    values = arguments(translator, call, scope)
+    if len(values) != count or values[-1].type.name not in _POINTS:
+        shown = ", ".join(str(value.type) for value in values)
+        message = f"Unexpected parameters ({shown}) for function {call.name}"
+        translator.fail("FUNCTION_NOT_FOUND", message, call.node)
+    return values
+
+
+_POINTS = ("date", "timestamp", types.TIMESTAMP_TZ)
+
+
+@special("date_trunc")
+def date_trunc(translator: Translator, call: Call, scope: Scope) -> Expr:
+    """Return the start of the second, …, year that a time lies in."""
+    value = _times(translator, call, scope, 2)[1]
+    unit = _unit(translator, call, value.type)
+    return _on_the_clock(value, lambda local: f"date_trunc('{unit}', {local})")
+
+
+@special("date_add")
+def date_add(translator: Translator, call: Call, scope: Scope) -> Expr:
+    """Return a time moved by a number of units."""
+    _, amount, value = _times(translator, call, scope, 3)
+    unit = _unit(translator, call, value.type)
+    if not amount.type.is_integer and amount.type != types.UNKNOWN:
+        message = f"Unexpected parameters ({amount.type}) for function date_add"
+        translator.fail("FUNCTION_NOT_FOUND", message, call.node)
+    number = coerce(amount, types.BIGINT)
+    moved = _on_the_clock(value, lambda local: f"({local} + {_INTERVALS[unit](number.sql)})")
+    return Expr(moved.sql, moved.type, value.uses | amount.uses)
+
+
+def _on_the_clock(value: Expr, change: Callable[[str], str]) -> Expr:
+    """Return a time changed as the clock of its zone shows it."""
+    changed = change(local_time(value).sql)
+    if value.type == types.DATE:
+        return value.typed(f"CAST({changed} AS DATE)", types.DATE)
+    if value.type.name == types.TIMESTAMP_TZ:
+        changed = f"timezone({text_literal(value.type.zone)}, {changed})"
+    return value.typed(changed, value.type)
+
+
+@special("date_diff")
+def date_diff(translator: Translator, call: Call, scope: Scope) -> Expr:
+    """Return how many whole units lie between two times."""
+    _, start, end = _times(translator, call, scope, 3)
+    common = types.common_type(start.type, end.type)
+    if common is None or common.name not in _POINTS:
+        message = f"Unexpected parameters ({start.type}, {end.type}) for function date_diff"
+        translator.fail("FUNCTION_NOT_FOUND", message, call.node)
+    unit = _unit(translator, call, common)
+    a, b = local_time(coerce(start, common)), local_time(coerce(end, common))
+    return Expr(f"date_sub('{unit}', {a.sql}, {b.sql})", types.BIGINT, a.uses | b.uses)
+
+
+@special("date")
+def date(translator: Translator, call: Call, scope: Scope) -> Expr:
+    """Return CAST(x AS date)."""
+    values = arguments(translator, call, scope)
+    if len(values) != 1:
+        translator.fail("FUNCTION_NOT_FOUND", "date takes one value", call.node)
+    return cast_value(translator, values[0], types.DATE, call.node)
+
+
+@translates(exp.Extract)
+def extract(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
+    """Return EXTRACT(field FROM x): the function of the field's name."""
+    field = node.this.name.lower()
+    if field not in _FIELDS:
+        translator.fail("SYNTAX_ERROR", f"Invalid EXTRACT field: {field}", node)
+    return apply(translator, Call(field, (node.expression,), node), scope)
+
+
+_FIELDS = frozenset(
+    ["year", "quarter", "month", "week", "day", "day_of_month", "day_of_week", "dow", "day_of_year", "doy", "year_of_week", "yow", "hour", "minute", "second"]
+)
+
+
+@translates(exp.AtTimeZone)
+def at_time_zone(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
+    """Return x AT TIME ZONE 'zone'."""
+    value = translator.expression(node.this, scope)
+    return _at_zone(translator, value, node.args["zone"], node)
+
+
+@special("at_timezone")
+def at_timezone(translator: Translator, call: Call, scope: Scope) -> Expr:
+    """Return the same instant, shown in another zone."""
+    value = arguments(translator, call, scope)[0]
+    return _at_zone(translator, value, call.args[-1], call.node)
+
+
+def _at_zone(translator: Translator, value: Expr, zone: exp.Expr, node: exp.Expr) -> Expr:
+    name = literal_text(translator, zone, "the time zone")
+    if value.type.name not in ("timestamp", types.TIMESTAMP_TZ):
+        message = f"Type of value must be a time or timestamp with or without time zone (actual {value.type})"
+        translator.fail("TYPE_MISMATCH", message, node)
+    utc = coerce(value, Type(types.TIMESTAMP_TZ, value.type.numbers))
+    return value.typed(utc.sql, Type(types.TIMESTAMP_TZ, value.type.numbers, zone=name))
+
+
+@special("with_timezone")
+def with_timezone(translator: Translator, call: Call, scope: Scope) -> Expr:
+    """Return the instant at which the clock of a zone shows a timestamp."""
+    value = arguments(translator, call, scope)[0]
+    name = literal_text(translator, call.args[-1], "the time zone")
+    if value.type.name != "timestamp":
+        translator.fail("FUNCTION_NOT_FOUND", "with_timezone takes a timestamp", call.node)
+    kind = Type(types.TIMESTAMP_TZ, value.type.numbers, zone=name)
+    return value.typed(f"timezone({text_literal(name)}, {value.sql})", kind)

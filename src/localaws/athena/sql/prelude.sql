@@ -1,0 +1,167 @@
+-- What Trino does and DuckDB does otherwise, as macros of DuckDB.
+--
+-- A failure is a cast that cannot succeed: error() is volatile, and TRY() takes no volatile part.
+
+CREATE MACRO trino_fail(message) AS CAST(message AS INTEGER);
+CREATE MACRO trino_fail_text(message) AS CAST(CAST(message AS INTEGER) AS VARCHAR);
+
+-- NaN is not equal to anything, and neither above nor below it.
+CREATE MACRO trino_eq(a, b) AS (a = b AND NOT isnan(a));
+CREATE MACRO trino_neq(a, b) AS (a <> b OR isnan(a));
+CREATE MACRO trino_lt(a, b) AS (a < b AND NOT isnan(b));
+CREATE MACRO trino_lte(a, b) AS (a <= b AND NOT isnan(b));
+CREATE MACRO trino_gt(a, b) AS (a > b AND NOT isnan(a));
+CREATE MACRO trino_gte(a, b) AS (a >= b AND NOT isnan(a));
+
+-- Decimals divide as whole numbers, half up; `factor` and `unit` are powers of ten.
+CREATE MACRO trino_unscaled(x) AS CAST(replace(CAST(x AS VARCHAR), '.', '') AS HUGEINT);
+CREATE MACRO trino_scaled(n, unit) AS
+    CASE WHEN n < 0 THEN '-' ELSE '' END || CAST(abs(n) // unit AS VARCHAR)
+    || CASE WHEN unit = 1 THEN '' ELSE '.'
+        || lpad(CAST(abs(n) % unit AS VARCHAR),
+                CAST(length(CAST(unit AS VARCHAR)) - 1 AS INTEGER), '0') END;
+CREATE MACRO trino_half_up(n, d) AS
+    CASE WHEN (n < 0) <> (d < 0) THEN -1 ELSE 1 END * ((2 * abs(n) + abs(d)) // (2 * abs(d)));
+CREATE MACRO trino_decimal_divide(a, b, factor, unit) AS
+    trino_scaled(trino_half_up(trino_unscaled(a) * factor, trino_unscaled(b)), unit);
+CREATE MACRO trino_decimal_mean(total, n, unit) AS
+    CASE WHEN n > 0 THEN
+        trino_scaled(trino_half_up(trino_unscaled(total), CAST(n AS HUGEINT)), unit) END;
+CREATE MACRO trino_truncate(x, digits) AS trunc(x * pow(10, digits)) / pow(10, digits);
+
+-- Casts.
+CREATE MACRO trino_text_to_bigint(x) AS CAST(
+    CASE WHEN x IS NULL OR regexp_full_match(x, '[+-]?[0-9]+') THEN x
+    ELSE trino_fail_text('INVALID_CAST_ARGUMENT: Cannot cast ''' || x || ''' to BIGINT') END
+    AS BIGINT);
+CREATE MACRO trino_text_to_integer(x) AS CAST(
+    CASE WHEN x IS NULL OR regexp_full_match(x, '[+-]?[0-9]+') THEN x
+    ELSE trino_fail_text('INVALID_CAST_ARGUMENT: Cannot cast ''' || x || ''' to INT') END
+    AS INTEGER);
+CREATE MACRO trino_text_to_smallint(x) AS CAST(
+    CASE WHEN x IS NULL OR regexp_full_match(x, '[+-]?[0-9]+') THEN x
+    ELSE trino_fail_text('INVALID_CAST_ARGUMENT: Cannot cast ''' || x || ''' to SMALLINT') END
+    AS SMALLINT);
+CREATE MACRO trino_text_to_tinyint(x) AS CAST(
+    CASE WHEN x IS NULL OR regexp_full_match(x, '[+-]?[0-9]+') THEN x
+    ELSE trino_fail_text('INVALID_CAST_ARGUMENT: Cannot cast ''' || x || ''' to TINYINT') END
+    AS TINYINT);
+CREATE MACRO trino_number(x, kind) AS
+    CASE WHEN x IS NULL
+        OR regexp_full_match(x, '\s*([+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?)\s*')
+        OR (kind <> 'decimal' AND x IN ('NaN', 'Infinity', '-Infinity', '+Infinity'))
+    THEN trim(x)
+    ELSE trino_fail_text(
+        'INVALID_CAST_ARGUMENT: Cannot cast ''' || x || ''' to ' || upper(kind)) END;
+CREATE MACRO trino_text_to_boolean(x) AS
+    CASE WHEN lower(x) IN ('true', 't', '1') THEN TRUE
+         WHEN lower(x) IN ('false', 'f', '0') THEN FALSE
+         WHEN x IS NULL THEN NULL
+         ELSE CAST(trino_fail_text(
+            'INVALID_CAST_ARGUMENT: Cannot cast ''' || x || ''' to BOOLEAN') AS BOOLEAN) END;
+CREATE MACRO trino_text_to_date(x) AS CAST(
+    CASE WHEN x IS NULL OR regexp_full_match(x, '\s*[+-]?[0-9]{4,}-[0-9]{1,2}-[0-9]{1,2}\s*')
+    THEN trim(x)
+    ELSE trino_fail_text('INVALID_CAST_ARGUMENT: Value cannot be cast to date: ' || x) END
+    AS DATE);
+CREATE MACRO trino_text_to_time(x) AS CAST(
+    CASE WHEN x IS NULL OR regexp_full_match(x, '[0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]+)?)?')
+    THEN x || CASE WHEN regexp_full_match(x, '[0-9]+:[0-9]+') THEN ':00' ELSE '' END
+    ELSE trino_fail_text('INVALID_CAST_ARGUMENT: Value cannot be cast to time: ' || x) END
+    AS TIME);
+CREATE MACRO trino_text_to_timestamp(x) AS CAST(
+    CASE WHEN x IS NULL OR regexp_full_match(trim(x),
+        '[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}( [0-9]{1,2}:[0-9]{1,2}(:[0-9]{1,2}(\.[0-9]+)?)?)?')
+    THEN trim(x) || CASE WHEN regexp_full_match(trim(x), '[0-9-]+ [0-9]+:[0-9]+')
+        THEN ':00' ELSE '' END
+    ELSE trino_fail_text('INVALID_CAST_ARGUMENT: Value cannot be cast to timestamp: ' || x) END
+    AS TIMESTAMP);
+CREATE MACRO trino_fits(x, n) AS
+    CASE WHEN x IS NULL OR length(x) <= n THEN x
+    ELSE trino_fail_text('INVALID_CAST_ARGUMENT: Value ' || x
+        || ' cannot be represented as varchar(' || CAST(n AS VARCHAR) || ')') END;
+CREATE MACRO trino_whole_date(t) AS
+    CASE WHEN t IS NULL OR t = date_trunc('day', t) THEN CAST(t AS DATE)
+    ELSE CAST(trino_fail_text('INVALID_FUNCTION_ARGUMENT: Cannot add hours, minutes or seconds '
+        || 'to a date') AS DATE) END;
+
+-- Text.
+CREATE MACRO trino_substr(s, start) AS
+    CASE WHEN start > 0 AND start <= length(s) THEN substr(s, start)
+         WHEN start < 0 AND -start <= length(s) THEN right(s, -start)
+         WHEN s IS NULL OR start IS NULL THEN NULL ELSE '' END;
+CREATE MACRO trino_substr_n(s, start, n) AS
+    CASE WHEN n IS NULL THEN NULL WHEN n <= 0 THEN trino_substr(s, 0)
+         ELSE left(trino_substr(s, start), n) END;
+CREATE MACRO trino_split_part(s, d, i) AS
+    CASE WHEN i < 1 THEN trino_fail_text(
+            'INVALID_FUNCTION_ARGUMENT: Index must be greater than zero')
+         ELSE string_split(s, d)[i] END;
+CREATE MACRO trino_split_n(s, d, n) AS
+    CASE WHEN len(string_split(s, d)) <= n THEN string_split(s, d)
+    ELSE list_append(string_split(s, d)[:n - 1], array_to_string(string_split(s, d)[n:], d)) END;
+CREATE MACRO trino_regexp_extract(s, p, g) AS
+    CASE WHEN regexp_matches(s, p) THEN regexp_extract(s, p, g) END;
+CREATE MACRO trino_regexp_replace(s, p, r) AS
+    regexp_replace(s, p, regexp_replace(r, '\$(\d)', '\\\1', 'g'), 'g');
+CREATE MACRO trino_json_scalar(j, p) AS
+    CASE WHEN json_type(j, p) IN ('OBJECT', 'ARRAY', 'NULL') THEN NULL
+    ELSE json_extract_string(j, p) END;
+
+-- Arrays and maps.
+CREATE MACRO trino_item(a, i) AS
+    CASE WHEN a IS NULL OR i IS NULL THEN NULL ELSE list_extract(a,
+        CASE WHEN i BETWEEN 1 AND len(a) THEN CAST(i AS BIGINT)
+             WHEN i = 0 THEN trino_fail(
+                'INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1')
+             WHEN i < 0 THEN trino_fail(
+                'INVALID_FUNCTION_ARGUMENT: Array subscript is negative: ' || i)
+             ELSE trino_fail('INVALID_FUNCTION_ARGUMENT: Array subscript must be less than or '
+                || 'equal to array length: ' || i || ' > ' || len(a)) END) END;
+CREATE MACRO trino_element(a, i) AS
+    CASE WHEN i = 0 THEN list_extract(a, trino_fail(
+            'INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1'))
+         WHEN abs(i) > len(a) THEN NULL ELSE list_extract(a, i) END;
+CREATE MACRO trino_value(m, k) AS
+    CASE WHEN m IS NULL OR k IS NULL THEN NULL ELSE list_extract(map_values(m),
+        CASE WHEN list_contains(map_keys(m), k) THEN list_position(map_keys(m), k)
+        ELSE trino_fail('INVALID_FUNCTION_ARGUMENT: Key not present in map: '
+            || CAST(k AS VARCHAR)) END) END;
+CREATE MACRO trino_contains(a, x) AS
+    CASE WHEN list_contains(a, x) THEN TRUE
+         WHEN len(list_filter(a, lambda e: e IS NULL)) > 0 THEN NULL
+         ELSE list_contains(a, x) END;
+CREATE MACRO trino_list_max(a) AS
+    CASE WHEN len(list_filter(a, lambda e: e IS NULL)) > 0 THEN NULL ELSE list_max(a) END;
+CREATE MACRO trino_list_min(a) AS
+    CASE WHEN len(list_filter(a, lambda e: e IS NULL)) > 0 THEN NULL ELSE list_min(a) END;
+CREATE MACRO trino_position(a, x) AS
+    CASE WHEN a IS NULL OR x IS NULL THEN NULL ELSE coalesce(list_position(a, x), 0) END;
+CREATE MACRO trino_list_distinct(a) AS
+    list_filter(a, lambda e, i: len(list_filter(a[:i - 1],
+        lambda f: f IS NOT DISTINCT FROM e)) = 0);
+CREATE MACRO trino_slice(a, start, n) AS
+    CASE WHEN start > 0 THEN a[start : start + n - 1]
+         WHEN start < 0 AND -start <= len(a) THEN a[len(a) + start + 1 : len(a) + start + n]
+         WHEN start = 0 THEN list_append(a, list_extract(a, trino_fail(
+            'INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1')))
+         ELSE a[1:0] END;
+CREATE MACRO trino_any_match(a) AS
+    CASE WHEN list_contains(a, TRUE) THEN TRUE
+         WHEN len(list_filter(a, lambda e: e IS NULL)) > 0 THEN NULL
+         WHEN a IS NOT NULL THEN FALSE END;
+CREATE MACRO trino_percentile(sorted, n, p) AS
+    CASE WHEN p < 0 OR p > 1 THEN list_extract(sorted, trino_fail(
+            'INVALID_FUNCTION_ARGUMENT: Percentile must be between 0 and 1'))
+    ELSE list_extract(sorted, CAST(least(floor(p * n), n - 1) AS BIGINT) + 1) END;
+
+-- NULL where any is NULL, or where a figure is not finite.
+CREATE MACRO trino_no_null(items, value) AS
+    CASE WHEN len(list_filter(items, lambda e: e IS NULL)) = 0 THEN value END;
+CREATE MACRO trino_finite(x) AS CASE WHEN isfinite(x) THEN x END;
+CREATE MACRO trino_iso_timestamp(x) AS CAST(
+    CASE WHEN x IS NULL OR regexp_full_match(x,
+        '[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|\+00:00)?)?')
+    THEN x
+    ELSE trino_fail_text('NOT_SUPPORTED: The local Athena reads ISO 8601 in UTC alone: ' || x) END
+    AS TIMESTAMPTZ);

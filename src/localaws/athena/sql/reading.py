@@ -1,0 +1,158 @@
+"""A statement read as Trino reads it: by sqlglot, and refused where sqlglot is more lenient.
+
+sqlglot understands many dialects at once, so it also reads what Athena refuses. What it has
+understood is therefore written back as Trino, and compared with the statement, token by token.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from sqlglot import exp
+from sqlglot.errors import ErrorLevel, ParseError, TokenError
+from sqlglot.generators.trino import TrinoGenerator
+from sqlglot.parsers.trino import TrinoParser
+from sqlglot.tokenizer_core import Token, TokenType
+
+from localaws.athena.errors import MalformedQuery, Position
+from localaws.athena.sql.dialect import StrictTrino
+
+_NOISE = frozenset(
+    ["AS", "NOT", "ASC", "INNER", "OUTER", "NULLS", "FIRST", "LAST", "ROW", "ROWS", "ONLY", "NEXT", "ALL", "DISTINCT"]
+)
+"""Words that Trino lets out or moves without a change of meaning.
+
+What ALL and DISTINCT say stays in the tree; here they only stand in different places.
+"""
+_SAME = {"!=": "<>", "INT": "INTEGER"}
+
+
+@dataclass(frozen=True)
+class Source:
+    """The text of a statement, and the places of its tokens."""
+
+    text: str
+    tokens: tuple[Token, ...]
+    starts: tuple[int, ...] = field(repr=False)
+
+    def position(self, offset: int) -> Position:
+        """Return line and column of an offset into the text."""
+        return Position(
+            self.text.count("\n", 0, offset) + 1, offset - self.text.rfind("\n", 0, offset)
+        )
+
+    def start(self, node: exp.Expr) -> Position | None:
+        """Return where `node` begins, or None where sqlglot has not kept it."""
+        offsets = [part.meta["start"] for part in node.walk() if "start" in part.meta]
+        return self.position(min(offsets)) if offsets else None
+
+    def operator(self, node: exp.Expr) -> Position | None:
+        """Return where the operator of a binary `node` stands: after its left side."""
+        ends = [part.meta["end"] for part in node.this.walk() if "end" in part.meta]
+        if not ends:
+            return self.start(node)
+        at = bisect_left(self.starts, max(ends) + 1)
+        while at < len(self.tokens) and self.tokens[at].token_type is TokenType.R_PAREN:
+            at += 1
+        return self.position(self.starts[at]) if at < len(self.tokens) else None
+
+
+def tokenize(text: str) -> Source:
+    """Return a statement's tokens, without the semicolon at its end."""
+    try:
+        tokens = StrictTrino().tokenize(text)
+    except TokenError as error:
+        raise MalformedQuery(str(error).partition("\n")[0], Position(1, 1)) from error
+    while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
+        tokens.pop()
+    return Source(text, tuple(tokens), tuple(token.start for token in tokens))
+
+
+def read_query(text: str) -> tuple[exp.Expr, Source]:
+    """Return the query that `text` is, with its source; MalformedQuery where it is none."""
+    source = tokenize(text)
+    if not source.tokens:
+        raise MalformedQuery("mismatched input '<EOF>'. Expecting: <query>", Position(1, 1))
+    tree = _parse(source)
+    if not isinstance(tree, exp.Query | exp.Values):
+        raise _mismatch(source, source.tokens[0], "<query>")
+    return tree, source
+
+
+def read_expression(text: str) -> tuple[exp.Expr, Source]:
+    """Return the expression that `text` is: a parameter of a query, for example."""
+    prefix = "SELECT "
+    query, source = read_query(prefix + text)
+    items = query.expressions
+    if (
+        set(query.args) - {"expressions"} & {k for k, v in query.args.items() if v}
+        or len(items) != 1
+    ):
+        raise MalformedQuery(f"mismatched input '{text}'. Expecting: <expression>")
+    return items[0], source
+
+
+def _parse(source: Source) -> exp.Expr:
+    parser = cast("TrinoParser", StrictTrino().parser(error_level=ErrorLevel.IMMEDIATE))
+    try:
+        trees = parser.parse(list(source.tokens), source.text)
+    except ParseError as error:
+        raise _from_parse_error(source, error) from error
+    except RecursionError as error:
+        raise MalformedQuery("The statement is nested too deeply", Position(1, 1)) from error
+    tree = trees[0] if len(trees) == 1 else None
+    if tree is None:
+        raise _mismatch(source, _second_statement(source), "<EOF>")
+    _check_echo(source, tree)
+    return tree
+
+
+def _second_statement(source: Source) -> Token:
+    return next(t for t in source.tokens if t.token_type is TokenType.SEMICOLON)
+
+
+def _check_echo(source: Source, tree: exp.Expr) -> None:
+    """Refuse a statement that sqlglot understood by changing it."""
+    generator = cast(
+        "TrinoGenerator",
+        StrictTrino().generator(comments=False, unsupported_level=ErrorLevel.IGNORE),
+    )
+    written = StrictTrino().tokenize(generator.generate(tree, copy=True))
+    echoed = [word for word, _ in _words(written)]
+    said = list(_words(source.tokens))
+    for at, (word, token) in enumerate(said):
+        if at >= len(echoed) or echoed[at] != word:
+            raise _mismatch(source, token)
+    if len(echoed) > len(said):
+        raise MalformedQuery("mismatched input '<EOF>'", source.position(len(source.text)))
+
+
+def _words(tokens: tuple[Token, ...] | list[Token]) -> Iterator[tuple[str, Token]]:
+    """Yield the words that carry meaning, in one spelling."""
+    for token in tokens:
+        kind = token.token_type
+        if kind in (TokenType.STRING, TokenType.IDENTIFIER, TokenType.HEX_STRING):
+            yield f"{kind.name}:{token.text}", token
+            continue
+        for word in token.text.upper().split():
+            if word not in _NOISE:
+                yield _SAME.get(word, word), token
+
+
+def _from_parse_error(source: Source, error: ParseError) -> MalformedQuery:
+    details: dict[str, Any] = error.errors[0] if error.errors else {}
+    word = details.get("highlight")
+    line, column = details.get("line"), details.get("col")
+    for token in source.tokens:
+        if word and (token.line, token.col) == (line, column):
+            return _mismatch(source, token)
+    return MalformedQuery("mismatched input '<EOF>'", source.position(len(source.text)))
+
+
+def _mismatch(source: Source, token: Token, expecting: str | None = None) -> MalformedQuery:
+    hint = f". Expecting: {expecting}" if expecting else ""
+    shown = source.text[token.start : token.end + 1]
+    return MalformedQuery(f"mismatched input '{shown}'{hint}", source.position(token.start))
