@@ -87,7 +87,8 @@ def query(
 
     `sql_or_name` is SQL, or the name of a packaged query (`sql.query_names()`); `params` fill its
     placeholders. `database` is the deployment's own where none is given. `progress` shows state
-    and seconds. Statements without a result, DDL among them, bring an empty frame.
+    and seconds. What SHOW, DESCRIBE, EXPLAIN and MSCK print comes back as text; a statement
+    that says nothing brings an empty frame.
     Raises QueryError with Athena's reason where the query is refused or fails.
     """
     text = load_sql(sql_or_name) if is_query_name(sql_or_name) else sql_or_name
@@ -163,16 +164,17 @@ def _read_result(cloud: Cloud, execution: dict[str, Any]) -> pd.DataFrame:
 
 
 def _read_rows(cloud: Cloud, query_id: str) -> pd.DataFrame:
-    """Return what SHOW, DESCRIBE and EXPLAIN print: text columns, no header among the rows."""
-    pages = list(
-        cloud.athena.get_paginator("get_query_results").paginate(QueryExecutionId=query_id)
-    )
-    columns = [info["Name"] for info in pages[0]["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]]
+    """Return what SHOW, DESCRIBE, EXPLAIN and MSCK print: text, no header among the rows."""
+    pages = cloud.athena.get_paginator("get_query_results").paginate(QueryExecutionId=query_id)
+    results = [page["ResultSet"] for page in pages]
     rows = [
         [cell.get("VarCharValue") for cell in row["Data"]]
-        for page in pages
-        for row in page["ResultSet"]["Rows"]
+        for result in results
+        for row in result["Rows"]
     ]
+    columns = [info["Name"] for info in results[0]["ResultSetMetadata"]["ColumnInfo"]]
+    if rows and not columns:  # the lines of MSCK belong to no column
+        columns = ["result"]
     return pd.DataFrame(rows, columns=columns, dtype="string")
 
 
@@ -200,7 +202,8 @@ def _wrangler(cloud: Cloud) -> Iterator[None]:
     endpoint = cloud.config.endpoint_url
     settings: dict[str, Any] = dict.fromkeys(_ENDPOINTS, endpoint)
     settings["botocore_config"] = BotoConfig(
-        retries={"mode": "standard", "max_attempts": 5},
+        # Nobody at a local address will not become somebody in twenty seconds.
+        retries={"mode": "standard", "max_attempts": 2 if endpoint else 5},
         s3={"addressing_style": "path"} if endpoint else None,
     )
     with _wrangler_lock:
