@@ -8,6 +8,7 @@ import logging
 import os
 import shutil
 import socket
+import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -121,6 +122,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     # hypercorn closes the descriptor that it is given; ours is closed by its own context.
     config.bind = [f"fd://{os.dup(listener.fileno())}"]
     config.keep_alive_timeout = _KEEP_ALIVE_SECONDS
+    config.keep_alive_max_requests = sys.maxsize  # a client of many objects keeps its connection
     config.graceful_timeout = _GRACE_SECONDS
     config.errorlog = logging.getLogger("localaws.http")
     await hypercorn_serve(app, config, mode="asgi")  # type: ignore[arg-type]

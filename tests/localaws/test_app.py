@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -117,3 +118,14 @@ def test_a_server_whose_services_cannot_start_does_not_answer():
     lifespan = live(application, {"type": "lifespan"}, None, send, start=start, close=None)
     asyncio.run(lifespan)
     assert sent == [{"type": "lifespan.startup.failed", "message": "the disk is full"}]
+
+
+def test_a_connection_is_kept_for_any_number_of_requests(localaws_server):
+    """A client that puts many objects need not connect again every thousand."""
+    connection = http.client.HTTPConnection("127.0.0.1", localaws_server.info.port)
+    for _ in range(1100):
+        connection.request("GET", "/_localaws/health")
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.getheader("connection") != "close"
+    connection.close()
