@@ -143,15 +143,16 @@ class Deployment:
         """Return a finished apply."""
         return self.run("apply", "-auto-approve", *arguments, check=check)
 
-    def planned_changes(self) -> dict[str, dict[str, Any]]:
-        """Return, by address, what a plan would change now: the `change` of Terraform's JSON."""
+    def planned_changes(self) -> set[tuple[str, str]]:
+        """Return the attributes, each as address and name, that a plan would change now."""
         plan = self.state.with_suffix(".plan")
         self.run("plan", f"-out={plan}")
         shown = self.terraform.run("show", "-json", str(plan), env=self.account.environment)
         return {
-            change["address"]: change["change"]
+            (change["address"], name)
             for change in json.loads(shown.stdout)["resource_changes"]
-            if change["mode"] == "managed" and change["change"]["actions"] != ["no-op"]
+            if change["mode"] == "managed"
+            for name in _changed_attributes(change["change"])
         }
 
     def addresses(self) -> list[str]:
@@ -163,6 +164,17 @@ class Deployment:
         """Return the configuration that Terraform's outputs give, for the target `aws`."""
         answer = self.terraform.run("output", "-json", f"-state={self.state}")
         return parse_outputs(answer.stdout, "aws")
+
+
+def _changed_attributes(change: dict[str, Any]) -> list[str]:
+    """Return the attributes that a change sets; what AWS will choose is not yet known."""
+    before, after = change["before"] or {}, change["after"] or {}
+    unknown = change["after_unknown"] or {}
+    return [
+        name
+        for name in before | after
+        if before.get(name) != after.get(name) and unknown.get(name) is not True
+    ]
 
 
 @pytest.fixture(scope="session")
