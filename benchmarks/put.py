@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import datetime as dt
 import http.client
+import signal
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from tqdm import tqdm
 
 from b3pipeline import lake, names
 from b3pipeline.aws import Cloud
@@ -74,16 +78,16 @@ def measure(ways: list[Callable[[Cloud, list[Item]], None]], cloud: Cloud) -> di
     """Return the median rate of each way, in objects a second; the ways take turns."""
     items = encoded()
     seconds: dict[str, list[float]] = {way.__name__: [] for way in ways}
-    for _ in range(ROUNDS):
-        for way in ways:
-            start = time.perf_counter()
-            way(cloud, items)
-            seconds[way.__name__].append(time.perf_counter() - start)
+    for way in tqdm(ways * ROUNDS, desc="put"):
+        start = time.perf_counter()
+        way(cloud, items)
+        seconds[way.__name__].append(time.perf_counter() - start)
     return {name: len(items) / statistics.median(times) for name, times in seconds.items()}
 
 
 def main() -> None:
     """Print the table."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped too
     start = time.perf_counter()
     items = encoded()
     print(f"encoded {len(items):,} objects of {len(items[0][1]):,} bytes and their quotes", end=" ")
