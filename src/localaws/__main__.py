@@ -9,7 +9,6 @@ from pathlib import Path
 
 from localaws import process
 from localaws.errors import LocalAwsError
-from localaws.server import serve
 from localaws.settings import DEFAULT_PORT, Settings
 
 
@@ -59,6 +58,9 @@ def _add_server_options(verb: argparse.ArgumentParser) -> None:
 
 
 def _serve(options: argparse.Namespace) -> str:
+    # The server is heavy to import, and the other verbs do without it.
+    from localaws.server import serve
+
     logging.basicConfig(
         level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )

@@ -10,6 +10,7 @@ from localaws.athena import AthenaService
 from localaws.backend import Backend
 from localaws.checkpoint import Checkpoint
 from localaws.glue import GlueService
+from localaws.ports import HEALTH_PATH
 from localaws.settings import Settings
 from localaws.wire import (
     AsgiApp,
@@ -26,8 +27,6 @@ from localaws.wire import (
 )
 
 logger = logging.getLogger(__name__)
-
-HEALTH_PATH = "/_localaws/health"
 
 
 class LocalAws:

@@ -17,7 +17,7 @@ from localaws import statedir
 from localaws.environment import server_environment
 from localaws.errors import LocalAwsError as LocalAwsError
 from localaws.orphans import end_processes_of
-from localaws.server import ask_health, check_port
+from localaws.ports import ask_health, check_port
 from localaws.settings import DEFAULT_PORT, Settings, endpoint_url
 
 _READY_SECONDS = 60.0

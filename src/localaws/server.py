@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import shutil
 import socket
 import sys
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
 
 from localaws import statedir
-from localaws.app import HEALTH_PATH, create_app
+from localaws.app import create_app
 from localaws.environment import server_environment
-from localaws.errors import LocalAwsError
 from localaws.orphans import end_processes_of
+from localaws.ports import bound
 from localaws.recovery import drop_torn_metadata
-from localaws.settings import Settings, endpoint_url
+from localaws.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -37,7 +34,7 @@ def serve(settings: Settings) -> None:
     Raises LocalAwsError where the folder is held or cannot be written, or the port is taken.
     """
     settings = replace(settings, state_dir=statedir.prepare(settings.state_dir))
-    with statedir.held(settings.state_dir), _bound(settings.host, settings.port) as listener:
+    with statedir.held(settings.state_dir), bound(settings.host, settings.port) as listener:
         settings = replace(settings, port=listener.getsockname()[1])
         _recover(settings)
         with _recorded(settings):
@@ -45,47 +42,6 @@ def serve(settings: Settings) -> None:
             os.environ.clear()
             os.environ.update(environment)
             asyncio.run(_serve(settings, listener))
-
-
-def check_port(host: str, port: int) -> None:
-    """Raise LocalAwsError where the port cannot be bound, saying by what it is taken if known."""
-    with _bound(host, port):
-        pass
-
-
-def ask_health(host: str, port: int, timeout: float = 2.0) -> dict[str, Any] | None:
-    """Return what the local AWS on a port says of itself; None where none answers."""
-    # A proxy of the environment must not be asked for this machine.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(endpoint_url(host, port) + HEALTH_PATH, timeout=timeout) as answer:
-            health = json.load(answer)
-    except (OSError, ValueError):
-        return None
-    return health if isinstance(health, dict) and "state_dir" in health else None
-
-
-@contextmanager
-def _bound(host: str, port: int) -> Iterator[socket.socket]:
-    """Hold a port by a listening socket."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as listener:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listener.bind((host, port))
-            listener.listen(_BACKLOG)
-        except OSError as error:
-            raise LocalAwsError(
-                f"port {port} of {host} cannot be had: {_taken_by(host, port, error)}.",
-                hint="give another port with --port, or end what holds this one.",
-            ) from error
-        yield listener
-
-
-def _taken_by(host: str, port: int, error: OSError) -> str:
-    health = ask_health(host, port, timeout=0.5)
-    if health is None:
-        return str(error.strerror)
-    return f"the local AWS of {health['state_dir']} (process {health['pid']}) is there"
 
 
 def _recover(settings: Settings) -> None:
@@ -121,6 +77,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     config = Config()
     # hypercorn closes the descriptor that it is given; ours is closed by its own context.
     config.bind = [f"fd://{os.dup(listener.fileno())}"]
+    config.backlog = _BACKLOG
     config.keep_alive_timeout = _KEEP_ALIVE_SECONDS
     config.keep_alive_max_requests = sys.maxsize  # a client of many objects keeps its connection
     config.graceful_timeout = _GRACE_SECONDS

@@ -7,8 +7,10 @@ import json
 import os
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
+import threading
 
 import psutil
 import pytest
@@ -60,6 +62,21 @@ def test_a_port_taken_by_a_stranger_is_named(tmp_path):
         with pytest.raises(process.LocalAwsError, match=str(port)) as caught:
             process.start(tmp_path / "state", port=port)
     assert "--port" in caught.value.hint
+
+
+def test_a_port_taken_by_another_kind_of_server_is_named(tmp_path):
+    """What answers there need not even speak HTTP."""
+
+    class Banner(socketserver.BaseRequestHandler):
+        def handle(self):
+            self.request.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Banner) as stranger:
+        threading.Thread(target=stranger.serve_forever, daemon=True).start()
+        port = stranger.server_address[1]
+        with pytest.raises(process.LocalAwsError, match=str(port)):
+            process.start(tmp_path / "state", port=port)
+        stranger.shutdown()
 
 
 def test_a_port_taken_by_another_local_aws_names_its_folder(local_server, tmp_path):
