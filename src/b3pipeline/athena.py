@@ -52,8 +52,9 @@ class QueryResult:
     @property
     def summary(self) -> str:
         """Return rows, time, bytes scanned and price in one line."""
+        rows = len(self.frame)
         return (
-            f"{len(self.frame):,} rows · {self.seconds:.1f} s · "
+            f"{rows:,} row{'' if rows == 1 else 's'} · {self.seconds:.1f} s · "
             f"{format_bytes(self.bytes_scanned)} scanned · {format_usd(self.cost_usd)}"
         )
 
@@ -71,7 +72,7 @@ class QueryResult:
                 na_rep="–",
                 float_format="{:,.4g}".format,
             )
-        return f"{table}<p>{html.escape(self.summary)}</p>"
+        return f"{table}<p style='font-size:90%'>{html.escape(self.summary)}</p>"
 
 
 def query(

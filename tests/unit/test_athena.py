@@ -270,7 +270,7 @@ def test_a_result_shows_its_rows_and_its_price() -> None:
     shown = result(pd.DataFrame({"ticker": ["PETR4"], "close": [41.5]}))._repr_html_()
 
     assert "<td>PETR4</td>" in shown
-    assert "1 rows · 1.2 s · 2.0 KB scanned · USD 0.000048" in shown
+    assert "1 row · 1.2 s · 2.0 KB scanned · USD 0.000048" in shown
 
 
 def test_a_result_without_rows_asks_for_the_partitions() -> None:

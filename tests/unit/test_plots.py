@@ -125,7 +125,7 @@ FINDINGS: list[tuple[Plot, pd.DataFrame, str]] = [
     (plots.volume, VOLUME, "BBBB4 trades most: 40.0 million shares a session"),
     (plots.gaps, GAPS, "Longest gap: BBBB4 missed 5 sessions before 4 Jan 2024"),
     (plots.completeness, COUNTS, "Missing: 1 of 4 partitions, 1 of them of BBBB4"),
-    (plots.bytes_scanned, SCANNED, "badly reads 10 times as much as well"),
+    (plots.bytes_scanned, SCANNED, "“badly” reads 10 times as much as “well”"),
 ]
 
 
@@ -234,6 +234,19 @@ def test_correlation_with_sectors_compares_within_and_across() -> None:
     assert title(ax) == "Sectors do not move together: 0.20 within them, 0.60 across"
     assert {"Oil", "Banks"} <= set(words(ax))
     assert [label.get_text() for label in ax.get_yticklabels()] == ["CCCC3", "AAAA3", "BBBB4"]
+
+
+def test_shares_without_a_sector_stand_last_and_are_no_sector() -> None:
+    """A with B is 0.2, within oil; what `other` shares have in common is nothing."""
+    sectors = {"AAAA3": "Oil", "BBBB4": "Oil", "CCCC3": "other"}
+
+    ax = plots.correlation(CORRELATION, sectors=sectors)
+
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["AAAA3", "BBBB4", "CCCC3"]
+    assert "other" not in words(ax)
+    assert title(plots.correlation(CORRELATION, sectors=dict.fromkeys(sectors, "other"))) == (
+        "CCCC3 and BBBB4 move together most: 0.80"
+    )
 
 
 def test_correlation_shows_each_pair_once() -> None:

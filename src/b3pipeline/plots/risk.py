@@ -13,6 +13,8 @@ from b3pipeline.errors import PlotError
 from b3pipeline.plots import style
 from b3pipeline.plots.style import BLUE, GREY, INK, PALE, VERMILION
 
+NO_SECTOR = "other"
+
 
 def drawdown(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
     """Return Axes with how far each share stood below its highest close so far, in %.
@@ -100,8 +102,8 @@ def correlation(
     """Return Axes with the correlation of every two shares' daily returns, from -1 to 1.
 
     `frame` is what the query `correlation` returns: ticker_a, ticker_b, correlation. With
-    `sectors` (ticker to sector) shares of one sector stand together and are framed; without,
-    shares that correlate alike do.
+    `sectors` (ticker to sector) shares of one sector stand together and are framed, those of
+    sector "other" or none come last; without, shares that correlate alike stand together.
     """
     data = style.require(frame, ["ticker_a", "ticker_b", "correlation"], "the query correlation")
     table = data.pivot(index="ticker_a", columns="ticker_b", values="correlation")
@@ -119,13 +121,17 @@ def correlation(
     ax.set_xticks(range(len(order)), order, rotation=45, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(order)), order)
     if sectors:
-        _frame_sectors(ax, [sectors.get(ticker, "other") for ticker in order])
+        _frame_sectors(ax, [sectors.get(ticker, NO_SECTOR) for ticker in order])
     style.state_finding(ax, _pair_finding(pairs, sectors), simulated=simulated)
     return ax
 
 
 def _sector_order(table: pd.DataFrame, sectors: Mapping[str, str]) -> list[str]:
-    return sorted(table.index, key=lambda ticker: (sectors.get(ticker, "other"), ticker))
+    def place(ticker: str) -> tuple[bool, str, str]:
+        sector = sectors.get(ticker, NO_SECTOR)
+        return sector == NO_SECTOR, sector, ticker
+
+    return sorted(table.index, key=place)
 
 
 def _similarity_order(table: pd.DataFrame) -> list[str]:
@@ -143,6 +149,8 @@ def _frame_sectors(ax: Axes, sectors: list[str]) -> None:
         if index < len(sectors) and sectors[index] == sectors[start]:
             continue
         low, high = start - 0.5, index - 0.5
+        if sectors[start] == NO_SECTOR:  # these have nothing in common
+            break
         corners = [(low, low), (low, high), (high, high), (low, low)]
         ax.plot(*zip(*corners, strict=True), color=INK, lw=1.2, clip_on=False)
         ax.annotate(
@@ -158,7 +166,8 @@ def _pair_finding(pairs: pd.DataFrame, sectors: Mapping[str, str] | None) -> str
     if known.empty:
         return "One share alone correlates with nothing"
     if sectors:
-        same = known["a"].map(sectors) == known["b"].map(sectors)
+        sector = known["a"].map(sectors)
+        same = (sector == known["b"].map(sectors)) & (sector != NO_SECTOR)
         if same.any() and not same.all():
             inside, across = known.loc[same, "value"].mean(), known.loc[~same, "value"].mean()
             verb = "move together" if inside > across else "do not move together"

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.axes import Axes
 
+from b3pipeline.costs import format_bytes
 from b3pipeline.plots import style
 from b3pipeline.plots.style import BLUE, GREY, INK, SKY, VERMILION
 
@@ -75,7 +76,7 @@ def bytes_scanned(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
     colours = [VERMILION] + [SKY] * (len(data) - 1)
     ax.barh(data["query"], kilobytes, color=colours, height=0.66)
     for index, value in enumerate(kilobytes):
-        _write_beside(ax, value, index, f"{value:,.0f} KB", kilobytes.max())
+        _write_beside(ax, value, index, format_bytes(value * 1024), kilobytes.max())
     ax.invert_yaxis()
     _bare_bars(ax)
     ax.set_xlabel("kilobytes scanned")
@@ -86,9 +87,9 @@ def bytes_scanned(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
 def _scan_finding(data: pd.DataFrame) -> str:
     most, least = data.iloc[0], data.iloc[-1]
     if least["bytes_scanned"] == 0 or len(data) == 1:
-        return f"{most['query']} reads most: {most['bytes_scanned'] / 1024:,.0f} KB"
+        return f"“{most['query']}” reads most: {format_bytes(most['bytes_scanned'])}"
     times = most["bytes_scanned"] / least["bytes_scanned"]
-    return f"{most['query']} reads {times:,.0f} times as much as {least['query']}"
+    return f"“{most['query']}” reads {times:,.0f} times as much as “{least['query']}”"
 
 
 def _write_beside(
