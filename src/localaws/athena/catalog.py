@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from localaws.athena.errors import QueryFailed
+from localaws.athena.errors import QueryError
 from localaws.athena.sql.model import Column, Table
 from localaws.athena.sql.type_names import hive_type, trino_type
 from localaws.wire import AwsError, Service
@@ -143,7 +143,7 @@ def _sql_view(definition: Definition, view: dict[str, Any]) -> Table:
 
 
 def sql_columns(listed: list[Definition]) -> tuple[Column, ...]:
-    """Return columns of the catalog with their types; QueryFailed for a type without a name."""
+    """Return columns of the catalog with their types; QueryError for a type without a name."""
     return tuple(
         Column(
             column["Name"].lower(),
@@ -180,5 +180,5 @@ class QueryTables:
         definition = self.definition(table.database, table.name)
         if definition is None:
             message = f"Table '{table.database}.{table.name}' does not exist"
-            raise QueryFailed("TABLE_NOT_FOUND", message)
+            raise QueryError("TABLE_NOT_FOUND", message)
         return definition

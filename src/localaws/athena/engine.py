@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 
-from localaws.athena.errors import QueryCancelled, QueryFailed
+from localaws.athena.errors import CancelledQueryError, QueryError
 from localaws.athena.sql.rendering import double_text, format_text, real_text
 
 _FAILURE = re.compile(r"(?:string|value) '([A-Z][A-Z_]+): (.*)' to INT32", re.DOTALL)
@@ -72,33 +72,33 @@ def query_failure(error: Exception) -> Exception:
     """Return what an error of DuckDB means, in the words of Athena."""
     text = str(error)
     if isinstance(error, duckdb.InterruptException):
-        return QueryCancelled("Query was cancelled by user")
+        return CancelledQueryError("Query was cancelled by user")
     if found := _FAILURE.search(text):
-        return QueryFailed(found[1], found[2])
+        return QueryError(found[1], found[2])
     for part, code, message in _TEXTS:
         if part in text:
-            return QueryFailed(code, message)
+            return QueryError(code, message)
     if overflow := _OVERFLOW.search(text):
         kind = _INTEGERS.get(overflow[2], overflow[2].lower())
         message = f"{kind} {overflow[1]} overflow: {overflow[3]}"
-        return QueryFailed("NUMERIC_VALUE_OUT_OF_RANGE", message)
+        return QueryError("NUMERIC_VALUE_OUT_OF_RANGE", message)
     return _by_class(error, _first_line(text))
 
 
 def _by_class(error: Exception, message: str) -> Exception:
     if isinstance(error, duckdb.ConversionException):
-        return QueryFailed("INVALID_CAST_ARGUMENT", message)
+        return QueryError("INVALID_CAST_ARGUMENT", message)
     if isinstance(error, duckdb.OutOfRangeException):
-        return QueryFailed("NUMERIC_VALUE_OUT_OF_RANGE", message)
+        return QueryError("NUMERIC_VALUE_OUT_OF_RANGE", message)
     if isinstance(error, duckdb.OutOfMemoryException):
-        return QueryFailed("EXCEEDED_LOCAL_MEMORY_LIMIT", message)
+        return QueryError("EXCEEDED_LOCAL_MEMORY_LIMIT", message)
     if isinstance(error, duckdb.InvalidInputException):
         if found := re.search(r"ValueError: ([A-Z_]+): (.*)", str(error)):
-            return QueryFailed(found[1], found[2])
-        return QueryFailed("INVALID_FUNCTION_ARGUMENT", message)
+            return QueryError(found[1], found[2])
+        return QueryError("INVALID_FUNCTION_ARGUMENT", message)
     if isinstance(error, duckdb.BinderException | duckdb.ParserException):
-        return QueryFailed("NOT_SUPPORTED", f"The local Athena cannot run this query: {message}")
-    return QueryFailed("GENERIC_INTERNAL_ERROR", message)
+        return QueryError("NOT_SUPPORTED", f"The local Athena cannot run this query: {message}")
+    return QueryError("GENERIC_INTERNAL_ERROR", message)
 
 
 def _first_line(text: str) -> str:

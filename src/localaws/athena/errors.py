@@ -33,7 +33,7 @@ class Position:
         return f"line {self.line}:{self.column}"
 
 
-class QueryFailed(Exception):
+class QueryError(Exception):
     """A query that cannot be answered: an error code of Trino, and what went wrong where."""
 
     def __init__(self, code: str, message: str, position: Position | None = None) -> None:
@@ -55,14 +55,14 @@ class QueryFailed(Exception):
         return _ERROR_TYPES.get(self.code, _UNKNOWN_TYPE)
 
 
-class MalformedQuery(QueryFailed):
+class MalformedQueryError(QueryError):
     """A statement that the grammar does not know: Athena refuses it before it runs."""
 
     def __init__(self, message: str, position: Position | None = None) -> None:
         super().__init__("SYNTAX_ERROR", message, position)
 
 
-class QueryCancelled(Exception):
+class CancelledQueryError(Exception):
     """A query ended before its time: by its user, by a limit, or because the server closes."""
 
     def __init__(self, reason: str) -> None:
@@ -70,6 +70,6 @@ class QueryCancelled(Exception):
         self.reason = reason
 
 
-def not_supported(what: str, position: Position | None = None) -> QueryFailed:
+def not_supported(what: str, position: Position | None = None) -> QueryError:
     """Return the refusal of something that Athena knows and the local one does not."""
-    return QueryFailed("NOT_SUPPORTED", f"The local Athena does not support {what}", position)
+    return QueryError("NOT_SUPPORTED", f"The local Athena does not support {what}", position)

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from localaws.athena.catalog import Catalog, sql_table
-from localaws.athena.errors import QueryFailed
+from localaws.athena.errors import QueryError
 from localaws.athena.sql.information import TABLES
 from localaws.athena.sql.relations import CATALOG
 
@@ -50,7 +50,7 @@ def _columns(catalog: Catalog) -> Iterator[tuple[Any, ...]]:
     for found in _definitions(catalog):
         try:
             table = sql_table(found)
-        except QueryFailed:
+        except QueryError:
             # A type that Athena does not know: the table cannot be read, the others can.
             continue
         keys = {key.name for key in table.partition_keys}

@@ -5,27 +5,33 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
-import boto3
-import pyarrow as pa
-import pyarrow.parquet as pq
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from localaws.athena.errors import QueryFailed
+from localaws.athena.errors import QueryError
 from localaws.athena.scan.objects import split_uri
 from localaws.settings import ACCESS_KEY, Settings
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class Output:
     """Puts objects into the local S3."""
 
     def __init__(self, settings: Settings) -> None:
-        self._client = boto3.client(
+        self._settings = settings
+
+    @cached_property
+    def _client(self) -> Any:
+        return botocore.session.get_session().create_client(
             "s3",
-            endpoint_url=settings.endpoint_url,
-            region_name=settings.region,
+            endpoint_url=self._settings.endpoint_url,
+            region_name=self._settings.region,
             aws_access_key_id=ACCESS_KEY,
             aws_secret_access_key=ACCESS_KEY,
             config=Config(
@@ -44,13 +50,13 @@ class Output:
         return True
 
     def put(self, uri: str, body: bytes) -> None:
-        """Put an object; QueryFailed where its bucket does not take it."""
+        """Put an object; QueryError where its bucket does not take it."""
         bucket, key = split_uri(uri)
         try:
             self._client.put_object(Bucket=bucket, Key=key, Body=body)
         except ClientError as error:
             message = f"Unable to write to {uri}: {error.response['Error'].get('Message')}"
-            raise QueryFailed("HIVE_WRITER_CLOSE_ERROR", message) from error
+            raise QueryError("HIVE_WRITER_CLOSE_ERROR", message) from error
 
     def get(self, uri: str) -> bytes | None:
         """Return the body of an object, or None where it is gone."""
@@ -62,6 +68,8 @@ class Output:
 
     def put_parquet(self, uri: str, table: pa.Table, compression: str) -> None:
         """Put a table as one Parquet object."""
+        import pyarrow.parquet as pq
+
         buffer = io.BytesIO()
         pq.write_table(
             table,

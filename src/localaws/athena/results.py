@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from localaws.athena.errors import QueryFailed
+from localaws.athena.errors import QueryError
 from localaws.athena.sql import types
 from localaws.athena.sql.rendering import double_text, real_text
 from localaws.athena.sql.translate import ResultColumn
@@ -100,7 +100,7 @@ def _zoned(kind: Type) -> Callable[[Any], str]:
         zone = ZoneInfo(kind.zone) if kind.zone != "UTC" else dt.UTC
     except (ZoneInfoNotFoundError, ValueError) as error:
         message = f"'{kind.zone}' is not a valid time zone"
-        raise QueryFailed("INVALID_FUNCTION_ARGUMENT", message) from error
+        raise QueryError("INVALID_FUNCTION_ARGUMENT", message) from error
     return lambda value: f"{_timestamp(value.astimezone(zone), kind.precision)} {kind.zone}"
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from typing import Any
+import threading
+from typing import TYPE_CHECKING, Any
 
 from localaws.athena.api.executions import Executions
 from localaws.athena.api.metadata import Metadata
@@ -12,16 +13,15 @@ from localaws.athena.api.requests import Handler, Payload, check
 from localaws.athena.api.results import Results
 from localaws.athena.api.saved import NamedQueries, PreparedStatements
 from localaws.athena.api.workgroups import WorkGroups
-from localaws.athena.catalog import Catalog
-from localaws.athena.engine import Engine
 from localaws.athena.output import Output
-from localaws.athena.running import Runner
-from localaws.athena.running.context import Services
-from localaws.athena.scan.objects import Objects
-from localaws.athena.scan.small import SmallFiles
+from localaws.athena.running.context import Outcome, Request
+from localaws.athena.statements.model import Statement
 from localaws.athena.store import Store
 from localaws.settings import Settings
 from localaws.wire import AwsError, Service
+
+if TYPE_CHECKING:
+    from localaws.athena.running.runner import Runner
 
 
 class AthenaService:
@@ -40,11 +40,9 @@ class AthenaService:
         self._output = Output(settings)
         workgroups = WorkGroups(self._store)
         prepared = PreparedStatements(self._store, workgroups)
-        self._executions = Executions(
-            self._store, workgroups, prepared, self._make_runner, self._output
-        )
-        self._engine: Engine | None = None
+        self._executions = Executions(self._store, workgroups, prepared, self._run, self._output)
         self._runner: Runner | None = None
+        self._making = threading.Lock()
         self._handlers: dict[str, Handler] = {}
         parts: tuple[Any, ...] = (
             workgroups,
@@ -70,26 +68,21 @@ class AthenaService:
         return await answer if inspect.isawaitable(answer) else answer
 
     async def start(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._executions.close_orphans()
 
     async def close(self) -> None:
         await self._executions.close()
-        if self._engine is not None:
-            self._engine.close()
+        if self._runner is not None:
+            self._runner.close()
         self._store.close()
 
-    def _make_runner(self) -> Runner:
-        """Return what runs statements, made with the first one."""
-        if self._runner is None:
-            settings = self._settings
-            spill = settings.athena_dir / "spill"
-            self._engine = Engine(settings.s3_data_dir, spill)
-            services = Services(
-                Catalog(self._glue, asyncio.get_running_loop()),
-                self._engine,
-                Objects(settings.s3_data_dir / settings.account_id),
-                SmallFiles(),
-                self._output,
-            )
-            self._runner = Runner(services)
-        return self._runner
+    def _run(self, request: Request, statement: Statement) -> Outcome:
+        """Return the outcome of a statement; called from a worker thread."""
+        with self._making:
+            if self._runner is None:
+                # DuckDB and Arrow take a moment to load: the server does not wait for them.
+                from localaws.athena.running.runner import make_runner
+
+                self._runner = make_runner(self._settings, self._glue, self._loop)
+        return self._runner.run(request, statement)

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from localaws.athena.catalog import NULL_VALUE
-from localaws.athena.errors import QueryFailed
+from localaws.athena.errors import QueryError
 from localaws.athena.output import Output
 from localaws.athena.sql import types
 from localaws.athena.sql.translate import ResultColumn
@@ -42,17 +42,17 @@ def format_of(properties: dict[str, Any], known: Sequence[str]) -> str:
     """Return the codec of Parquet that properties ask for; refuses what else they ask for."""
     for name, value in properties.items():
         if name not in known:
-            raise QueryFailed(
+            raise QueryError(
                 "NOT_SUPPORTED",
                 f"The local Athena does not support the property '{name}' = {value}",
             )
     given = str(properties.get("format", "PARQUET")).upper()
     if given != "PARQUET":
-        raise QueryFailed("NOT_SUPPORTED", f"The local Athena writes Parquet alone, not {given}")
+        raise QueryError("NOT_SUPPORTED", f"The local Athena writes Parquet alone, not {given}")
     names = ("write_compression", "parquet_compression", "compression")
     codec = str(next((properties[n] for n in names if n in properties), "GZIP")).upper()
     if codec not in _COMPRESSIONS:
-        raise QueryFailed("INVALID_TABLE_PROPERTY", f"Unsupported compression: {codec}")
+        raise QueryError("INVALID_TABLE_PROPERTY", f"Unsupported compression: {codec}")
     return _COMPRESSIONS[codec]
 
 
@@ -63,15 +63,15 @@ def check_columns(columns: Sequence[ResultColumn]) -> None:
         name = column.name.lower()
         if not column.named:
             message = f"line 1:1: Column name not specified at position {number}"
-            raise QueryFailed("MISSING_COLUMN_NAME", message)
+            raise QueryError("MISSING_COLUMN_NAME", message)
         if name in seen:
             message = f"line 1:1: Column name '{name}' specified more than once"
-            raise QueryFailed("DUPLICATE_COLUMN_NAME", message)
+            raise QueryError("DUPLICATE_COLUMN_NAME", message)
         if column.type == types.UNKNOWN:
             message = f"line 1:1: Column type is unknown: {name}"
-            raise QueryFailed("COLUMN_TYPE_UNKNOWN", message)
+            raise QueryError("COLUMN_TYPE_UNKNOWN", message)
         if column.type.name in _UNSTORABLE:
-            raise QueryFailed("NOT_SUPPORTED", f"Unsupported Hive type: {column.type}")
+            raise QueryError("NOT_SUPPORTED", f"Unsupported Hive type: {column.type}")
         seen.add(name)
 
 

@@ -21,11 +21,9 @@ from localaws.athena.api.requests import (
 )
 from localaws.athena.api.saved import PreparedStatements
 from localaws.athena.api.workgroups import ENGINE, PRIMARY, WorkGroups
-from localaws.athena.errors import MalformedQuery, QueryCancelled, QueryFailed
+from localaws.athena.errors import CancelledQueryError, MalformedQueryError, QueryError
 from localaws.athena.output import Output
-from localaws.athena.running import Runner
-from localaws.athena.running.context import Control, Outcome, Request
-from localaws.athena.running.queries import BytesExceeded
+from localaws.athena.running.context import BytesExceededError, Control, Outcome, Request
 from localaws.athena.statements import model, parse_statement
 from localaws.athena.statements.model import Statement
 from localaws.athena.store import Store
@@ -48,13 +46,13 @@ class Executions:
         store: Store,
         workgroups: WorkGroups,
         prepared: PreparedStatements,
-        runner: Callable[[], Runner],
+        run: Callable[[Request, Statement], Outcome],
         output: Output,
     ) -> None:
         self._store = store
         self._workgroups = workgroups
         self._prepared = prepared
-        self._runner = runner
+        self._run_statement = run
         self._output = output
         self._slots = asyncio.Semaphore(_SLOTS)
         self._threads = ThreadPoolExecutor(_SLOTS, thread_name_prefix="athena")
@@ -73,7 +71,7 @@ class Executions:
     def close_orphans(self) -> None:
         """Fail what was still running when an earlier server ended."""
         for body in self._store.unfinished():
-            _fail(body, QueryFailed("GENERIC_INTERNAL_ERROR", SERVER_ENDED))
+            _fail(body, QueryError("GENERIC_INTERNAL_ERROR", SERVER_ENDED))
             self._store.keep_execution(body)
 
     async def close(self) -> None:
@@ -121,7 +119,7 @@ class Executions:
             if not isinstance(inner, model.Select):
                 raise invalid("The local Athena executes prepared queries for rows alone")
             return model.Select(inner.query, statement.parameters)
-        except QueryFailed as error:
+        except QueryError as error:
             raise invalid(error.message) from error
 
     async def _location(self, payload: Payload, configuration: dict[str, Any]) -> str:
@@ -138,7 +136,7 @@ class Executions:
             )
         try:
             exists = await asyncio.to_thread(self._output.has_bucket, location)
-        except QueryFailed as error:
+        except QueryError as error:
             raise invalid(f"outputLocation is not a valid S3 path. Provided {location}") from error
         if not exists:
             raise invalid(f"Unable to verify/create output bucket {location.split('/')[2]}")
@@ -161,10 +159,10 @@ class Executions:
     ) -> tuple[Outcome, Exception | None]:
         loop = asyncio.get_running_loop()
         try:
-            done = loop.run_in_executor(self._threads, self._runner().run, request, statement)
+            done = loop.run_in_executor(self._threads, self._run_statement, request, statement)
             return await done, None
-        except BytesExceeded as error:
-            return Outcome(bytes_scanned=request.bytes_cutoff or error.bytes_scanned), error
+        except BytesExceededError as error:
+            return Outcome(bytes_scanned=error.bytes_scanned), error
         except Exception as error:
             return Outcome(), error
 
@@ -289,7 +287,7 @@ def _finish(body: Payload, outcome: Outcome, ending: Exception | None) -> None:
     if ending is None:
         body["Status"]["State"] = "SUCCEEDED"
         body["Status"]["CompletionDateTime"] = time.time()
-    elif isinstance(ending, QueryCancelled) and ending.reason != SERVER_ENDED:
+    elif isinstance(ending, CancelledQueryError) and ending.reason != SERVER_ENDED:
         body["Status"]["State"] = "CANCELLED"
         body["Status"]["StateChangeReason"] = ending.reason
         body["Status"]["CompletionDateTime"] = time.time()
@@ -299,11 +297,9 @@ def _finish(body: Payload, outcome: Outcome, ending: Exception | None) -> None:
 
 def _fail(body: Payload, error: Exception) -> None:
     failure = (
-        error
-        if isinstance(error, QueryFailed)
-        else QueryFailed("GENERIC_INTERNAL_ERROR", str(error))
+        error if isinstance(error, QueryError) else QueryError("GENERIC_INTERNAL_ERROR", str(error))
     )
-    if isinstance(failure, MalformedQuery):
+    if isinstance(failure, MalformedQueryError):
         logger.debug("a query was malformed: %s", failure)
     body["Status"] |= {
         "State": "FAILED",

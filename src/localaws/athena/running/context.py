@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from localaws.athena.catalog import Catalog
-from localaws.athena.engine import Engine
-from localaws.athena.errors import QueryCancelled
-from localaws.athena.output import Output
-from localaws.athena.scan.objects import Objects
-from localaws.athena.scan.small import SmallFiles
+from localaws.athena.errors import CancelledQueryError
+
+if TYPE_CHECKING:
+    from localaws.athena.catalog import Catalog
+    from localaws.athena.engine import Engine
+    from localaws.athena.output import Output
+    from localaws.athena.scan.objects import Objects
+    from localaws.athena.scan.small import SmallFiles
+
+
+class BytesExceededError(CancelledQueryError):
+    """A query that would read more than its workgroup allows; it ends at the limit."""
+
+    def __init__(self, cutoff: int) -> None:
+        super().__init__("Bytes scanned limit was exceeded")
+        self.bytes_scanned = cutoff
 
 
 class Control:
@@ -30,9 +40,9 @@ class Control:
                 self._connection.interrupt()
 
     def check(self) -> None:
-        """Raise QueryCancelled where the statement was stopped."""
+        """Raise CancelledQueryError where the statement was stopped."""
         if self._reason is not None:
-            raise QueryCancelled(self._reason)
+            raise CancelledQueryError(self._reason)
 
     def attach(self, connection: Any) -> None:
         """Say which connection a stop must interrupt."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from localaws.athena.catalog import Definition
-from localaws.athena.errors import QueryFailed
+from localaws.athena.errors import QueryError
 from localaws.athena.running.context import Request, Services
 from localaws.athena.sql.relations import CATALOG
 from localaws.athena.statements.model import TableName
@@ -29,7 +29,7 @@ def target(request: Request, table: TableName) -> Target:
     database = table.database or request.database
     if not database:
         message = "Schema must be specified when session schema is not set"
-        raise QueryFailed("MISSING_SCHEMA_NAME", f"line 1:1: {message}")
+        raise QueryError("MISSING_SCHEMA_NAME", f"line 1:1: {message}")
     return Target(database, table.name)
 
 
@@ -37,7 +37,7 @@ def require_database(services: Services, database: str) -> None:
     """Raise SCHEMA_NOT_FOUND where the catalog does not know a database."""
     if services.catalog.database(database) is None:
         message = f"line 1:1: Schema '{database}' does not exist"
-        raise QueryFailed("SCHEMA_NOT_FOUND", message)
+        raise QueryError("SCHEMA_NOT_FOUND", message)
 
 
 def require_table(services: Services, request: Request, table: TableName) -> Definition:
@@ -46,5 +46,5 @@ def require_table(services: Services, request: Request, table: TableName) -> Def
     definition = services.catalog.definition(name.database, name.name)
     if definition is None:
         message = f"SemanticException [Error 10001]: Table not found {name.database}.{name.name}"
-        raise QueryFailed("FAILED", message)
+        raise QueryError("FAILED", message)
     return definition

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import unquote
 
 from localaws.athena.catalog import Definition
-from localaws.athena.errors import QueryFailed
+from localaws.athena.errors import QueryError
 from localaws.athena.running.context import Request, Services
 from localaws.athena.running.names import require_table
 from localaws.athena.scan.objects import split_uri
@@ -44,7 +44,7 @@ def _keys(definition: Definition) -> list[str]:
     keys = [key["Name"] for key in definition.get("PartitionKeys", [])]
     if not keys:
         name = f"{definition['DatabaseName']}.{definition['Name']}"
-        raise QueryFailed("FAILED", f"SemanticException Table {name} is not a partitioned table")
+        raise QueryError("FAILED", f"SemanticException Table {name} is not a partitioned table")
     return keys
 
 
@@ -76,7 +76,7 @@ def add(services: Services, request: Request, statement: model.AddPartitions) ->
     errors = services.catalog.add_partitions(*name, inputs)
     if errors and not statement.if_not_exists:
         message = f"Partition already exists: {errors[0]['PartitionValues']}"
-        raise QueryFailed("FAILED", f"SemanticException [Error 10006]: {message}")
+        raise QueryError("FAILED", f"SemanticException [Error 10006]: {message}")
     return []
 
 
@@ -85,7 +85,7 @@ def _values(spec: PartitionSpec, keys: list[str]) -> tuple[str, ...]:
         message = (
             f"partition spec {spec.values} doesn't contain all ({len(keys)}) partition columns"
         )
-        raise QueryFailed("FAILED", f"SemanticException {message}")
+        raise QueryError("FAILED", f"SemanticException {message}")
     return tuple(spec.values[key] for key in keys)
 
 
@@ -101,7 +101,7 @@ def drop(services: Services, request: Request, statement: model.DropPartitions) 
         found = [p.values for p in known if all(p.values[i] == v for i, v in wanted.items())]
         if len(wanted) != len(spec.values) or (not found and not statement.if_exists):
             message = f"Partition not found {spec.values}"
-            raise QueryFailed("FAILED", f"SemanticException [Error 10006]: {message}")
+            raise QueryError("FAILED", f"SemanticException [Error 10006]: {message}")
         gone += found
     for first in range(0, len(gone), 25):
         entries = [{"Values": list(values)} for values in gone[first : first + 25]]

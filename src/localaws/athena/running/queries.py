@@ -12,13 +12,11 @@ import pyarrow as pa
 
 from localaws.athena.catalog import QueryTables
 from localaws.athena.engine import query_failure
-from localaws.athena.errors import QueryCancelled
-from localaws.athena.running.context import Request, Services
+from localaws.athena.running.context import BytesExceededError, Request, Services
 from localaws.athena.scan.scanning import Scanner
 from localaws.athena.sql.translate import Translation, translate
 
 _BATCH_ROWS = 10_000
-BYTES_LIMIT_REASON = "Bytes scanned limit was exceeded"
 
 
 @dataclass
@@ -30,7 +28,7 @@ class Running:
     bytes_scanned: int
 
     def batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows; QueryFailed, in Athena's words, where one cannot be computed."""
+        """Yield the rows; QueryError, in Athena's words, where one cannot be computed."""
         with translated_errors():
             yield from self.connection.sql(self.translation.sql).to_arrow_reader(_BATCH_ROWS)
 
@@ -65,19 +63,11 @@ def running_query(
             for scan in translation.scans:
                 scanner.prepare(scan)
         if request.bytes_cutoff is not None and scanner.bytes_scanned > request.bytes_cutoff:
-            raise BytesExceeded(scanner.bytes_scanned)
+            raise BytesExceededError(request.bytes_cutoff)
         yield Running(connection, translation, scanner.bytes_scanned)
     finally:
         request.control.detach()
         connection.close()
-
-
-class BytesExceeded(QueryCancelled):
-    """A query that would read more than its workgroup allows."""
-
-    def __init__(self, bytes_scanned: int) -> None:
-        super().__init__(BYTES_LIMIT_REASON)
-        self.bytes_scanned = bytes_scanned
 
 
 @contextmanager

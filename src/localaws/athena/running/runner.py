@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
 
-from localaws.athena.errors import MalformedQuery, QueryCancelled, QueryFailed
+from localaws.athena.catalog import Catalog
+from localaws.athena.engine import Engine
+from localaws.athena.errors import CancelledQueryError, MalformedQueryError, QueryError
+from localaws.athena.output import Output
 from localaws.athena.results import text_column
 from localaws.athena.running import partitions, selecting, shows, tables
 from localaws.athena.running.context import Outcome, Request, Services
+from localaws.athena.scan.objects import Objects
+from localaws.athena.scan.small import SmallFiles
 from localaws.athena.statements import model
 from localaws.athena.statements.model import Statement
-from localaws.wire import AwsError
+from localaws.settings import Settings
+from localaws.wire import AwsError, Service
 
 logger = logging.getLogger(__name__)
 
@@ -40,25 +47,40 @@ _LINES: dict[type[Statement], Callable[[Services, Request, Any], shows.Lines]] =
 }
 
 
+def make_runner(settings: Settings, glue: Service, loop: asyncio.AbstractEventLoop) -> Runner:
+    """Return what carries out statements over the objects and the catalog of one server."""
+    services = Services(
+        Catalog(glue, loop),
+        Engine(settings.s3_data_dir, settings.athena_dir / "spill"),
+        Objects(settings.s3_data_dir / settings.account_id),
+        SmallFiles(),
+        Output(settings),
+    )
+    return Runner(services)
+
+
 class Runner:
     """Carries out statements."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
 
+    def close(self) -> None:
+        self._services.engine.close()
+
     def run(self, request: Request, statement: Statement) -> Outcome:
-        """Return the outcome of a statement; raises QueryFailed or QueryCancelled."""
+        """Return the outcome of a statement; raises QueryError or CancelledQueryError."""
         request.control.check()
         try:
             return self._run(request, statement)
-        except (QueryFailed, QueryCancelled):
+        except (QueryError, CancelledQueryError):
             raise
         except AwsError as error:
-            raise QueryFailed("GENERIC_USER_ERROR", error.message) from error
+            raise QueryError("GENERIC_USER_ERROR", error.message) from error
         except Exception as error:
             logger.exception("query %s failed inside the local Athena", request.execution_id)
             message = f"{type(error).__name__}: {error}"
-            raise QueryFailed("GENERIC_INTERNAL_ERROR", message) from error
+            raise QueryError("GENERIC_INTERNAL_ERROR", message) from error
 
     def _run(self, request: Request, statement: Statement) -> Outcome:
         kind = type(statement)
@@ -72,7 +94,7 @@ class Runner:
         if isinstance(statement, model.Explain):
             lines = selecting.explain(self._services, request, statement)
             return self._text(request, ["Query Plan"], lines)
-        raise MalformedQuery(f"Queries of this type are not supported: {statement.subtype}")
+        raise MalformedQueryError(f"Queries of this type are not supported: {statement.subtype}")
 
     def _text(self, request: Request, columns: list[str], lines: list[str]) -> Outcome:
         """Put lines as the text object that Athena writes for everything but queries."""

@@ -1,11 +1,12 @@
 """SELECT, EXPLAIN, CREATE TABLE AS, INSERT and UNLOAD."""
 
+# ruff: noqa: S608 - SQL is what this module makes, from a checked tree
 from __future__ import annotations
 
 from typing import Any
 
 from localaws.athena.catalog import Definition, sql_table
-from localaws.athena.errors import QueryFailed
+from localaws.athena.errors import QueryError
 from localaws.athena.results import column_info, csv_lines
 from localaws.athena.running.context import Outcome, Request, Services
 from localaws.athena.running.names import full_name, require_database, target
@@ -69,7 +70,7 @@ def create_table_as(
         if statement.if_not_exists:
             return Outcome(_ROWS, update_count=0)
         message = f"line 1:1: Table '{full_name(name.database, name.name)}' already exists"
-        raise QueryFailed("TABLE_ALREADY_EXISTS", message)
+        raise QueryError("TABLE_ALREADY_EXISTS", message)
     location = str(given or f"{request.location}tables/{request.execution_id}/")
     location = location.rstrip("/") + "/"
     _require_empty(services, location, full_name(name.database, name.name))
@@ -97,7 +98,7 @@ def _check_keys(keys: list[str], columns: list[str]) -> None:
             "Partition keys must be the last columns in the table and in the same order as the "
             f"table properties: {keys}"
         )
-        raise QueryFailed("HIVE_COLUMN_ORDER_MISMATCH", message)
+        raise QueryError("HIVE_COLUMN_ORDER_MISMATCH", message)
 
 
 def _require_empty(services: Services, location: str, table: str) -> None:
@@ -107,7 +108,7 @@ def _require_empty(services: Services, location: str, table: str) -> None:
             f"manually clean the data at location '{location}' before retrying. Athena will not "
             "delete data in your account."
         )
-        raise QueryFailed("HIVE_PATH_ALREADY_EXISTS", message)
+        raise QueryError("HIVE_PATH_ALREADY_EXISTS", message)
 
 
 def _new_table(
@@ -177,7 +178,7 @@ def unload(services: Services, request: Request, statement: model.Unload) -> Out
     location = statement.location.rstrip("/") + "/"
     if services.objects.under(location):
         message = f"Target directory already exists: {location}"
-        raise QueryFailed("HIVE_PATH_ALREADY_EXISTS", message)
+        raise QueryError("HIVE_PATH_ALREADY_EXISTS", message)
     with running_query(services, request, statement.query) as running:
         check_columns(_named(running.translation.columns))
         _check_keys(keys, [column.name.lower() for column in running.translation.columns])
@@ -197,12 +198,12 @@ def insert(services: Services, request: Request, statement: model.Insert) -> Out
     definition = services.catalog.definition(name.database, name.name)
     if definition is None:
         message = f"line 1:1: Table '{full_name(name.database, name.name)}' does not exist"
-        raise QueryFailed("TABLE_NOT_FOUND", message)
+        raise QueryError("TABLE_NOT_FOUND", message)
     table = sql_table(definition)
     wanted = [(column.name, column.type) for column in table.all_columns]
     names = statement.columns or tuple(column for column, _ in wanted)
     if table.is_view or list(names) != [column for column, _ in wanted]:
-        raise QueryFailed("NOT_SUPPORTED", "INSERT into a view, or into some of the columns")
+        raise QueryError("NOT_SUPPORTED", "INSERT into a view, or into some of the columns")
     with running_query(services, request, statement.query) as running:
         rows = _as_columns(running, wanted)
         keys = [key.name for key in table.partition_keys]
@@ -224,9 +225,9 @@ def _as_columns(running: Running, wanted: list[tuple[str, types.Type]]) -> Any:
         table = ", ".join(str(kind) for _, kind in wanted)
         query = ", ".join(map(str, given))
         message = f"Insert query has mismatched column types: Table: [{table}], Query: [{query}]"
-        raise QueryFailed("TYPE_MISMATCH", message)
+        raise QueryError("TYPE_MISMATCH", message)
     items = ", ".join(f"CAST(c{i} AS {kind.duckdb}) AS c{i}" for i, (_, kind) in enumerate(wanted))
     running.translation = running.translation.wrapped(
-        f"SELECT {items} FROM ({running.translation.sql}) AS q"  # noqa: S608
+        f"SELECT {items} FROM ({running.translation.sql}) AS q"
     )
     return running.table().rename_columns([name for name, _ in wanted])

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from localaws.athena.catalog import Definition, sql_table
-from localaws.athena.errors import QueryFailed
+from localaws.athena.errors import QueryError
 from localaws.athena.running.context import Request, Services
 from localaws.athena.running.names import full_name, require_table
 from localaws.athena.statements import model
@@ -36,7 +36,7 @@ def _definitions(services: Services, request: Request, statement: model.Show) ->
     database = statement.database or request.database or "default"
     if services.catalog.database(database) is None:
         message = f"SemanticException [Error 10072]: Database does not exist: {database}"
-        raise QueryFailed("FAILED", message)
+        raise QueryError("FAILED", message)
     return services.catalog.definitions(database)
 
 
@@ -66,7 +66,7 @@ def _partitions(services: Services, request: Request, statement: model.Show) -> 
     if not keys:
         name = f"{definition['DatabaseName']}.{definition['Name']}"
         message = f"SemanticException [Error 10001]: Table {name} is not a partitioned table"
-        raise QueryFailed("FAILED", message)
+        raise QueryError("FAILED", message)
     found = services.catalog.partitions(definition["DatabaseName"], definition["Name"])
     return ["partition"], [partition.path(keys) for partition in found]
 
@@ -75,7 +75,7 @@ def _create_table(services: Services, request: Request, statement: model.Show) -
     definition = _table(services, request, statement.table)
     if definition.get("TableType") == "VIRTUAL_VIEW":
         name = full_name(definition["DatabaseName"], definition["Name"])
-        raise QueryFailed("NOT_SUPPORTED", f"line 1:1: Relation '{name}' is a view, not a table")
+        raise QueryError("NOT_SUPPORTED", f"line 1:1: Relation '{name}' is a view, not a table")
     return ["createtab_stmt"], create_statement(definition)
 
 
@@ -110,7 +110,7 @@ def _create_view(services: Services, request: Request, statement: model.Show) ->
     view = sql_table(definition)
     if view.view_sql is None:
         name = full_name(view.database, view.name)
-        raise QueryFailed("NOT_SUPPORTED", f"line 1:1: Relation '{name}' is a table, not a view")
+        raise QueryError("NOT_SUPPORTED", f"line 1:1: Relation '{name}' is a table, not a view")
     return ["Create View"], [
         f"CREATE VIEW {view.database}.{view.name} AS",
         *view.view_sql.split("\n"),
@@ -127,7 +127,7 @@ def _properties(services: Services, request: Request, statement: model.Show) -> 
 
 def _table(services: Services, request: Request, table: TableName | None) -> Definition:
     if table is None:
-        raise QueryFailed("GENERIC_INTERNAL_ERROR", "SHOW without a table")
+        raise QueryError("GENERIC_INTERNAL_ERROR", "SHOW without a table")
     return require_table(services, request, table)
 
 

@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 from localaws.athena.catalog import Definition, QueryTables
-from localaws.athena.errors import QueryFailed, not_supported
+from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.running.context import Request, Services
 from localaws.athena.running.names import full_name, require_database, require_table, target
 from localaws.athena.scan.objects import split_uri
@@ -70,10 +70,10 @@ def _create(services: Services, database: str, definition: Definition, if_not_ex
             ) from error
 
 
-def _hive(message: str) -> QueryFailed:
+def _hive(message: str) -> QueryError:
     """Return a failure as Hive words those of its catalog."""
     task = "Execution Error, return code 1 from org.apache.hadoop.hive.ql.exec.DDLTask"
-    return QueryFailed("FAILED", f"{task}. {message}")
+    return QueryError("FAILED", f"{task}. {message}")
 
 
 def _check_parquet(statement: model.CreateTable) -> None:
@@ -98,14 +98,14 @@ def drop(services: Services, request: Request, statement: model.Drop) -> list[st
             return []
         if statement.is_view:
             message = f"line 1:1: View '{full_name(name.database, name.name)}' does not exist"
-            raise QueryFailed("TABLE_NOT_FOUND", message)
+            raise QueryError("TABLE_NOT_FOUND", message)
         message = f"SemanticException [Error 10001]: Table not found {name.database}.{name.name}"
-        raise QueryFailed("FAILED", message)
+        raise QueryError("FAILED", message)
     is_view = definition.get("TableType") == "VIRTUAL_VIEW"
     if is_view != statement.is_view:
         kind, other = ("view", "DROP VIEW") if is_view else ("table", "DROP TABLE")
         message = f"line 1:1: {full_name(name.database, name.name)} is a {kind}: use {other}"
-        raise QueryFailed("GENERIC_USER_ERROR", message)
+        raise QueryError("GENERIC_USER_ERROR", message)
     services.catalog.call("DeleteTable", DatabaseName=name.database, Name=name.name)
     return []
 
@@ -117,10 +117,10 @@ def create_view(services: Services, request: Request, statement: model.CreateVie
     existing = services.catalog.definition(name.database, name.name)
     if existing is not None and existing.get("TableType") != "VIRTUAL_VIEW":
         message = f"line 1:1: Table '{full_name(name.database, name.name)}' already exists"
-        raise QueryFailed("TABLE_ALREADY_EXISTS", message)
+        raise QueryError("TABLE_ALREADY_EXISTS", message)
     if existing is not None and not statement.replace:
         message = f"line 1:1: View already exists: '{full_name(name.database, name.name)}'"
-        raise QueryFailed("TABLE_ALREADY_EXISTS", message)
+        raise QueryError("TABLE_ALREADY_EXISTS", message)
     tables = QueryTables(services.catalog)
     columns = translate(statement.query, tables, database=request.database).columns
     check_columns(columns)
@@ -177,7 +177,7 @@ def drop_database(services: Services, request: Request, statement: model.DropDat
     if services.catalog.database(statement.name) is None:
         if statement.if_exists:
             return []
-        raise QueryFailed(
+        raise QueryError(
             "FAILED", f"SemanticException [Error 10072]: Database does not exist: {statement.name}"
         )
     if not statement.cascade and services.catalog.definitions(statement.name):

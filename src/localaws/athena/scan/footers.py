@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from localaws.athena.errors import QueryFailed
+from localaws.athena.errors import QueryError
 from localaws.athena.scan.objects import DataFile
 
 _MAGIC = b"PAR1"
@@ -86,13 +86,13 @@ def open_parquet(file: DataFile, source: Any) -> pq.ParquetFile:
         raise not_parquet(file, str(error)) from error
 
 
-def not_parquet(file: DataFile, reason: str) -> QueryFailed:
+def not_parquet(file: DataFile, reason: str) -> QueryError:
     """Return Athena's complaint about an object that is no whole Parquet file."""
     with open(file.path, "rb") as body:  # noqa: PTH123 - a path of another's making
         tail = body.read()[-4:]
     if tail != _MAGIC:
         shown = tail.decode("latin-1")
         message = f"Not valid Parquet file: {file.uri} expected magic number: PAR1 got: {shown}"
-        return QueryFailed("HIVE_BAD_DATA", message)
+        return QueryError("HIVE_BAD_DATA", message)
     message = f"Error opening Hive split {file.uri} (offset=0, length={file.size}): {reason}"
-    return QueryFailed("HIVE_CANNOT_OPEN_SPLIT", message)
+    return QueryError("HIVE_CANNOT_OPEN_SPLIT", message)

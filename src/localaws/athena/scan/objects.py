@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from localaws.athena.errors import QueryFailed
+from localaws.athena.errors import QueryError
 
 _SIDECARS = (".meta.json", ".tmp")
 _ENCODED_KEYS = ".ministack-keys"
@@ -57,8 +57,7 @@ class Objects:
         bucket, prefix = split_uri(location)
         root = str(self._root / bucket / prefix).rstrip("/")
         for folder, _, _ in os.walk(root):
-            relative = os.path.relpath(folder, root)
-            names = [] if relative == "." else relative.split(os.sep)
+            names = Path(folder).relative_to(root).parts
             if not any(map(_hidden, names)) and any(self._files(folder, "")):
                 yield "/".join(names)
 
@@ -108,13 +107,13 @@ class Objects:
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Return bucket and key of `s3://bucket/key`; QueryFailed where it is no such address."""
+    """Return bucket and key of `s3://bucket/key`; QueryError where it is no such address."""
     for scheme in ("s3://", "s3a://", "s3n://"):
         if uri.startswith(scheme):
             bucket, _, key = uri.removeprefix(scheme).partition("/")
             if bucket and not {"..", "."} & set(key.split("/")) and "/" not in bucket:
                 return bucket, key
-    raise QueryFailed("HIVE_INVALID_METADATA", f"Invalid S3 location: {uri}")
+    raise QueryError("HIVE_INVALID_METADATA", f"Invalid S3 location: {uri}")
 
 
 def _hidden(name: str) -> bool:

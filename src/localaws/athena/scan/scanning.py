@@ -1,5 +1,6 @@
 """A scan made real: partitions chosen, files checked, a relation under the scan's name."""
 
+# ruff: noqa: S608 - SQL is what this module makes, from a checked tree
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from localaws.athena.catalog import NULL_VALUE, Catalog, Partition, QueryTables, sql_columns
-from localaws.athena.errors import QueryFailed
+from localaws.athena.errors import QueryError
 from localaws.athena.information import information_rows
 from localaws.athena.scan.footers import ParquetSchema, leaf_sizes, open_parquet
 from localaws.athena.scan.objects import DataFile, Objects
@@ -81,7 +82,7 @@ class Scanner:
         keys = _key_table(scan, found)
         self.connection.register("partition_values", keys)
         columns = ", ".join(_key_sql(key) for key in scan.table.partition_keys)
-        sql = f"SELECT i FROM (SELECT i, {columns} FROM partition_values) WHERE "  # noqa: S608
+        sql = f"SELECT i FROM (SELECT i, {columns} FROM partition_values) WHERE "
         try:
             rows = self.connection.execute(sql + " AND ".join(scan.predicates)).fetchall()
         except Exception:
@@ -134,7 +135,7 @@ class Scanner:
             self.connection.register(name, _file_table(scan, mine))
             paths = ", ".join(text_literal(piece.file.path) for piece in mine)
             parts.append(
-                f"SELECT {select} FROM (SELECT d.*, p.* FROM read_parquet([{paths}], "  # noqa: S608
+                f"SELECT {select} FROM (SELECT d.*, p.* FROM read_parquet([{paths}], "
                 f"filename = 'file name', hive_partitioning = false) AS d "
                 f'JOIN {name} AS p ON p."file path" = d."file name") AS f'
             )
@@ -178,7 +179,7 @@ def _check_format(definition: dict[str, Any]) -> None:
     if definition.get("Parameters", {}).get("table_type", "").upper() == "ICEBERG":
         described = "Iceberg"
     if _PARQUET not in described.lower():
-        raise QueryFailed(
+        raise QueryError(
             "NOT_SUPPORTED", f"The local Athena reads Parquet alone; this table is {described}"
         )
 

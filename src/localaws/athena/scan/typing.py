@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from localaws.athena.errors import QueryFailed
+from localaws.athena.errors import QueryError
 from localaws.athena.scan.footers import ParquetColumn, ParquetSchema
 from localaws.athena.sql.model import Column, quoted
 from localaws.athena.sql.types import Type
@@ -39,7 +39,7 @@ def column_sql(schema: ParquetSchema, column: Column, uri: str) -> str:
         return f"CAST(NULL AS {column.type.duckdb})"
     if not _fits(found, column.type):
         shown = _SHOWN.get(found.physical, found.physical)
-        raise QueryFailed(
+        raise QueryError(
             "HIVE_BAD_DATA",
             f"Malformed Parquet file. Field {column.name}'s type {shown} in parquet file {uri} "
             f"is incompatible with type {column.type} defined in table schema",
@@ -150,7 +150,7 @@ def check_partition(
             continue
         if expected.type.name in _WIDENED.get(declared.type.name, set()):
             continue
-        raise QueryFailed(
+        raise QueryError(
             "HIVE_PARTITION_SCHEMA_MISMATCH",
             "There is a mismatch between the table and partition schemas. The types are "
             f"incompatible and cannot be coerced. The column '{name}' in table '{table}' is "

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from localaws.athena.errors import QueryFailed
+from localaws.athena.errors import QueryError
 from localaws.athena.sql import signatures as sig
 from localaws.athena.sql.casts import local_time
 from localaws.athena.sql.coercion import coerce, need_boolean
@@ -102,8 +102,8 @@ def _kind(translator: Translator, found: Call) -> str:
     start = translator.start(found.node)
     if found.name in UNSUPPORTED:
         message = f"The local Athena does not have the function '{found.name}'"
-        raise QueryFailed("NOT_SUPPORTED", message, start)
-    raise QueryFailed("FUNCTION_NOT_FOUND", f"Function '{found.name}' not registered", start)
+        raise QueryError("NOT_SUPPORTED", message, start)
+    raise QueryError("FUNCTION_NOT_FOUND", f"Function '{found.name}' not registered", start)
 
 
 def _check_surroundings(translator: Translator, found: Call, kind: str) -> None:
@@ -224,6 +224,8 @@ def _argument(
 ) -> Expr:
     if isinstance(value, exp.Lambda):
         return _lambda(translator, value, param, bindings, scope)
+    if param.constraint in sig.CLOCKS:
+        return local_time(value)
     target = sig.concrete(param, bindings, value.type)
     return coerce(local_time(value) if target.name == "timestamp" else value, target)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from localaws.athena.errors import QueryFailed
+from localaws.athena.errors import QueryError
 from localaws.athena.sql.model import Expr, Field, Scope, quoted
 from localaws.athena.sql.translator import Translator, translates
 from localaws.athena.sql.types import Type
@@ -41,9 +41,9 @@ def dereference(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
     return found
 
 
-def unresolved(translator: Translator, node: exp.Expr, name: str) -> QueryFailed:
+def unresolved(translator: Translator, node: exp.Expr, name: str) -> QueryError:
     """Return Athena's refusal of a name that means nothing."""
-    return QueryFailed(
+    return QueryError(
         "COLUMN_NOT_FOUND",
         f"Column '{name}' cannot be resolved or requester is not authorized to access "
         "requested resources",

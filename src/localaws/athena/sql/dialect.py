@@ -30,8 +30,12 @@ class StrictParser(TrinoParser):
     """Reads a function as its name and arguments, so that no dialect's meaning slips in."""
 
     FUNCTIONS: ClassVar[dict[str, Any]] = {}
-    FUNCTION_PARSERS = {name: TrinoParser.FUNCTION_PARSERS[name] for name in _FUNCTIONS_WITH_SYNTAX}
-    NO_PAREN_FUNCTION_PARSERS = {"CASE": TrinoParser.NO_PAREN_FUNCTION_PARSERS["CASE"]}
+    FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
+        name: TrinoParser.FUNCTION_PARSERS[name] for name in _FUNCTIONS_WITH_SYNTAX
+    }
+    NO_PAREN_FUNCTION_PARSERS: ClassVar[dict[str, Any]] = {
+        "CASE": TrinoParser.NO_PAREN_FUNCTION_PARSERS["CASE"]
+    }
     TYPE_LITERAL_PARSERS = dict.fromkeys(exp.DType, _typed_literal)
     ZONE_AWARE_TIMESTAMP_CONSTRUCTOR = False
 

@@ -35,13 +35,17 @@ def group_by(
     parts = [_part(translator, item, scope, outputs, keys) for item in clause.expressions]
     simple = not clause.find(exp.GroupingSets, exp.Rollup, exp.Cube)
     for name in ("grouping_sets", "rollup", "cube"):
-        for item in clause.args.get(name) or ():
-            parts.append(_part(translator, item, scope, outputs, keys))
+        found = clause.args.get(name) or ()
+        parts += [_part(translator, item, scope, outputs, keys) for item in found]
     translator.read(*keys)
     return Grouping(f" GROUP BY {', '.join(parts)}", frozenset(k.sql for k in keys), True, simple)
 
 
-_SETS: dict[type[exp.Expr], str] = {exp.GroupingSets: "GROUPING SETS", exp.Rollup: "ROLLUP", exp.Cube: "CUBE"}
+_SETS: dict[type[exp.Expr], str] = {
+    exp.GroupingSets: "GROUPING SETS",
+    exp.Rollup: "ROLLUP",
+    exp.Cube: "CUBE",
+}
 
 
 def _part(

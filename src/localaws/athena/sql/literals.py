@@ -142,3 +142,10 @@ def row_of(values: list[Expr]) -> Expr:
 def parentheses(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
     """Return what stands in the parentheses: every translation brings its own."""
     return translator.expression(node.this, scope)
+
+
+def literal_text(translator: Translator, node: exp.Expr, what: str) -> str:
+    """Return the text of a string literal; the local Athena needs it written out."""
+    if not isinstance(node, exp.Literal) or not node.is_string:
+        translator.fail("NOT_SUPPORTED", f"The local Athena needs {what} as a literal", node)
+    return str(node.name)

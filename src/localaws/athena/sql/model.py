@@ -120,7 +120,7 @@ class Relation:
 
 @dataclass(frozen=True)
 class Output:
-    """A column of a query's result; its SQL name is given by its place: c0, c1, …"""
+    """A column of a query's result; in the SQL its place names it: c0, c1 and so on."""
 
     name: str | None
     expr: Expr
@@ -128,7 +128,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Query:
-    """A query in DuckDB's SQL, whose columns are called c0, c1, …"""
+    """A query in DuckDB's SQL, whose columns are called c0, c1 and so on."""
 
     sql: str
     outputs: tuple[Output, ...]

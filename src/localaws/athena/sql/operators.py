@@ -1,12 +1,13 @@
 """Operators: arithmetic, comparisons, logic, with the types that Trino gives them."""
 
+# ruff: noqa: S608 - SQL is what this module makes, from a checked tree
 from __future__ import annotations
 
 from typing import NoReturn
 
 from sqlglot import exp
 
-from localaws.athena.errors import QueryFailed
+from localaws.athena.errors import QueryError
 from localaws.athena.sql import types
 from localaws.athena.sql.coercion import coerce, need_boolean
 from localaws.athena.sql.intervals import time_arithmetic
@@ -198,4 +199,4 @@ def _no_operator(
     translator: Translator, operator: str, left: Expr, right: Expr, node: exp.Expr
 ) -> NoReturn:
     message = f"Cannot apply operator: {left.type} {operator} {right.type}"
-    raise QueryFailed("TYPE_MISMATCH", message, translator.source.operator(node))
+    raise QueryError("TYPE_MISMATCH", message, translator.source.operator(node, operator))

@@ -146,10 +146,18 @@ CREATE MACRO trino_slice(a, start, n) AS
          WHEN start = 0 THEN list_append(a, list_extract(a, trino_fail(
             'INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1')))
          ELSE a[1:0] END;
-CREATE MACRO trino_any_match(a) AS
+CREATE MACRO trino_intersect(a, b) AS
+    trino_list_distinct(list_filter(a, lambda e: list_contains(b, e)));
+CREATE MACRO trino_except(a, b) AS
+    trino_list_distinct(list_filter(a, lambda e: NOT list_contains(b, e)));
+CREATE MACRO trino_sequence(a, b) AS
+    generate_series(a, b, CASE WHEN b < a THEN -1 ELSE 1 END);
+CREATE MACRO trino_any(a) AS
     CASE WHEN list_contains(a, TRUE) THEN TRUE
          WHEN len(list_filter(a, lambda e: e IS NULL)) > 0 THEN NULL
          WHEN a IS NOT NULL THEN FALSE END;
+CREATE MACRO trino_none(a) AS (NOT trino_any(a));
+CREATE MACRO trino_all(a) AS (NOT trino_any(list_transform(a, lambda e: NOT e)));
 CREATE MACRO trino_percentile(sorted, n, p) AS
     CASE WHEN p < 0 OR p > 1 THEN list_extract(sorted, trino_fail(
             'INVALID_FUNCTION_ARGUMENT: Percentile must be between 0 and 1'))

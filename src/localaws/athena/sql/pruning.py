@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from localaws.athena.errors import QueryFailed
+from localaws.athena.errors import QueryError
 from localaws.athena.sql.model import Expr, Field, Scan, Scope, quoted, text_literal
 from localaws.athena.sql.translator import Translator
 
@@ -70,7 +70,7 @@ def _add(
     unique = tuple({field.expr.sql: field for field in renamed}.values())
     try:
         found = translator.expression(node, Scope(unique, lambdas=scope.lambdas))
-    except QueryFailed:
+    except QueryError:
         return
     scan.predicates.append(found.sql)
     keys = {key.name: key.type for key in scan.table.partition_keys}

@@ -17,17 +17,26 @@ from sqlglot.generators.trino import TrinoGenerator
 from sqlglot.parsers.trino import TrinoParser
 from sqlglot.tokenizer_core import Token, TokenType
 
-from localaws.athena.errors import MalformedQuery, Position
+from localaws.athena.errors import MalformedQueryError, Position
 from localaws.athena.sql.dialect import StrictTrino
 
-_NOISE = frozenset(
-    ["AS", "NOT", "ASC", "INNER", "OUTER", "NULLS", "FIRST", "LAST", "ROW", "ROWS", "ONLY", "NEXT", "ALL", "DISTINCT"]
-)
+_NOISE_WORDS = "AS NOT ASC INNER OUTER NULLS FIRST LAST ROW ROWS ONLY NEXT ALL DISTINCT"
+_NOISE = frozenset(_NOISE_WORDS.split())
 """Words that Trino lets out or moves without a change of meaning.
 
 What ALL and DISTINCT say stays in the tree; here they only stand in different places.
 """
 _SAME = {"!=": "<>", "INT": "INTEGER"}
+_KEYWORDS: dict[type[exp.Expr], tuple[str, ...]] = {
+    exp.Cast: ("CAST",),
+    exp.TryCast: ("TRY_CAST",),
+    exp.Case: ("CASE",),
+    exp.Extract: ("EXTRACT",),
+    exp.Interval: ("INTERVAL",),
+    exp.Exists: ("EXISTS",),
+    exp.Array: ("ARRAY",),
+}
+"""Expressions that begin with a word of which sqlglot does not keep the place."""
 
 
 @dataclass(frozen=True)
@@ -46,18 +55,30 @@ class Source:
 
     def start(self, node: exp.Expr) -> Position | None:
         """Return where `node` begins, or None where sqlglot has not kept it."""
-        offsets = [part.meta["start"] for part in node.walk() if "start" in part.meta]
-        return self.position(min(offsets)) if offsets else None
+        offset = self._offset(node)
+        return None if offset is None else self.position(offset)
 
-    def operator(self, node: exp.Expr) -> Position | None:
+    def _offset(self, node: exp.Expr) -> int | None:
+        keywords = _KEYWORDS.get(type(node))
+        if keywords is None:
+            offsets = [part.meta["start"] for part in node.walk() if "start" in part.meta]
+            children = [self._offset(part) for part in node.find_all(*_KEYWORDS)]
+            return min([*offsets, *filter(None, children)], default=None)
+        inside = [self._offset(part) for part in node.iter_expressions()]
+        before = min(filter(None, inside), default=len(self.text))
+        at = bisect_left(self.starts, before) - 1
+        while at >= 0 and self.tokens[at].text.upper() not in keywords:
+            at -= 1
+        return self.starts[at] if at >= 0 else None
+
+    def operator(self, node: exp.Expr, symbol: str) -> Position | None:
         """Return where the operator of a binary `node` stands: after its left side."""
         ends = [part.meta["end"] for part in node.this.walk() if "end" in part.meta]
-        if not ends:
-            return self.start(node)
-        at = bisect_left(self.starts, max(ends) + 1)
-        while at < len(self.tokens) and self.tokens[at].token_type is TokenType.R_PAREN:
-            at += 1
-        return self.position(self.starts[at]) if at < len(self.tokens) else None
+        at = bisect_left(self.starts, max(ends, default=-1) + 1)
+        for token in self.tokens[at:]:
+            if _SAME.get(token.text, token.text) == symbol:
+                return self.position(token.start)
+        return self.start(node)
 
 
 def tokenize(text: str) -> Source:
@@ -65,17 +86,17 @@ def tokenize(text: str) -> Source:
     try:
         tokens = StrictTrino().tokenize(text)
     except TokenError as error:
-        raise MalformedQuery(str(error).partition("\n")[0], Position(1, 1)) from error
+        raise MalformedQueryError(str(error).partition("\n")[0], Position(1, 1)) from error
     while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
         tokens.pop()
     return Source(text, tuple(tokens), tuple(token.start for token in tokens))
 
 
 def read_query(text: str) -> tuple[exp.Expr, Source]:
-    """Return the query that `text` is, with its source; MalformedQuery where it is none."""
+    """Return the query that `text` is, with its source; MalformedQueryError where it is none."""
     source = tokenize(text)
     if not source.tokens:
-        raise MalformedQuery("mismatched input '<EOF>'. Expecting: <query>", Position(1, 1))
+        raise MalformedQueryError("mismatched input '<EOF>'. Expecting: <query>", Position(1, 1))
     tree = _parse(source)
     if not isinstance(tree, exp.Query | exp.Values):
         raise _mismatch(source, source.tokens[0], "<query>")
@@ -91,7 +112,7 @@ def read_expression(text: str) -> tuple[exp.Expr, Source]:
         set(query.args) - {"expressions"} & {k for k, v in query.args.items() if v}
         or len(items) != 1
     ):
-        raise MalformedQuery(f"mismatched input '{text}'. Expecting: <expression>")
+        raise MalformedQueryError(f"mismatched input '{text}'. Expecting: <expression>")
     return items[0], source
 
 
@@ -102,7 +123,7 @@ def _parse(source: Source) -> exp.Expr:
     except ParseError as error:
         raise _from_parse_error(source, error) from error
     except RecursionError as error:
-        raise MalformedQuery("The statement is nested too deeply", Position(1, 1)) from error
+        raise MalformedQueryError("The statement is nested too deeply", Position(1, 1)) from error
     tree = trees[0] if len(trees) == 1 else None
     if tree is None:
         raise _mismatch(source, _second_statement(source), "<EOF>")
@@ -127,7 +148,7 @@ def _check_echo(source: Source, tree: exp.Expr) -> None:
         if at >= len(echoed) or echoed[at] != word:
             raise _mismatch(source, token)
     if len(echoed) > len(said):
-        raise MalformedQuery("mismatched input '<EOF>'", source.position(len(source.text)))
+        raise MalformedQueryError("mismatched input '<EOF>'", source.position(len(source.text)))
 
 
 def _words(tokens: tuple[Token, ...] | list[Token]) -> Iterator[tuple[str, Token]]:
@@ -142,17 +163,17 @@ def _words(tokens: tuple[Token, ...] | list[Token]) -> Iterator[tuple[str, Token
                 yield _SAME.get(word, word), token
 
 
-def _from_parse_error(source: Source, error: ParseError) -> MalformedQuery:
+def _from_parse_error(source: Source, error: ParseError) -> MalformedQueryError:
     details: dict[str, Any] = error.errors[0] if error.errors else {}
     word = details.get("highlight")
     line, column = details.get("line"), details.get("col")
     for token in source.tokens:
         if word and (token.line, token.col) == (line, column):
             return _mismatch(source, token)
-    return MalformedQuery("mismatched input '<EOF>'", source.position(len(source.text)))
+    return MalformedQueryError("mismatched input '<EOF>'", source.position(len(source.text)))
 
 
-def _mismatch(source: Source, token: Token, expecting: str | None = None) -> MalformedQuery:
+def _mismatch(source: Source, token: Token, expecting: str | None = None) -> MalformedQueryError:
     hint = f". Expecting: {expecting}" if expecting else ""
     shown = source.text[token.start : token.end + 1]
-    return MalformedQuery(f"mismatched input '{shown}'{hint}", source.position(token.start))
+    return MalformedQueryError(f"mismatched input '{shown}'{hint}", source.position(token.start))

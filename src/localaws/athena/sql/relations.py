@@ -1,12 +1,13 @@
 """What stands behind FROM: tables, views, subqueries, VALUES, UNNEST, and their joins."""
 
+# ruff: noqa: S608 - SQL is what this module makes, from a checked tree
 from __future__ import annotations
 
 from dataclasses import replace
 
 from sqlglot import exp
 
-from localaws.athena.errors import QueryFailed
+from localaws.athena.errors import QueryError
 from localaws.athena.sql import information, types
 from localaws.athena.sql.coercion import coerce, need_boolean
 from localaws.athena.sql.columns import name_of, unresolved
@@ -64,9 +65,9 @@ def _item(translator: Translator, node: exp.Expr, scope: Scope) -> Relation:
         return _subquery(translator, node, scope)
     if isinstance(node, exp.Unnest):
         return unnest(translator, node, scope)
-    if isinstance(node, exp.Lateral):
-        return _lateral(translator, node, scope)
-    translator.refuse(node)
+    if not isinstance(node, exp.Lateral):
+        translator.refuse(node)
+    return _lateral(translator, node, scope)
 
 
 def _table(translator: Translator, node: exp.Table, scope: Scope) -> Relation:
@@ -140,9 +141,9 @@ def _view(translator: Translator, node: exp.Expr, view: Table, scope: Scope) -> 
     try:
         with translator.from_source(source):
             query = translator.query(tree, inner)
-    except QueryFailed as error:
+    except QueryError as error:
         message = f"Failed analyzing stored view '{CATALOG}.{full_name}': {error.message}"
-        raise QueryFailed("INVALID_VIEW", message, translator.start(node)) from error
+        raise QueryError("INVALID_VIEW", message, translator.start(node)) from error
     if len(query.outputs) != len(view.columns):
         message = f"View '{CATALOG}.{full_name}' is stale or in invalid state"
         translator.fail("VIEW_IS_STALE", message, node)

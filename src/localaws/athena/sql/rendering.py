@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+import struct
 from decimal import ROUND_HALF_UP, Decimal
-
-import numpy as np
 
 _SPECIFIER = re.compile(r"%(?:(\d+)\$)?([-#+ 0,(]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])")
 
@@ -18,7 +17,9 @@ def double_text(value: float) -> str:
 
 def real_text(value: float) -> str:
     """Return a real as Java's Float.toString: the shortest text that means it."""
-    return _java(str(np.float32(value)), value)
+    bits = struct.pack("f", value)
+    texts = (f"{value:.{digits}g}" for digits in range(1, 10))
+    return _java(next((t for t in texts if struct.pack("f", float(t)) == bits), repr(value)), value)
 
 
 def _java(text: str, value: float) -> str:

@@ -36,6 +36,9 @@ _CONCRETE = {
 _ANY_PARAMETERS = ("varchar", "timestamp", "time", types.TIMESTAMP_TZ)
 """Types whose length or precision a signature leaves open."""
 
+CLOCKS = ("time", "clock")
+"""Constraints on times, of which a function sees what the clock of their zone shows."""
+
 Bindings = dict[str, Type]
 
 
@@ -182,6 +185,8 @@ def _meets(constraint: str | None, kind: Type) -> bool:
         return kind.is_decimal
     if constraint == "time":
         return kind.name in ("date", "timestamp", types.TIMESTAMP_TZ)
+    if constraint == "clock":
+        return kind.name in ("timestamp", types.TIMESTAMP_TZ)
     raise ValueError(f"not a constraint: {constraint}")
 
 

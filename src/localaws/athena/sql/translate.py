@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from localaws.athena.errors import QueryFailed
+from localaws.athena.errors import QueryError
 from localaws.athena.sql import conditions, functions, literals, operators, selects
 from localaws.athena.sql.model import Scan, Scope
 from localaws.athena.sql.reading import read_expression, read_query
@@ -54,7 +54,7 @@ def translate(
     """Return the translation of a query of Athena.
 
     `parameters` are literals in SQL that take the place of its question marks. Raises
-    MalformedQuery for what is not SQL of Athena, QueryFailed for what Athena would fail.
+    MalformedQueryError for what is not SQL of Athena, QueryError for what Athena would fail.
     """
     tree, source = read_query(text)
     _fill_in(tree, parameters)
@@ -71,7 +71,7 @@ def translate(
 def _fill_in(tree: exp.Expr, parameters: Sequence[str]) -> None:
     marks = list(tree.find_all(exp.Placeholder, bfs=False))
     if len(marks) != len(parameters):
-        raise QueryFailed(
+        raise QueryError(
             "INVALID_PARAMETER_USAGE",
             f"Incorrect number of parameters: expected {len(marks)} but found {len(parameters)}",
         )

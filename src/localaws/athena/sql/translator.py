@@ -8,7 +8,7 @@ from typing import NoReturn, Protocol
 
 from sqlglot import exp
 
-from localaws.athena.errors import MalformedQuery, Position, QueryFailed, not_supported
+from localaws.athena.errors import MalformedQueryError, Position, QueryError, not_supported
 from localaws.athena.sql.model import Expr, Query, Scan, Scope, Table, Use
 from localaws.athena.sql.reading import Source
 
@@ -66,7 +66,7 @@ class Translator:
         self._depth = 0
 
     def expression(self, node: exp.Expr, scope: Scope) -> Expr:
-        """Return the translation of an expression; QueryFailed where Trino would refuse it."""
+        """Return the translation of an expression; QueryError where Trino would refuse it."""
         handler = _EXPRESSIONS.get(type(node))
         if handler is None:
             self.refuse(node)
@@ -120,7 +120,7 @@ class Translator:
 
     def fail(self, code: str, message: str, node: exp.Expr) -> NoReturn:
         """Refuse the statement because of `node`, in Trino's words."""
-        raise QueryFailed(code, message, self.start(node))
+        raise QueryError(code, message, self.start(node))
 
     def allow(self, node: exp.Expr, *known: str) -> None:
         """Refuse a node that carries more than the parts that the caller reads."""
@@ -132,7 +132,9 @@ class Translator:
         """Refuse what is not part of Trino's grammar, or not of what is translated."""
         what = part or type(node).__name__
         if isinstance(node, _FOREIGN):
-            raise MalformedQuery(f"mismatched input: {what} is not SQL of Athena", self.start(node))
+            raise MalformedQueryError(
+                f"mismatched input: {what} is not SQL of Athena", self.start(node)
+            )
         raise not_supported(what, self.start(node))
 
     @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from localaws.athena.errors import QueryFailed
+from localaws.athena.errors import QueryError
 from localaws.athena.sql import types
 from localaws.athena.sql.types import Type
 
@@ -50,12 +50,12 @@ _ROW_FIELD = re.compile(r'(?:"([^"]+)"|([a-z_]\w*))\s+(.+)', re.DOTALL)
 
 
 def trino_type(text: str) -> Type:
-    """Return the type that Trino writes as `text`; QueryFailed where it has none."""
+    """Return the type that Trino writes as `text`; QueryError where it has none."""
     return _parse(text, _HIVE_ONLY)
 
 
 def hive_type(text: str) -> Type:
-    """Return the type of a column of the Data Catalog; QueryFailed where Athena has none."""
+    """Return the type of a column of the Data Catalog; QueryError where Athena has none."""
     return _parse(text, _TRINO_ONLY)
 
 
@@ -67,7 +67,7 @@ def _parse(text: str, foreign: set[str]) -> Type:
         return _SIMPLE[name]
     found = _nested(name, foreign) or _parametric(name)
     if found is None:
-        raise QueryFailed("TYPE_NOT_FOUND", f"Unknown type: {text}")
+        raise QueryError("TYPE_NOT_FOUND", f"Unknown type: {text}")
     return found
 
 
@@ -90,7 +90,7 @@ def _parametric(name: str) -> Type | None:
 
 def _checked_decimal(precision: int, scale: int = 0) -> Type:
     if not 1 <= precision <= types.MAX_PRECISION or scale > precision:
-        raise QueryFailed("INVALID_FUNCTION_ARGUMENT", f"Invalid DECIMAL({precision},{scale})")
+        raise QueryError("INVALID_FUNCTION_ARGUMENT", f"Invalid DECIMAL({precision},{scale})")
     return types.decimal(precision, scale)
 
 
@@ -98,7 +98,7 @@ def _digits(text: str) -> int:
     """Return the precision of a time; DuckDB keeps microseconds."""
     digits = int(text)
     if digits > 6:
-        raise QueryFailed(
+        raise QueryError(
             "NOT_SUPPORTED", f"The local Athena keeps 6 digits of a second, not {digits}"
         )
     return digits

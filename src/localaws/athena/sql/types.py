@@ -127,6 +127,8 @@ class Type:
         if self.name == "row":
             fields = (f"{n}:{t.hive}" for n, t in zip(self.keys, self.items, strict=True))
             return f"struct<{','.join(fields)}>"
+        if self.is_text and self.numbers:
+            return f"{self.name}({self.precision})"
         return _HIVE.get(self.name, self.name)
 
 
@@ -150,7 +152,7 @@ UNKNOWN = Type("unknown")
 
 
 def decimal(precision: int, scale: int) -> Type:
-    """Return decimal(precision, scale), the precision cut to the 38 digits that Trino has."""
+    """Return a decimal, its precision cut to the 38 digits that Trino has."""
     return Type("decimal", (min(MAX_PRECISION, precision), scale))
 
 

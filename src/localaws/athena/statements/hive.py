@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from localaws.athena.errors import MalformedQuery, not_supported
+from localaws.athena.errors import MalformedQueryError, not_supported
 from localaws.athena.sql.type_names import hive_type
 from localaws.athena.statements import model
 from localaws.athena.statements.model import PartitionSpec, Statement, TableName
@@ -23,7 +23,7 @@ def parse_create_external(words: Words, table_name: Callable[[Words], TableName]
     while words.here is not None:
         clauses |= _clause(words)
     if not clauses.get("location"):
-        raise MalformedQuery("No LOCATION provided for the external table", words.position(0))
+        raise MalformedQueryError("No LOCATION provided for the external table", words.position(0))
     return model.CreateTable(table, columns, if_not_exists=if_not_exists, **clauses)
 
 
@@ -45,11 +45,11 @@ def _clause(words: Words) -> dict[str, Any]:
         return {"stored_as": words.name()}
     if words.take("LOCATION"):
         return {"location": words.string()}
-    if words.take("TBLPROPERTIES"):
-        return {"properties": pairs(words)}
     if words.peek("ROW", "FORMAT") or words.peek("CLUSTERED"):
         raise not_supported("ROW FORMAT DELIMITED and CLUSTERED BY: tables are Parquet here")
-    words.fail("'COMMENT', 'LOCATION', 'PARTITIONED', 'ROW', 'STORED', 'TBLPROPERTIES'")
+    if not words.take("TBLPROPERTIES"):
+        words.fail("'COMMENT', 'LOCATION', 'PARTITIONED', 'ROW', 'STORED', 'TBLPROPERTIES'")
+    return {"properties": pairs(words)}
 
 
 def _columns(words: Words) -> tuple[ColumnText, ...]:

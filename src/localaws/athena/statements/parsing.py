@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from localaws.athena.errors import MalformedQuery
+from localaws.athena.errors import MalformedQueryError
 from localaws.athena.sql.reading import read_query
 from localaws.athena.sql.relations import CATALOG
 from localaws.athena.sql.type_names import split_top_level
@@ -20,7 +20,7 @@ _STARTS = (
 
 
 def parse_statement(text: str) -> Statement:
-    """Return the statement that `text` is; MalformedQuery where Athena would refuse it at once."""
+    """Return the statement that `text` is; MalformedQueryError where Athena refuses it at once."""
     words = Words(text)
     first = words.here
     parse = _PARSERS.get(first.text.upper()) if first and first.kind in ("word", "mark") else None
@@ -67,9 +67,9 @@ def _create(words: Words) -> Statement:
         return parse_create_external(words, table_name)
     if words.take("TABLE"):
         return _create_table_as(words)
-    if words.take("DATABASE") or words.take("SCHEMA"):
-        return _create_database(words)
-    words.fail("'DATABASE', 'EXTERNAL', 'OR', 'SCHEMA', 'TABLE', 'VIEW'")
+    if not words.take("DATABASE") and not words.take("SCHEMA"):
+        words.fail("'DATABASE', 'EXTERNAL', 'OR', 'SCHEMA', 'TABLE', 'VIEW'")
+    return _create_database(words)
 
 
 def _create_view(words: Words, *, replace: bool) -> Statement:
@@ -181,10 +181,10 @@ def _describe(words: Words) -> Statement:
 
 def _show(words: Words) -> Statement:
     words.need("SHOW")
-    for spoken, what in _SHOWN.items():
-        if words.take(*spoken.split()):
-            return _show_of(words, what)
-    words.fail("'COLUMNS', 'CREATE', 'DATABASES', 'PARTITIONS', 'SCHEMAS', 'TABLES', 'VIEWS'")
+    what = next((what for spoken, what in _SHOWN.items() if words.take(*spoken.split())), None)
+    if what is None:
+        words.fail("'COLUMNS', 'CREATE', 'DATABASES', 'PARTITIONS', 'SCHEMAS', 'TABLES', 'VIEWS'")
+    return _show_of(words, what)
 
 
 _SHOWN = {
@@ -225,7 +225,7 @@ def table_name(words: Words) -> TableName:
     if len(names) == 3 and names[0] == CATALOG:
         names = names[1:]
     if len(names) > 2:
-        raise MalformedQuery(f"Catalog '{names[0]}' does not exist", words.position(0))
+        raise MalformedQueryError(f"Catalog '{names[0]}' does not exist", words.position(0))
     return TableName(names[-1], names[0] if len(names) == 2 else None)
 
 

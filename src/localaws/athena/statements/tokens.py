@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import NoReturn
 
-from localaws.athena.errors import MalformedQuery, Position
+from localaws.athena.errors import MalformedQueryError, Position
 
 _TOKEN = re.compile(
     r"""
@@ -76,7 +76,7 @@ class Words:
         return True
 
     def need(self, *words: str) -> None:
-        """Step over these words; MalformedQuery where others stand there."""
+        """Step over these words; MalformedQueryError where others stand there."""
         for word in words:
             if not self.take(word):
                 self.fail(f"'{word}'")
@@ -117,7 +117,7 @@ class Words:
         """Refuse the next word."""
         shown = self.text[self.here.start : self.here.end] if self.here else "<EOF>"
         hint = f". Expecting: {expecting}" if expecting else ""
-        raise MalformedQuery(f"mismatched input '{shown}'{hint}", self.position(self.offset))
+        raise MalformedQueryError(f"mismatched input '{shown}'{hint}", self.position(self.offset))
 
     def inside_parentheses(self) -> str:
         """Return the text between the parenthesis here and its partner, and step over both."""

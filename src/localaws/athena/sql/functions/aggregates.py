@@ -80,7 +80,7 @@ add_signatures(
 
 @special("count", kind=AGGREGATE)
 def count(translator: Translator, call: Call, scope: Scope) -> Expr:
-    """Return count(*), count(x) or count(DISTINCT x)."""
+    """Return the number of rows, of values, or of different values."""
     star = len(call.args) <= 1 and all(isinstance(arg, exp.Star) for arg in call.args)
     if star:
         return fill(translator, call, "count(*){w}", [], types.BIGINT, scope)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from sqlglot import exp
-
 from localaws.athena.sql import types
 from localaws.athena.sql.calls import Call, add_signatures, arguments, special
 from localaws.athena.sql.coercion import coerce_all, need_boolean
@@ -88,10 +86,3 @@ def grouping(translator: Translator, call: Call, scope: Scope) -> Expr:
     sql = f"CAST(grouping({listed}) AS {kind.duckdb})"
     translator.calls.append(("grouping", call.node))
     return Expr(sql, kind, all_uses(values))
-
-
-def literal_text(translator: Translator, node: exp.Expr, what: str) -> str:
-    """Return the text of a string literal; the local Athena needs it written out."""
-    if isinstance(node, exp.Literal) and node.is_string:
-        return str(node.name)
-    translator.fail("NOT_SUPPORTED", f"The local Athena needs {what} as a literal", node)

@@ -10,7 +10,7 @@ from localaws.athena.sql import types
 from localaws.athena.sql.calls import Call, add_signatures, apply, arguments, special
 from localaws.athena.sql.casts import cast_value, local_time
 from localaws.athena.sql.coercion import coerce
-from localaws.athena.sql.functions.conditionals import literal_text
+from localaws.athena.sql.literals import literal_text
 from localaws.athena.sql.model import Expr, Scope, text_literal
 from localaws.athena.sql.signatures import SCALAR
 from localaws.athena.sql.translator import Translator, translates
@@ -32,16 +32,17 @@ add_signatures(
     dow(T:time) -> bigint : isodow({0})
     day_of_year(T:time) -> bigint : dayofyear({0})
     doy(T:time) -> bigint : dayofyear({0})
-    hour(timestamp) -> bigint : hour({0})
-    minute(timestamp) -> bigint : minute({0})
-    second(timestamp) -> bigint : second({0})
-    millisecond(timestamp) -> bigint : (millisecond({0}) % 1000)
+    hour(T:clock) -> bigint : hour({0})
+    minute(T:clock) -> bigint : minute({0})
+    second(T:clock) -> bigint : second({0})
+    millisecond(T:clock) -> bigint : (millisecond({0}) % 1000)
     hour(time) -> bigint : hour({0})
     minute(time) -> bigint : minute({0})
     second(time) -> bigint : second({0})
     last_day_of_month(T:time) -> date : last_day({0})
     from_unixtime(double) -> timestamp_tz : to_timestamp(round({0} * 1000) / 1000)
     to_unixtime(timestamp) -> double : epoch({0})
+    to_unixtime(timestamp_tz) -> double : epoch({0})
     from_iso8601_date(varchar) -> date : trino_text_to_date({0})
     from_iso8601_timestamp(varchar) -> timestamp_tz : trino_iso_timestamp({0})
     to_iso8601(date) -> varchar : CAST({0} AS VARCHAR)
@@ -151,9 +152,11 @@ def extract(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
     return apply(translator, Call(field, (node.expression,), node), scope)
 
 
-_FIELDS = frozenset(
-    ["year", "quarter", "month", "week", "day", "day_of_month", "day_of_week", "dow", "day_of_year", "doy", "year_of_week", "yow", "hour", "minute", "second"]
-)
+_FIELD_NAMES = """
+year quarter month week day day_of_month day_of_week dow day_of_year doy year_of_week yow
+hour minute second
+"""
+_FIELDS = frozenset(_FIELD_NAMES.split())
 
 
 @translates(exp.AtTimeZone)
@@ -173,7 +176,10 @@ def at_timezone(translator: Translator, call: Call, scope: Scope) -> Expr:
 def _at_zone(translator: Translator, value: Expr, zone: exp.Expr, node: exp.Expr) -> Expr:
     name = literal_text(translator, zone, "the time zone")
     if value.type.name not in ("timestamp", types.TIMESTAMP_TZ):
-        message = f"Type of value must be a time or timestamp with or without time zone (actual {value.type})"
+        message = (
+            "Type of value must be a time or timestamp with or without time zone "
+            f"(actual {value.type})"
+        )
         translator.fail("TYPE_MISMATCH", message, node)
     utc = coerce(value, Type(types.TIMESTAMP_TZ, value.type.numbers))
     return value.typed(utc.sql, Type(types.TIMESTAMP_TZ, value.type.numbers, zone=name))

@@ -8,7 +8,7 @@ from localaws.athena.sql import types
 from localaws.athena.sql.calls import Call, arguments, special
 from localaws.athena.sql.casts import cast_value, local_time
 from localaws.athena.sql.coercion import coerce
-from localaws.athena.sql.functions.conditionals import literal_text
+from localaws.athena.sql.literals import literal_text
 from localaws.athena.sql.model import Expr, Scope, all_uses, text_literal
 from localaws.athena.sql.translator import Translator
 

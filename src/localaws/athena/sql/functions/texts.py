@@ -57,9 +57,9 @@ add_signatures(
     sha256(varbinary) -> varbinary : unhex(sha256({0}))
     regexp_like(varchar, varchar) -> boolean : regexp_matches({0}, {1})
     regexp_extract(varchar, varchar) -> varchar : trino_regexp_extract({0}, {1}, 0)
-    regexp_extract(varchar, varchar, bigint) -> varchar : trino_regexp_extract({0}, {1}, {2})
+    regexp_extract(varchar, varchar, integer) -> varchar : trino_regexp_extract({0}, {1}, {2})
     regexp_extract_all(varchar, varchar) -> array(varchar) : regexp_extract_all({0}, {1})
-    regexp_extract_all(varchar, varchar, bigint) -> array(varchar) : regexp_extract_all({0}, {1}, {2})
+    regexp_extract_all(varchar, varchar, integer) -> array(varchar) : regexp_extract_all({all})
     regexp_replace(varchar, varchar) -> varchar : regexp_replace({0}, {1}, '', 'g')
     regexp_replace(varchar, varchar, varchar) -> varchar : trino_regexp_replace({0}, {1}, {2})
     regexp_split(varchar, varchar) -> array(varchar) : regexp_split_to_array({0}, {1})
@@ -81,7 +81,7 @@ _TRIMS = {"BOTH": "trim", "LEADING": "ltrim", "TRAILING": "rtrim"}
 
 @translates(exp.Trim)
 def trim(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
-    """Return trim(x), or trim(BOTH 'a' FROM x)."""
+    """Return a text without blanks, or without some characters, at its ends."""
     translator.allow(node, "this", "position", "expression")
     value = coerce(_text(translator, node.this, scope), types.VARCHAR)
     characters = node.args.get("expression")
@@ -140,7 +140,7 @@ def _refuse_concat(translator: Translator, values: list[Expr], node: exp.Expr) -
 
 @translates(exp.GroupConcat)
 def listagg(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
-    """Return listagg(x, ',') WITHIN GROUP (ORDER BY x)."""
+    """Return the texts of a group in their order, with a separator between them."""
     translator.allow(node, "this", "separator")
     if not isinstance(node.this, exp.Order):
         translator.refuse(node)

@@ -4,6 +4,32 @@ from __future__ import annotations
 
 from localaws.athena.sql.calls import UNSUPPORTED
 
-UNSUPPORTED.update(
-    ["approx_most_frequent", "approx_set", "array_first", "array_histogram", "array_last", "bar", "beta_cdf", "bing_tile", "bit_count", "bitwise_left_shift", "bitwise_right_shift", "bitwise_right_shift_arithmetic", "bitwise_xor_agg", "checksum", "classify", "color", "combinations", "cosine_similarity", "crc32", "current_groups", "date_parse_iso", "day_of_week_iso", "empty_approx_set", "entropy", "evaluate_classifier_predictions", "features", "format_number", "from_base", "from_base32", "from_big_endian_32", "from_big_endian_64", "from_encoded_polyline", "from_geojson_geometry", "from_ieee754_32", "from_ieee754_64", "from_unixtime_nanos", "geometry_from_hadoop_shape", "geometry_to_bing_tiles", "great_circle_distance", "hash_counts", "hmac_md5", "hmac_sha1", "hmac_sha256", "hmac_sha512", "human_readable_seconds", "index", "inverse_beta_cdf", "inverse_normal_cdf", "is_json_scalar", "jaccard_index", "json_array_contains", "json_array_get", "json_exists", "json_object", "json_query", "json_size", "json_value", "kurtosis", "learn_classifier", "learn_regressor", "line_locate_point", "luhn_check", "make_set_digest", "map_entries", "map_filter", "map_from_entries", "map_union", "map_zip_with", "merge", "merge_set_digest", "mode_agg", "multimap_agg", "multimap_from_entries", "murmur3", "ngrams", "normal_cdf", "normalize", "numeric_histogram", "parse_data_size", "parse_duration", "parse_presto_data_size", "position", "qdigest_agg", "quantile_at_value", "reduce_agg", "regexp_position", "regress", "render", "rgb", "sha512", "shuffle", "simplify_geometry", "skewness", "soundex", "split_to_map", "split_to_multimap", "spooky_hash_v2_32", "spooky_hash_v2_64", "st_area", "st_asbinary", "st_astext", "st_boundary", "st_buffer", "st_centroid", "st_contains", "st_convexhull", "st_coorddim", "st_crosses", "st_difference", "st_dimension", "st_disjoint", "st_distance", "st_endpoint", "st_envelope", "st_equals", "st_geometryfromtext", "st_geometrytype", "st_intersection", "st_intersects", "st_isclosed", "st_isempty", "st_isring", "st_isvalid", "st_length", "st_linefromtext", "st_linestring", "st_numpoints", "st_overlaps", "st_point", "st_polygon", "st_relate", "st_startpoint", "st_symdifference", "st_touches", "st_union", "st_within", "st_x", "st_xmax", "st_xmin", "st_y", "st_ymax", "st_ymin", "strrpos", "tdigest_agg", "timezone_hour", "timezone_minute", "to_base", "to_base32", "to_big_endian_32", "to_big_endian_64", "to_geojson_geometry", "to_ieee754_32", "to_ieee754_64", "to_milliseconds", "to_spherical_geography", "transform_keys", "transform_values", "trim_array", "url_decode", "url_encode", "url_extract_fragment", "url_extract_host", "url_extract_parameter", "url_extract_path", "url_extract_port", "url_extract_protocol", "url_extract_query", "value_at_quantile", "values_at_quantiles", "version", "width_bucket", "wilson_interval_lower", "wilson_interval_upper", "with_timezone", "word_stem", "xxhash64", "zip_with"]
-)
+_NAMES = """
+approx_most_frequent approx_set array_first array_histogram array_last beta_cdf bing_tile
+bit_count bitwise_left_shift bitwise_right_shift bitwise_right_shift_arithmetic bitwise_xor_agg
+checksum classify combinations cosine_similarity crc32 current_groups empty_approx_set entropy
+evaluate_classifier_predictions features from_base from_base32 from_big_endian_32
+from_big_endian_64 from_encoded_polyline from_geojson_geometry from_ieee754_32 from_ieee754_64
+from_unixtime_nanos geometry_from_hadoop_shape geometry_to_bing_tiles great_circle_distance
+hash_counts hmac_md5 hmac_sha1 hmac_sha256 hmac_sha512 human_readable_seconds inverse_beta_cdf
+inverse_normal_cdf is_json_scalar jaccard_index json_array_contains json_array_get json_exists
+json_object json_query json_size json_value kurtosis learn_classifier learn_regressor
+line_locate_point luhn_check make_set_digest map_entries map_filter map_from_entries map_union
+map_zip_with merge merge_set_digest mode_agg multimap_agg multimap_from_entries murmur3 ngrams
+normal_cdf normalize numeric_histogram parse_data_size parse_duration parse_presto_data_size
+position qdigest_agg quantile_at_value reduce_agg regexp_position regress render rgb sha512
+shuffle simplify_geometry skewness soundex split_to_map split_to_multimap spooky_hash_v2_32
+spooky_hash_v2_64 st_area st_asbinary st_astext st_boundary st_buffer st_centroid st_contains
+st_convexhull st_coorddim st_crosses st_difference st_dimension st_disjoint st_distance
+st_endpoint st_envelope st_equals st_geometryfromtext st_geometrytype st_intersection
+st_intersects st_isclosed st_isempty st_isring st_isvalid st_length st_linefromtext
+st_linestring st_numpoints st_overlaps st_point st_polygon st_relate st_startpoint
+st_symdifference st_touches st_union st_within st_x st_xmax st_xmin st_y st_ymax st_ymin strrpos
+tdigest_agg timezone_hour timezone_minute to_base to_base32 to_big_endian_32 to_big_endian_64
+to_geojson_geometry to_ieee754_32 to_ieee754_64 to_milliseconds to_spherical_geography
+transform_keys transform_values trim_array url_decode url_encode url_extract_fragment
+url_extract_host url_extract_parameter url_extract_path url_extract_port url_extract_protocol
+url_extract_query value_at_quantile values_at_quantiles version width_bucket
+wilson_interval_lower wilson_interval_upper word_stem xxhash64 zip_with
+"""
+UNSUPPORTED.update(_NAMES.split())
