@@ -242,6 +242,7 @@ def test_an_interrupted_query_is_stopped(cloud: Cloud) -> None:
     """Whoever stops waiting does not want to pay for the rest of the scan."""
 
     def interrupt(_: float) -> None:
+        time.sleep(0.3)
         raise KeyboardInterrupt
 
     slow = "SELECT count(*) FROM unnest(sequence(1, 5000)) a(x), unnest(sequence(1, 5000)) b(y)"
