@@ -32,7 +32,7 @@ class LocalServer:
         return self.info.endpoint_url
 
     def start(self) -> LocalServer:
-        self.info = process.start(self.state_dir, port=0, **self.options)
+        self.info = process.start(self.state_dir, port=0, **{"owner": os.getpid(), **self.options})
         return self
 
     def stop(self) -> bool:

@@ -55,6 +55,7 @@ def _add_server_options(verb: argparse.ArgumentParser) -> None:
         default=60.0,
         help="length of a minute of a job's time-out, for tests",
     )
+    verb.add_argument("--owner", type=int, help="id of a process with which the server ends")
 
 
 def _serve(options: argparse.Namespace) -> str:
@@ -71,6 +72,7 @@ def _serve(options: argparse.Namespace) -> str:
             port,
             auth=options.auth,
             seconds_per_minute=options.seconds_per_minute,
+            owner=options.owner,
         )
     )
     return ""
@@ -82,6 +84,7 @@ def _up(options: argparse.Namespace) -> str:
         options.port,
         auth=options.auth,
         seconds_per_minute=options.seconds_per_minute,
+        owner=options.owner,
     )
     done = "started" if info.started else "runs already"
     return f"{done}: {info.endpoint_url} (process {info.pid})"

@@ -47,6 +47,7 @@ def start(
     *,
     auth: bool = False,
     seconds_per_minute: float = 60.0,
+    owner: int | None = None,
 ) -> ServerInfo:
     """Return the local AWS of a state folder, started in the background where it is not running.
 
@@ -60,6 +61,7 @@ def start(
         DEFAULT_PORT if port is None else port,
         auth=auth,
         seconds_per_minute=seconds_per_minute,
+        owner=owner,
     )
     with statedir.one_at_a_time(folder):
         running = status(folder)
@@ -121,6 +123,8 @@ def _spawn(settings: Settings) -> subprocess.Popen[bytes]:
     command += ["--state-dir", str(settings.state_dir), "--port", str(settings.port)]
     command += ["--seconds-per-minute", str(settings.seconds_per_minute)]
     command += ["--auth"] * settings.auth
+    if settings.owner is not None:
+        command += ["--owner", str(settings.owner)]
     with statedir.log_path(settings.state_dir).open("wb") as log:
         child = subprocess.Popen(
             command,

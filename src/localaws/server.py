@@ -6,11 +6,14 @@ import asyncio
 import logging
 import os
 import shutil
+import signal
 import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+
+import psutil  # type: ignore[import-untyped]
 
 from localaws import statedir
 from localaws.app import create_app
@@ -26,6 +29,7 @@ logger = logging.getLogger(__name__)
 _KEEP_ALIVE_SECONDS = 75
 _GRACE_SECONDS = 3.0
 _BACKLOG = 512
+_WATCH_SECONDS = 1.0
 
 
 def serve(settings: Settings) -> None:
@@ -82,6 +86,16 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     config.keep_alive_max_requests = sys.maxsize  # a client of many objects keeps its connection
     config.graceful_timeout = _GRACE_SECONDS
     config.errorlog = logging.getLogger("localaws.http")
+    watch = asyncio.create_task(_end_with(settings.owner))
     await hypercorn_serve(app, config, mode="asgi")  # type: ignore[arg-type]
+    watch.cancel()
     # A Lambda still at work would hold one of ministack's threads, and with it this process.
     await asyncio.to_thread(end_processes_of, settings.state_dir)
+
+
+async def _end_with(owner: int | None) -> None:
+    """End this server as a signal would, once its owner is no more."""
+    while owner is not None and psutil.pid_exists(owner):
+        await asyncio.sleep(_WATCH_SECONDS)
+    if owner is not None:
+        os.kill(os.getpid(), signal.SIGTERM)

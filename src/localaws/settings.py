@@ -24,6 +24,8 @@ class Settings:
     """Whether IAM policies are enforced by ministack, as in an account with restricted users."""
     seconds_per_minute: float = 60.0
     """Length of a minute of a job's `Timeout`, in seconds: tests make it short."""
+    owner: int | None = None
+    """Id of the process with which this server ends: a test run that is killed leaves nothing."""
 
     @property
     def endpoint_url(self) -> str:

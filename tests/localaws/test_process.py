@@ -137,6 +137,15 @@ def test_two_servers_do_not_touch_each_other(local_server):
     assert process.status(first.state_dir).pid == first.info.pid
 
 
+def test_a_server_ends_with_its_owner(local_server, until):
+    """A test run that is killed leaves no server behind."""
+    with subprocess.Popen(["sleep", "60"]) as owner:
+        server = local_server(owner=owner.pid)
+        owner.kill()
+    until(lambda: not server.processes())
+    assert process.status(server.state_dir) is None
+
+
 def test_keys_of_an_account_do_not_reach_the_server(local_server, monkeypatch):
     """What the server starts inherits dummies: a run cannot touch an account by mistake."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAREAL")
