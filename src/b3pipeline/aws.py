@@ -12,6 +12,17 @@ from botocore.config import Config as BotoConfig
 from b3pipeline.config import LOCAL_KEY, Config, load_config
 
 
+def _behaviour(config: Config) -> dict[str, Any]:
+    """Return how clients retry and address: a local AWS that is down should be said at once."""
+    if config.endpoint_url is None:
+        return {"retries": {"mode": "standard", "max_attempts": 5}}
+    return {
+        "retries": {"mode": "standard", "max_attempts": 2},
+        "connect_timeout": 5,
+        "s3": {"addressing_style": "path"},
+    }
+
+
 @dataclass(frozen=True)
 class Cloud:
     """A deployment with its clients, each made at first use.
@@ -37,11 +48,7 @@ class Cloud:
         return self.session.client(
             service,
             endpoint_url=self.config.endpoint_url,
-            config=BotoConfig(
-                retries={"mode": "standard", "max_attempts": 5},
-                max_pool_connections=32,
-                s3={"addressing_style": "path"} if self.config.endpoint_url else None,
-            ),
+            config=BotoConfig(max_pool_connections=32, **_behaviour(self.config)),
         )
 
     @cached_property
