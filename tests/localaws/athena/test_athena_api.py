@@ -143,9 +143,9 @@ def test_a_query_that_waits_for_its_turn_can_be_stopped(lake: Any) -> None:
     found = lake.athena.get_query_execution(QueryExecutionId=queued)["QueryExecution"]
     assert found["Status"]["State"] == "QUEUED"
     lake.athena.stop_query_execution(QueryExecutionId=queued)
+    assert lake.wait(queued, seconds=2)["Status"]["State"] == "CANCELLED"
     for execution_id in running:
         lake.athena.stop_query_execution(QueryExecutionId=execution_id)
-    assert lake.wait(queued)["Status"]["State"] == "CANCELLED"
     for execution_id in running:
         assert lake.wait(execution_id)["Status"]["State"] == "CANCELLED"
 

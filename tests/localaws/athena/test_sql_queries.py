@@ -105,6 +105,27 @@ QUERIES: list[tuple[str, list[list[str | None]]]] = [
         "SELECT x FROM (VALUES 3, NULL, 1) AS t(x) ORDER BY x DESC NULLS FIRST OFFSET 1 LIMIT 1",
         [["3"]],
     ),
+    (
+        "SELECT lag(x, 1) IGNORE NULLS OVER (ORDER BY n), last_value(x) IGNORE NULLS OVER"
+        " (ORDER BY n) FROM (VALUES (1, 5), (2, NULL), (3, 7)) AS t(n, x) ORDER BY n",
+        [[None, "5"], ["5", "5"], ["5", "7"]],
+    ),
+    (
+        "SELECT max_by(a, b), min_by(a, b), max(a, 2), histogram(c) FROM"
+        " (VALUES ('x', 1, 1), (NULL, 3, 1), ('z', NULL, 1)) AS t(a, b, c)",
+        [[None, "x", "[z, x]", "{1=3}"]],
+    ),
+    (
+        "SELECT bool_and(x > 0), bool_or(x > 1), every(x > 1), arbitrary(1), geometric_mean(x)"
+        " FROM (VALUES 1, 4) AS t(x)",
+        [["true", "true", "false", "1", "2.0"]],
+    ),
+    (
+        "SELECT ntile(2) OVER (ORDER BY x), percent_rank() OVER (ORDER BY x),"
+        " nth_value(x, 2) OVER (ORDER BY x ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED"
+        " FOLLOWING) FROM (VALUES 10, 20, 30) AS t(x) ORDER BY x",
+        [["1", "0.0", "20"], ["1", "0.5", "20"], ["2", "1.0", "20"]],
+    ),
     ("SELECT 1 AS a UNION ALL SELECT 2.5 ORDER BY a", [["1.0"], ["2.5"]]),
     ("SELECT 1 UNION SELECT 1 UNION ALL SELECT 1", [["1"], ["1"]]),
     ("SELECT 1 EXCEPT SELECT 1", []),
@@ -252,6 +273,9 @@ MALFORMED = [
     ("SELECT * FROM 'file.parquet'", "mismatched input ''file.parquet''"),
     ("DELETE FROM quotes", "line 1:1: mismatched input 'DELETE'"),
     ("CREATE TABLE t (a int)", "mismatched input '('"),
+    ("SELECT 1 AS end", "mismatched input 'end'"),
+    ("SELECT 1 AS a, 2 AS", "mismatched input 'AS'"),
+    ("SELECT x FROM t AS", "mismatched input 'AS'"),
 ]
 
 

@@ -57,6 +57,7 @@ class Executions:
         self._slots = asyncio.Semaphore(_SLOTS)
         self._threads = ThreadPoolExecutor(_SLOTS, thread_name_prefix="athena")
         self._running: dict[str, tuple[asyncio.Task[None], Control]] = {}
+        self._queued: set[str] = set()
 
     def handlers(self) -> dict[str, Handler]:
         return {
@@ -76,9 +77,10 @@ class Executions:
 
     async def close(self) -> None:
         """End what runs; it fails, and says why."""
-        for _, control in self._running.values():
-            control.stop(SERVER_ENDED)
-        await asyncio.gather(*(task for task, _ in self._running.values()), return_exceptions=True)
+        tasks = [task for task, _ in self._running.values()]
+        for execution_id in list(self._running):
+            self._end(execution_id, SERVER_ENDED)
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._threads.shutdown()
 
     async def start(self, payload: Payload) -> Payload:
@@ -143,13 +145,20 @@ class Executions:
         return str(location).rstrip("/") + "/"
 
     async def _run(self, body: Payload, request: Request, statement: Statement) -> None:
-        submitted = time.monotonic()
-        async with self._slots:
-            begun = time.monotonic()
-            if body["Status"]["State"] == "QUEUED":
+        submitted = begun = time.monotonic()
+        outcome, ending = Outcome(), None
+        self._queued.add(request.execution_id)
+        try:
+            async with self._slots:
+                self._queued.discard(request.execution_id)
+                begun = time.monotonic()
                 body["Status"]["State"] = "RUNNING"
                 self._store.keep_execution(body)
-            outcome, ending = await self._outcome(request, statement)
+                outcome, ending = await self._outcome(request, statement)
+        except asyncio.CancelledError:
+            # Only one that waits for its turn is cancelled as a task.
+            ending = CancelledQueryError(request.control.reason or SERVER_ENDED)
+        self._queued.discard(request.execution_id)
         _finish(body, outcome, ending)
         _time(body["Statistics"], submitted, begun, time.monotonic())
         self._store.keep_execution(body, _result(outcome))
@@ -170,8 +179,14 @@ class Executions:
         """End a query at once; one that has ended stays as it is."""
         execution_id = self._require(payload["QueryExecutionId"])["QueryExecutionId"]
         if execution_id in self._running:
-            self._running[execution_id][1].stop(STOPPED_BY_USER)
+            self._end(execution_id, STOPPED_BY_USER)
         return {}
+
+    def _end(self, execution_id: str, reason: str) -> None:
+        task, control = self._running[execution_id]
+        control.stop(reason)
+        if execution_id in self._queued:
+            task.cancel()
 
     def get(self, payload: Payload) -> Payload:
         return {"QueryExecution": self._require(payload["QueryExecutionId"])}

@@ -10,10 +10,8 @@ from localaws.athena.api.requests import Handler, Payload, invalid, paged
 from localaws.athena.store import Store
 
 PRIMARY = "primary"
-ENGINE = {
-    "SelectedEngineVersion": "AUTO",
-    "EffectiveEngineVersion": "Athena engine version 3",
-}
+EFFECTIVE = "Athena engine version 3"
+ENGINE = {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": EFFECTIVE}
 _KIND, _TAGS = "workgroup", "tags"
 _NAME = re.compile(r"[a-zA-Z0-9._-]{1,128}")
 _LEAST_CUTOFF = 10_000_000
@@ -73,7 +71,7 @@ class WorkGroups:
                 "State": group["State"],
                 "Description": group.get("Description", ""),
                 "CreationTime": group["CreationTime"],
-                "EngineVersion": ENGINE,
+                "EngineVersion": group["Configuration"]["EngineVersion"],
             }
             for group in self._store.all_of(_KIND, "")
         ]
@@ -146,7 +144,7 @@ def _new(name: str, configuration: dict[str, Any], description: str | None) -> P
             "PublishCloudWatchMetricsEnabled": False,
             "RequesterPaysEnabled": False,
             **configuration,
-            "EngineVersion": ENGINE,
+            "EngineVersion": _engine(configuration),
         },
         "CreationTime": time.time(),
     }
@@ -157,7 +155,7 @@ def _checked(configuration: dict[str, Any]) -> dict[str, Any]:
     """Return a configuration; refuses what the local Athena would only pretend to do."""
     if (configuration.get("ManagedQueryResultsConfiguration") or {}).get("Enabled"):
         raise invalid("The local Athena has no managed query results: give an output location.")
-    engine = (configuration.get("EngineVersion") or {}).get("SelectedEngineVersion", "AUTO")
+    engine = _engine(configuration)["SelectedEngineVersion"]
     if engine not in ENGINE.values():
         raise invalid(f"Engine version {engine} is not supported: use AUTO.")
     cutoff = configuration.get("BytesScannedCutoffPerQuery")
@@ -166,9 +164,18 @@ def _checked(configuration: dict[str, Any]) -> dict[str, Any]:
     return configuration
 
 
+def _engine(configuration: dict[str, Any]) -> dict[str, str]:
+    """Return the engine as it is asked for; there is only one."""
+    return (
+        ENGINE | (configuration.get("EngineVersion") or {}) | {"EffectiveEngineVersion": EFFECTIVE}
+    )
+
+
 def _apply(configuration: dict[str, Any], updates: dict[str, Any]) -> None:
     _checked(updates)
     configuration |= {name: updates[name] for name in _UPDATED if name in updates}
+    if "EngineVersion" in updates:
+        configuration["EngineVersion"] = _engine(updates)
     if updates.get("RemoveBytesScannedCutoffPerQuery"):
         configuration.pop("BytesScannedCutoffPerQuery", None)
     elif "BytesScannedCutoffPerQuery" in updates:

@@ -28,21 +28,21 @@ class Control:
     """The way to end a running statement from outside."""
 
     def __init__(self) -> None:
-        self._reason: str | None = None
+        self.reason: str | None = None
         self._connection: Any = None
         self._lock = threading.Lock()
 
     def stop(self, reason: str) -> None:
         """End the statement at its next step, its query at once."""
         with self._lock:
-            self._reason = self._reason or reason
+            self.reason = self.reason or reason
             if self._connection is not None:
                 self._connection.interrupt()
 
     def check(self) -> None:
         """Raise CancelledQueryError where the statement was stopped."""
-        if self._reason is not None:
-            raise CancelledQueryError(self._reason)
+        if self.reason is not None:
+            raise CancelledQueryError(self.reason)
 
     def attach(self, connection: Any) -> None:
         """Say which connection a stop must interrupt."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,11 +26,15 @@ class Running:
     connection: Any
     translation: Translation
     bytes_scanned: int
+    check: Callable[[], None]
+    """Raises where the query was stopped."""
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows; QueryError, in Athena's words, where one cannot be computed."""
         with translated_errors():
-            yield from self.connection.sql(self.translation.sql).to_arrow_reader(_BATCH_ROWS)
+            for batch in self.connection.sql(self.translation.sql).to_arrow_reader(_BATCH_ROWS):
+                self.check()
+                yield batch
 
     def table(self) -> pa.Table:
         """Return all rows, under the names of the query's columns in lower case."""
@@ -64,7 +68,7 @@ def running_query(
                 scanner.prepare(scan)
         if request.bytes_cutoff is not None and scanner.bytes_scanned > request.bytes_cutoff:
             raise BytesExceededError(request.bytes_cutoff)
-        yield Running(connection, translation, scanner.bytes_scanned)
+        yield Running(connection, translation, scanner.bytes_scanned, request.control.check)
     finally:
         request.control.detach()
         connection.close()

@@ -95,7 +95,10 @@ class Objects:
 
     def _encoded(self, bucket: str, prefix: str) -> Iterator[DataFile]:
         """Yield the objects whose key no path can hold; they carry it in their metadata."""
-        for sidecar in (self._root / bucket / _ENCODED_KEYS).glob("*.meta.json"):
+        folder = self._root / bucket / _ENCODED_KEYS
+        if not folder.is_dir():
+            return
+        for sidecar in folder.glob("*.meta.json"):
             key = json.loads(sidecar.read_text()).get("key", "")
             body = Path(str(sidecar).removesuffix(".meta.json"))
             below = key.removeprefix(prefix)

@@ -23,6 +23,8 @@ SMALL_BYTES = 256 * 1024
 """A file below this costs more to open than to keep."""
 _KEPT_BYTES = 512 * 1024 * 1024
 _MOST_CHUNKS = 32
+_FILES_AT_ONCE = 1000
+"""Tables of one row each are large: only so many are held before they become one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,11 @@ class SmallFiles:
         known = self._files.get(file.path)
         return known is not None and known.is_of(file)
 
-    def _load(self, files: Iterable[DataFile], check: Callable[[], None]) -> None:
+    def _load(self, files: Sequence[DataFile], check: Callable[[], None]) -> None:
+        for first in range(0, len(files), _FILES_AT_ONCE):
+            self._load_some(files[first : first + _FILES_AT_ONCE], check)
+
+    def _load_some(self, files: Iterable[DataFile], check: Callable[[], None]) -> None:
         read: dict[ParquetSchema, list[pa.Table]] = {}
         ends = {schema: table.num_rows for schema, table in self._tables.items()}
         entries: dict[str, FileRows] = {}
@@ -87,7 +93,7 @@ class SmallFiles:
         for schema, tables in read.items():
             known = [self._tables[schema]] if schema in self._tables else []
             self._tables[schema] = _together(known, tables)
-        self._files |= entries
+        self._files.update(entries)
 
     def _parse(self, file: DataFile) -> tuple[ParquetSchema, tuple[int, ...], pa.Table]:
         body = pa.BufferReader(Path(file.path).read_bytes())

@@ -240,11 +240,16 @@ def _lambda(
     """Return a lambda; its result may be the first to say what a variable stands for."""
     names = [name_of(parameter) for parameter in node.expressions]
     kinds = [sig.concrete(item, bindings) for item in param.items[:-1]]
-    inner = {name: Expr(quoted(name), kind) for name, kind in zip(names, kinds, strict=True)}
+    inner = {n: Expr(_variable(n), kind) for n, kind in zip(names, kinds, strict=True)}
     body = translator.expression(node.this, replace(scope, lambdas={**scope.lambdas, **inner}))
     result = param.items[-1]
     if result.is_variable and result.name not in bindings:
         bindings[result.name] = body.type
     body = coerce(body, sig.concrete(result, bindings))
-    listed = ", ".join(quoted(name) for name in names)
+    listed = ", ".join(map(_variable, names))
     return body.typed(f"lambda {listed}: {body.sql}", body.type)
+
+
+def _variable(name: str) -> str:
+    """Return the name of a lambda's parameter in DuckDB, which no name of ours can be."""
+    return quoted(f"lambda {name}")

@@ -129,35 +129,37 @@ CREATE MACRO trino_value(m, k) AS
             || CAST(k AS VARCHAR)) END) END;
 CREATE MACRO trino_contains(a, x) AS
     CASE WHEN list_contains(a, x) THEN TRUE
-         WHEN len(list_filter(a, lambda e: e IS NULL)) > 0 THEN NULL
+         WHEN len(list_filter(a, lambda trino_e: trino_e IS NULL)) > 0 THEN NULL
          ELSE list_contains(a, x) END;
 CREATE MACRO trino_list_max(a) AS
-    CASE WHEN len(list_filter(a, lambda e: e IS NULL)) > 0 THEN NULL ELSE list_max(a) END;
+    CASE WHEN len(list_filter(a, lambda trino_e: trino_e IS NULL)) > 0 THEN NULL ELSE list_max(a) END;
 CREATE MACRO trino_list_min(a) AS
-    CASE WHEN len(list_filter(a, lambda e: e IS NULL)) > 0 THEN NULL ELSE list_min(a) END;
+    CASE WHEN len(list_filter(a, lambda trino_e: trino_e IS NULL)) > 0 THEN NULL ELSE list_min(a) END;
 CREATE MACRO trino_position(a, x) AS
     CASE WHEN a IS NULL OR x IS NULL THEN NULL ELSE coalesce(list_position(a, x), 0) END;
 CREATE MACRO trino_list_distinct(a) AS
-    list_filter(a, lambda e, i: len(list_filter(a[:i - 1],
-        lambda f: f IS NOT DISTINCT FROM e)) = 0);
+    list_filter(a, lambda trino_e, trino_i: len(list_filter(a[:trino_i - 1],
+        lambda trino_f: trino_f IS NOT DISTINCT FROM trino_e)) = 0);
 CREATE MACRO trino_slice(a, start, n) AS
     CASE WHEN start > 0 THEN a[start : start + n - 1]
          WHEN start < 0 AND -start <= len(a) THEN a[len(a) + start + 1 : len(a) + start + n]
          WHEN start = 0 THEN list_append(a, list_extract(a, trino_fail(
             'INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1')))
          ELSE a[1:0] END;
+CREATE MACRO trino_remove(a, x) AS
+    list_filter(a, lambda trino_e: trino_e IS DISTINCT FROM x);
 CREATE MACRO trino_intersect(a, b) AS
-    trino_list_distinct(list_filter(a, lambda e: list_contains(b, e)));
+    trino_list_distinct(list_filter(a, lambda trino_e: list_contains(b, trino_e)));
 CREATE MACRO trino_except(a, b) AS
-    trino_list_distinct(list_filter(a, lambda e: NOT list_contains(b, e)));
+    trino_list_distinct(list_filter(a, lambda trino_e: NOT list_contains(b, trino_e)));
 CREATE MACRO trino_sequence(a, b) AS
     generate_series(a, b, CASE WHEN b < a THEN -1 ELSE 1 END);
 CREATE MACRO trino_any(a) AS
     CASE WHEN list_contains(a, TRUE) THEN TRUE
-         WHEN len(list_filter(a, lambda e: e IS NULL)) > 0 THEN NULL
+         WHEN len(list_filter(a, lambda trino_e: trino_e IS NULL)) > 0 THEN NULL
          WHEN a IS NOT NULL THEN FALSE END;
 CREATE MACRO trino_none(a) AS (NOT trino_any(a));
-CREATE MACRO trino_all(a) AS (NOT trino_any(list_transform(a, lambda e: NOT e)));
+CREATE MACRO trino_all(a) AS (NOT trino_any(list_transform(a, lambda trino_e: NOT trino_e)));
 CREATE MACRO trino_percentile(sorted, n, p) AS
     CASE WHEN p < 0 OR p > 1 THEN list_extract(sorted, trino_fail(
             'INVALID_FUNCTION_ARGUMENT: Percentile must be between 0 and 1'))
@@ -165,7 +167,7 @@ CREATE MACRO trino_percentile(sorted, n, p) AS
 
 -- NULL where any is NULL, or where a figure is not finite.
 CREATE MACRO trino_no_null(items, value) AS
-    CASE WHEN len(list_filter(items, lambda e: e IS NULL)) = 0 THEN value END;
+    CASE WHEN len(list_filter(items, lambda trino_e: trino_e IS NULL)) = 0 THEN value END;
 CREATE MACRO trino_finite(x) AS CASE WHEN isfinite(x) THEN x END;
 CREATE MACRO trino_iso_timestamp(x) AS CAST(
     CASE WHEN x IS NULL OR regexp_full_match(x,

@@ -26,6 +26,16 @@ _NOISE = frozenset(_NOISE_WORDS.split())
 
 What ALL and DISTINCT say stays in the tree; here they only stand in different places.
 """
+_RESERVED_WORDS = """
+ALTER AND AS BETWEEN BY CASE CAST CONSTRAINT CREATE CROSS CUBE CURRENT_DATE CURRENT_TIME
+CURRENT_TIMESTAMP CURRENT_USER DEALLOCATE DELETE DESCRIBE DISTINCT DROP ELSE END ESCAPE EXCEPT
+EXECUTE EXISTS EXTRACT FALSE FOR FROM FULL GROUP GROUPING HAVING IN INNER INSERT INTERSECT INTO IS
+JOIN LEFT LIKE LISTAGG LOCALTIME LOCALTIMESTAMP NATURAL NORMALIZE NOT NULL ON OR ORDER OUTER PREPARE
+RECURSIVE RIGHT ROLLUP SELECT SKIP TABLE THEN TRIM TRUE UESCAPE UNION UNNEST USING VALUES WHEN WHERE
+WITH
+"""
+_RESERVED = frozenset(_RESERVED_WORDS.split())
+_NO_NAMES = (TokenType.COMMA, TokenType.R_PAREN, TokenType.FROM)
 _SAME = {"!=": "<>", "INT": "INTEGER"}
 _KEYWORDS: dict[type[exp.Expr], tuple[str, ...]] = {
     exp.Cast: ("CAST",),
@@ -147,8 +157,21 @@ def _check_echo(source: Source, tree: exp.Expr) -> None:
     for at, (word, token) in enumerate(said):
         if at >= len(echoed) or echoed[at] != word:
             raise _mismatch(source, token)
+    _check_names(source, tree)
     if len(echoed) > len(said):
         raise MalformedQueryError("mismatched input '<EOF>'", source.position(len(source.text)))
+
+
+def _check_names(source: Source, tree: exp.Expr) -> None:
+    """Refuse reserved words as names, and AS without a name behind it."""
+    for name in tree.find_all(exp.Identifier):
+        if not name.quoted and name.name.upper() in _RESERVED and "start" in name.meta:
+            at = bisect_left(source.starts, name.meta["start"])
+            raise _mismatch(source, source.tokens[at])
+    for token, following in zip(source.tokens, (*source.tokens[1:], None), strict=True):
+        ends = following is None or following.token_type in _NO_NAMES
+        if token.token_type is TokenType.ALIAS and ends:
+            raise _mismatch(source, token)
 
 
 def _words(tokens: tuple[Token, ...] | list[Token]) -> Iterator[tuple[str, Token]]:

@@ -106,7 +106,8 @@ class Type:
         if self.name == "map":
             return f"MAP({self.items[0].duckdb}, {self.items[1].duckdb})"
         if self.name == "row":
-            fields = (f'"{n}" {t.duckdb}' for n, t in zip(self.keys, self.items, strict=True))
+            pairs = zip(self.keys, self.items, strict=True)
+            fields = ('"{}" {}'.format(n.replace('"', '""'), t.duckdb) for n, t in pairs)
             return f"STRUCT({', '.join(fields)})"
         return _DUCKDB[self.name]
 

@@ -50,11 +50,10 @@ add_signatures(
     corr(double, double) -> double : trino_finite(corr({0}, {1}){w})
     regr_slope(double, double) -> double : trino_finite(regr_slope({0}, {1}){w})
     regr_intercept(double, double) -> double : trino_finite(regr_intercept({0}, {1}){w})
-    histogram(T) -> map(T,bigint) : CAST(histogram({0}){w} AS MAP({T}, BIGINT))
     map_agg(K, V) -> map(K,V) : map(list({0}){w}, list({1}){w})
     bitwise_and_agg(bigint) -> bigint : bit_and({0}){w}
     bitwise_or_agg(bigint) -> bigint : bit_or({0}){w}
-    """.replace("CAST(histogram({0}){w} AS MAP({T}, BIGINT))", "histogram({0}){w}"),
+    """,
 )
 add_signatures(
     WINDOW,
@@ -110,6 +109,17 @@ def total(translator: Translator, call: Call, scope: Scope) -> Expr:
     unit = power_of_ten(kind.scale)
     mean = f"CAST(trino_decimal_mean({template}, count({{d}}{{0}}){{w}}, {unit}) AS {kind.duckdb})"
     return fill(translator, call, mean, values, kind, scope)
+
+
+@special("histogram", kind=AGGREGATE)
+def histogram(translator: Translator, call: Call, scope: Scope) -> Expr:
+    """Return how often each value occurs, as a map."""
+    values = arguments(translator, call, scope)
+    if len(values) != 1:
+        translator.fail("FUNCTION_NOT_FOUND", "histogram takes one value", call.node)
+    kind = types.map_of(values[0].type, types.BIGINT)
+    template = f"CAST(histogram({{0}}){{w}} AS {kind.duckdb})"
+    return fill(translator, call, template, values, kind, scope)
 
 
 @special("approx_percentile", kind=AGGREGATE)
