@@ -251,15 +251,31 @@ def lambda_log(cloud: Cloud, *, lines: int = 20) -> LogLines:
 
 def read_log(cloud: Cloud, group: str, stream: str | None = None) -> LogLines:
     """Return a log group's lines, or one stream's, oldest first; none where nothing was logged."""
-    request: dict[str, Any] = {"logGroupName": group}
-    if stream is not None:
-        request["logStreamNames"] = [stream]
+    events = _stream_events(cloud, group, stream) if stream else _group_events(cloud, group)
     try:
-        pages = cloud.logs.get_paginator("filter_log_events").paginate(**request)
-        events = [event for page in pages for event in page["events"]]
+        return LogLines(group, tuple(event["message"].rstrip("\n") for event in events))
     except cloud.logs.exceptions.ResourceNotFoundException:
         return LogLines(group, ())
-    return LogLines(group, tuple(event["message"].rstrip("\n") for event in events))
+
+
+def _group_events(cloud: Cloud, group: str) -> Iterator[Mapping[str, Any]]:
+    pages = cloud.logs.get_paginator("filter_log_events").paginate(logGroupName=group)
+    for page in pages:
+        yield from page["events"]
+
+
+def _stream_events(cloud: Cloud, group: str, stream: str) -> Iterator[Mapping[str, Any]]:
+    """Yield a stream's events; the end is where the token no longer moves."""
+    request: dict[str, Any] = {"logGroupName": group, "logStreamName": stream}
+    token = None
+    while True:
+        answer = cloud.logs.get_log_events(
+            **request, startFromHead=True, **({"nextToken": token} if token else {})
+        )
+        yield from answer["events"]
+        if answer["nextForwardToken"] == token:
+            return
+        token = answer["nextForwardToken"]
 
 
 def _job_run(answer: Mapping[str, Any]) -> JobRun:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,10 +52,8 @@ def up(
     or the server does not start.
     """
     root = root or project_root()
-    try:
+    with _own_errors():
         server = process.start(state_folder(root), port)
-    except process.LocalAwsError as error:
-        raise SandboxError(error.message, hint=error.hint) from error
     config = _config(server.endpoint_url)
     cloud = Cloud(config)
     provision(cloud, root, step=step)
@@ -81,17 +80,15 @@ def ensure(root: Path | None = None) -> Config:
 def down(root: Path | None = None) -> bool:
     """Stop the local AWS and every child of it; return whether it was running. Its data stays."""
     root = root or project_root()
-    try:
-        stopped: bool = process.stop(state_folder(root))
-    except process.LocalAwsError as error:
-        raise SandboxError(error.message, hint=error.hint) from error
-    return stopped
+    with _own_errors():
+        return process.stop(state_folder(root))
 
 
 def status(root: Path | None = None) -> Status:
     """Return whether the local AWS of this checkout runs, and where."""
     folder = state_folder(root or project_root())
-    server = process.status(folder)
+    with _own_errors():
+        server = process.status(folder)
     if server is None:
         return Status(running=False)
     return Status(True, server.pid, server.endpoint_url, folder)
@@ -102,6 +99,15 @@ def reset(root: Path | None = None) -> None:
     root = root or project_root()
     down(root)
     shutil.rmtree(state_folder(root), ignore_errors=True)
+
+
+@contextmanager
+def _own_errors() -> Iterator[None]:
+    """Turn what the local AWS says of itself into an error of this package."""
+    try:
+        yield
+    except process.LocalAwsError as error:
+        raise SandboxError(error.message, hint=error.hint) from error
 
 
 def _config(endpoint_url: str) -> Config:
