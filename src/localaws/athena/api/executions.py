@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
-import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from localaws.athena.api.metadata import CATALOG_NAME
+from localaws.athena.api.documents import (
+    SERVER_ENDED,
+    check_context,
+    comparable,
+    described_result,
+    fail,
+    finish,
+    new_execution,
+    new_request,
+    set_times,
+)
 from localaws.athena.api.requests import (
     Handler,
     Payload,
@@ -20,22 +28,18 @@ from localaws.athena.api.requests import (
     write_token,
 )
 from localaws.athena.api.saved import PreparedStatements
-from localaws.athena.api.workgroups import ENGINE, PRIMARY, WorkGroups
-from localaws.athena.errors import CancelledQueryError, MalformedQueryError, QueryError
+from localaws.athena.api.workgroups import PRIMARY, WorkGroups
+from localaws.athena.errors import CancelledQueryError, QueryError
 from localaws.athena.output import Output
 from localaws.athena.running.context import BytesExceededError, Control, Outcome, Request
 from localaws.athena.statements import model, parse_statement
 from localaws.athena.statements.model import Statement
 from localaws.athena.store import Store
 
-logger = logging.getLogger(__name__)
-
 _SLOTS = 4
 """Queries that run at the same time; the others are QUEUED."""
 _LONGEST_QUERY = 262_144
-_ENDED = ("SUCCEEDED", "FAILED", "CANCELLED")
 STOPPED_BY_USER = "Query was cancelled by user"
-SERVER_ENDED = "The local Athena ended while this query ran"
 
 
 class Executions:
@@ -72,7 +76,7 @@ class Executions:
     def close_orphans(self) -> None:
         """Fail what was still running when an earlier server ended."""
         for body in self._store.unfinished():
-            _fail(body, QueryError("GENERIC_INTERNAL_ERROR", SERVER_ENDED))
+            fail(body, QueryError("GENERIC_INTERNAL_ERROR", SERVER_ENDED))
             self._store.keep_execution(body)
 
     async def close(self) -> None:
@@ -84,24 +88,31 @@ class Executions:
         self._threads.shutdown()
 
     async def start(self, payload: Payload) -> Payload:
-        token = payload.get("ClientRequestToken")
-        known = self._store.by_token(token) if token else None
-        if known is not None:
-            if known[1] != _comparable(payload):
-                raise invalid("Idempotent parameters do not match")
-            return {"QueryExecutionId": known[0]}
         group = self._workgroups.require(payload.get("WorkGroup") or PRIMARY)
         if group["State"] != "ENABLED":
             raise invalid(f"WorkGroup {group['Name']} is disabled.")
+        check_context(payload)
         statement = self._statement(payload, group["Name"])
         location = await self._location(payload, group["Configuration"])
-        body = _new_execution(payload, group["Name"], statement, location)
-        self._store.add_execution(body, _comparable(payload), token)
-        request = _request(payload, body, location, group["Configuration"])
+        # From here on nothing is awaited, so that a token is never taken twice.
+        known = self._known(payload)
+        if known is not None:
+            return {"QueryExecutionId": known}
+        body = new_execution(payload, group["Name"], statement, location)
+        self._store.add_execution(body, comparable(payload), payload.get("ClientRequestToken"))
+        request = new_request(payload, body, location, group["Configuration"])
         task = asyncio.create_task(self._run(body, request, statement))
         self._running[request.execution_id] = task, request.control
         task.add_done_callback(lambda _: self._running.pop(request.execution_id, None))
         return {"QueryExecutionId": request.execution_id}
+
+    def _known(self, payload: Payload) -> str | None:
+        """Return the query that the request's token has started before."""
+        token = payload.get("ClientRequestToken")
+        known = self._store.by_token(token) if token else None
+        if known is not None and known[1] != comparable(payload):
+            raise invalid("Idempotent parameters do not match")
+        return known[0] if known is not None else None
 
     def _statement(self, payload: Payload, group: str) -> Statement:
         """Return the statement of a request; InvalidRequestException where it is none."""
@@ -159,9 +170,9 @@ class Executions:
             # Only one that waits for its turn is cancelled as a task.
             ending = CancelledQueryError(request.control.reason or SERVER_ENDED)
         self._queued.discard(request.execution_id)
-        _finish(body, outcome, ending)
-        _time(body["Statistics"], submitted, begun, time.monotonic())
-        self._store.keep_execution(body, _result(outcome))
+        finish(body, outcome, ending)
+        set_times(body["Statistics"], submitted, begun, time.monotonic())
+        self._store.keep_execution(body, described_result(outcome))
 
     async def _outcome(
         self, request: Request, statement: Statement
@@ -234,115 +245,3 @@ class Executions:
         if body is None:
             raise invalid(f"QueryExecution {execution_id} was not found")
         return body
-
-
-def _comparable(payload: Payload) -> Payload:
-    """Return what a repeated request must share with the first one."""
-    return {name: value for name, value in payload.items() if name != "ClientRequestToken"}
-
-
-def _new_execution(payload: Payload, group: str, statement: Statement, location: str) -> Payload:
-    execution_id = str(uuid.uuid4())
-    context = payload.get("QueryExecutionContext") or {}
-    body: Payload = {
-        "QueryExecutionId": execution_id,
-        "Query": payload["QueryString"].strip().rstrip(";"),
-        "StatementType": statement.type,
-        "SubstatementType": statement.subtype,
-        "ResultConfiguration": {
-            **(payload.get("ResultConfiguration") or {}),
-            "OutputLocation": location + _result_name(statement, execution_id),
-        },
-        "ResultReuseConfiguration": payload.get("ResultReuseConfiguration")
-        or {"ResultReuseByAgeConfiguration": {"Enabled": False}},
-        "QueryExecutionContext": {**context},
-        "Status": {"State": "QUEUED", "SubmissionDateTime": time.time()},
-        "Statistics": {},
-        "WorkGroup": group,
-        "EngineVersion": ENGINE,
-    }
-    if payload.get("ExecutionParameters"):
-        body["ExecutionParameters"] = payload["ExecutionParameters"]
-    return body
-
-
-def _result_name(statement: Statement, execution_id: str) -> str:
-    if isinstance(statement, model.Select):
-        return f"{execution_id}.csv"
-    if isinstance(statement, model.CreateTableAs):
-        return f"tables/{execution_id}"
-    if isinstance(statement, model.Insert | model.Unload):
-        return execution_id
-    return f"{execution_id}.txt"
-
-
-def _request(
-    payload: Payload, body: Payload, location: str, configuration: dict[str, Any]
-) -> Request:
-    context = payload.get("QueryExecutionContext") or {}
-    catalog = (context.get("Catalog") or CATALOG_NAME).lower()
-    if catalog != CATALOG_NAME.lower():
-        raise invalid(f"Catalog {context['Catalog']} does not exist")
-    return Request(
-        body["QueryExecutionId"],
-        payload["QueryString"],
-        # Clients quote the name for Hive's sake.
-        (context.get("Database") or "").strip('`"').lower(),
-        location,
-        tuple(payload.get("ExecutionParameters") or ()),
-        configuration.get("BytesScannedCutoffPerQuery"),
-    )
-
-
-def _finish(body: Payload, outcome: Outcome, ending: Exception | None) -> None:
-    body["Statistics"]["DataScannedInBytes"] = outcome.bytes_scanned
-    body["Statistics"]["ResultReuseInformation"] = {"ReusedPreviousResult": False}
-    if outcome.manifest_location:
-        body["Statistics"]["DataManifestLocation"] = outcome.manifest_location
-    if ending is None:
-        body["Status"]["State"] = "SUCCEEDED"
-        body["Status"]["CompletionDateTime"] = time.time()
-    elif isinstance(ending, CancelledQueryError) and ending.reason != SERVER_ENDED:
-        body["Status"]["State"] = "CANCELLED"
-        body["Status"]["StateChangeReason"] = ending.reason
-        body["Status"]["CompletionDateTime"] = time.time()
-    else:
-        _fail(body, ending)
-
-
-def _fail(body: Payload, error: Exception) -> None:
-    failure = (
-        error if isinstance(error, QueryError) else QueryError("GENERIC_INTERNAL_ERROR", str(error))
-    )
-    if isinstance(failure, MalformedQueryError):
-        logger.debug("a query was malformed: %s", failure)
-    body["Status"] |= {
-        "State": "FAILED",
-        "StateChangeReason": failure.reason,
-        "CompletionDateTime": time.time(),
-        "AthenaError": {
-            "ErrorCategory": failure.category,
-            "ErrorType": failure.error_type,
-            "Retryable": False,
-            "ErrorMessage": failure.reason,
-        },
-    }
-
-
-def _time(statistics: dict[str, Any], submitted: float, begun: float, ended: float) -> None:
-    statistics |= {
-        "QueryQueueTimeInMillis": round((begun - submitted) * 1000),
-        "EngineExecutionTimeInMillis": round((ended - begun) * 1000),
-        "ServiceProcessingTimeInMillis": 0,
-        "TotalExecutionTimeInMillis": round((ended - submitted) * 1000),
-    }
-
-
-def _result(outcome: Outcome) -> Payload:
-    return {
-        "Columns": outcome.columns,
-        "HasHeader": outcome.has_header,
-        "Location": outcome.output_location if outcome.manifest_location is None else None,
-        "Rows": outcome.rows,
-        "UpdateCount": outcome.update_count,
-    }

@@ -29,7 +29,7 @@ def with_ctes(translator: Translator, node: exp.Expr, scope: Scope) -> tuple[str
     for item in clause.expressions:
         translator.allow(item, "this", "alias")
         key = name_of(item.args["alias"])
-        query = translator.query(item.this, replace(scope.inside(()), parent=scope.parent))
+        query = translator.query(item.this, scope)
         cte = _cte(translator, node, item, query)
         texts.append(f"{cte.sql_name} AS ({query.sql})")
         scope = replace(scope, ctes={**scope.ctes, key: cte})

@@ -1,6 +1,5 @@
 """What stands behind FROM: tables, views, subqueries, VALUES, UNNEST, and their joins."""
 
-# ruff: noqa: S608 - SQL is what this module makes, from a checked tree
 from __future__ import annotations
 
 from dataclasses import replace
@@ -9,25 +8,15 @@ from sqlglot import exp
 
 from localaws.athena.errors import QueryError
 from localaws.athena.sql import information, types
-from localaws.athena.sql.coercion import coerce, need_boolean
-from localaws.athena.sql.columns import name_of, unresolved
-from localaws.athena.sql.model import (
-    Expr,
-    Field,
-    Output,
-    Query,
-    Relation,
-    Scan,
-    Scope,
-    Table,
-    output_name,
-    quoted,
-)
-from localaws.athena.sql.operators import compare
-from localaws.athena.sql.pruning import prune
+from localaws.athena.sql.coercion import coerce
+from localaws.athena.sql.columns import name_of
+from localaws.athena.sql.derived import aliased, derived, output_fields
+from localaws.athena.sql.joins import joined
+from localaws.athena.sql.model import Expr, Field, Relation, Scan, Scope, Table, quoted
 from localaws.athena.sql.reading import read_query
 from localaws.athena.sql.translator import Translator
 from localaws.athena.sql.types import Type
+from localaws.athena.sql.unnesting import unnest
 
 CATALOG = "awsdatacatalog"
 HIDDEN = {
@@ -42,8 +31,9 @@ def from_clause(translator: Translator, node: exp.Expr, scope: Scope) -> Relatio
     source = node.args.get("from_")
     if source is None:
         return Relation("", ())
-    left = relation(translator, source.this, scope)
-    return _joined(translator, left, node.args.get("joins") or (), scope)
+    here = scope.inside(())
+    left = relation(translator, source.this, here)
+    return joined(translator, left, node.args.get("joins") or (), here, relation)
 
 
 def relation(translator: Translator, node: exp.Expr, scope: Scope) -> Relation:
@@ -51,7 +41,7 @@ def relation(translator: Translator, node: exp.Expr, scope: Scope) -> Relation:
     if node.args.get("sample") is not None:
         translator.refuse(node, "TABLESAMPLE")
     found = _item(translator, node, scope)
-    return _joined(translator, found, node.args.get("joins") or (), scope)
+    return joined(translator, found, node.args.get("joins") or (), scope, relation)
 
 
 def _item(translator: Translator, node: exp.Expr, scope: Scope) -> Relation:
@@ -90,7 +80,7 @@ def _table(translator: Translator, node: exp.Table, scope: Scope) -> Relation:
         if found.is_view
         else _scan(translator, found, translator.new_name())
     )
-    return _aliased(translator, node, made, qualifier)
+    return aliased(translator, node, made, qualifier)
 
 
 def _database(translator: Translator, node: exp.Table, parts: list[str], scope: Scope) -> str:
@@ -155,34 +145,22 @@ def _view(translator: Translator, node: exp.Expr, view: Table, scope: Scope) -> 
     return Relation(made.sql, fields)
 
 
-def derived(translator: Translator, query: Query, lateral: str = "") -> Relation:
-    """Return a query as a relation."""
-    name = translator.new_name()
-    return Relation(f"{lateral}({query.sql}) AS {name}", _output_fields(name, query.outputs))
-
-
-def _output_fields(name: str, outputs: tuple[Output, ...]) -> tuple[Field, ...]:
-    return tuple(
-        Field(output.name, (), replace(output.expr, sql=f"{name}.{output_name(i)}", literal=False))
-        for i, output in enumerate(outputs)
-    )
-
-
 def _subquery(translator: Translator, node: exp.Expr, scope: Scope) -> Relation:
     translator.allow(node, "this", "alias", "expressions", "joins")
-    inner = replace(scope.inside(()), parent=scope.parent)
+    # Only LATERAL sees what stands to its left.
+    inner = replace(scope, fields=())
     target = node.this if isinstance(node, exp.Subquery) else node
     made = derived(translator, translator.query(target, inner))
-    return _aliased(translator, node, made, ())
+    return aliased(translator, node, made, ())
 
 
 def _cte(translator: Translator, node: exp.Table, scope: Scope, key: str) -> Relation:
     cte = scope.ctes[key]
     name = translator.new_name()
-    fields = _output_fields(name, cte.outputs)
+    fields = output_fields(name, cte.outputs)
     if not cte.prunable:
         fields = tuple(field.nullable() for field in fields)
-    return _aliased(translator, node, Relation(f"{cte.sql_name} AS {name}", fields), (key,))
+    return aliased(translator, node, Relation(f"{cte.sql_name} AS {name}", fields), (key,))
 
 
 def _information_schema(translator: Translator, node: exp.Table, table: str) -> Relation:
@@ -193,7 +171,7 @@ def _information_schema(translator: Translator, node: exp.Table, table: str) -> 
     made = _scan(translator, found, translator.new_name())
     visible = tuple(field for field in made.fields if not field.hidden)
     qualifier = (CATALOG, "information_schema", table)
-    return _aliased(translator, node, Relation(made.sql, visible), qualifier)
+    return aliased(translator, node, Relation(made.sql, visible), qualifier)
 
 
 def _lateral(translator: Translator, node: exp.Expr, scope: Scope) -> Relation:
@@ -201,179 +179,4 @@ def _lateral(translator: Translator, node: exp.Expr, scope: Scope) -> Relation:
     if not isinstance(node.this, exp.Subquery):
         translator.refuse(node)
     query = translator.query(node.this.this, scope)
-    return _aliased(translator, node, derived(translator, query, "LATERAL "), ())
-
-
-def unnest(translator: Translator, node: exp.Expr, scope: Scope) -> Relation:
-    """Return UNNEST(arrays, maps) as a lateral subquery, the shorter ones filled with NULL."""
-    translator.allow(node, "expressions", "alias", "offset")
-    sources = [translator.expression(item, scope) for item in node.expressions]
-    translator.read(*sources)
-    outputs: list[Output] = []
-    selected: list[str] = []
-    lengths = []
-    for source, item in zip(sources, node.expressions, strict=True):
-        columns, length = _unnested(translator, source, item)
-        lengths.append(length)
-        for sql, kind in columns:
-            selected.append(f"{sql} AS {output_name(len(selected))}")
-            outputs.append(Output(None, Expr(sql, kind, source.uses)))
-    rows = f"range(1, coalesce(greatest({', '.join(lengths)}), 0) + 1)"
-    if node.args.get("offset"):
-        selected.append(f"i AS {output_name(len(selected))}")
-        outputs.append(Output(None, Expr("i", types.BIGINT)))
-    sql = f"SELECT {', '.join(selected)} FROM (SELECT unnest({rows}) AS i) AS n"
-    return _aliased(
-        translator, node, derived(translator, Query(sql, tuple(outputs)), "LATERAL "), ()
-    )
-
-
-def _unnested(
-    translator: Translator, source: Expr, node: exp.Expr
-) -> tuple[list[tuple[str, Type]], str]:
-    kind = source.type
-    if kind.name == "map":
-        columns = [
-            (f"list_extract(map_{what}({source.sql}), i)", item)
-            for what, item in zip(("keys", "values"), kind.items, strict=True)
-        ]
-        return columns, f"len(map_keys({source.sql}))"
-    if kind.name != "array":
-        translator.fail("TYPE_MISMATCH", f"Cannot unnest type: {kind}", node)
-    (item,) = kind.items
-    one = f"list_extract({source.sql}, i)"
-    if item.name == "row":
-        fields = [(f"({one}).{quoted(k)}", t) for k, t in zip(item.keys, item.items, strict=True)]
-        return fields, f"len({source.sql})"
-    return [(one, item)], f"len({source.sql})"
-
-
-def _aliased(
-    translator: Translator, node: exp.Expr, made: Relation, qualifier: tuple[str, ...]
-) -> Relation:
-    """Return a relation under its alias, and its columns under theirs."""
-    alias = node.args.get("alias")
-    names: list[str] = []
-    if alias is not None:
-        qualifier = (name_of(alias),) if alias.this else qualifier
-        names = [column.name.lower() for column in alias.args.get("columns") or ()]
-        offset = node.args.get("offset")
-        if isinstance(offset, exp.Identifier):
-            # sqlglot takes the last name of WITH ORDINALITY AS t(a, n) apart.
-            names.append(name_of(offset))
-    visible = [field for field in made.fields if not field.hidden]
-    if names and len(names) != len(visible):
-        message = (
-            f"Column alias list has {len(names)} entries but '{alias.name if alias else ''}' "
-            f"has {len(visible)} columns available"
-        )
-        translator.fail("MISMATCHED_COLUMN_ALIASES", message, node)
-    renamed = (
-        [replace(f, name=n) for f, n in zip(visible, names, strict=True)] if names else visible
-    )
-    hidden = [field for field in made.fields if field.hidden]
-    fields = tuple(replace(field, qualifier=qualifier) for field in (*renamed, *hidden))
-    return Relation(made.sql, fields)
-
-
-def _joined(
-    translator: Translator,
-    left: Relation,
-    joins: tuple[exp.Join, ...] | list[exp.Join],
-    scope: Scope,
-) -> Relation:
-    for join in joins:
-        left = _join(translator, left, join, scope)
-    return left
-
-
-def _join(translator: Translator, left: Relation, node: exp.Join, scope: Scope) -> Relation:
-    translator.allow(node, "this", "side", "kind", "method", "on", "using")
-    side, kind = node.side.upper(), node.kind.upper()
-    if node.args.get("method") or kind not in ("", "INNER", "CROSS", "OUTER"):
-        translator.refuse(node, f"{node.args.get('method') or ''} {kind} JOIN".strip())
-    right = relation(translator, node.this, scope.inside(left.fields))
-    a = tuple(f.nullable() for f in left.fields) if side in ("RIGHT", "FULL") else left.fields
-    b = tuple(f.nullable() for f in right.fields) if side in ("LEFT", "FULL") else right.fields
-    if node.args.get("using"):
-        return _using(translator, node, Relation(left.sql, a), Relation(right.sql, b), scope)
-    fields = a + b
-    on = node.args.get("on")
-    if on is None:
-        return _cross(translator, node, left, right, fields)
-    # Inside ON a filter may choose partitions of the side that may be missing.
-    prunable = (
-        fields
-        if not side
-        else right.fields
-        if side == "LEFT"
-        else left.fields
-        if side == "RIGHT"
-        else ()
-    )
-    condition = _condition(translator, on, scope.inside(fields), prunable)
-    return Relation(f"{left.sql} {side or 'INNER'} JOIN {right.sql} ON {condition.sql}", fields)
-
-
-def _cross(
-    translator: Translator,
-    node: exp.Join,
-    left: Relation,
-    right: Relation,
-    fields: tuple[Field, ...],
-) -> Relation:
-    is_comma = not node.kind and not node.side
-    if node.kind.upper() != "CROSS" and not is_comma:
-        translator.fail("SYNTAX_ERROR", "mismatched input. Expecting: 'ON', 'USING'", node)
-    return Relation(f"{left.sql} CROSS JOIN {right.sql}", fields)
-
-
-def _condition(
-    translator: Translator, node: exp.Expr, scope: Scope, prunable: tuple[Field, ...]
-) -> Expr:
-    found = len(translator.calls)
-    # The names of the query around stay visible, one step further out.
-    value = translator.expression(node, replace(scope, parent=scope.parent and scope.parent.parent))
-    condition = need_boolean(translator, value, node, "JOIN ON clause")
-    if translator.calls[found:]:
-        message = "JOIN clause cannot contain aggregations, window functions or grouping operations"
-        translator.fail("EXPRESSION_NOT_SCALAR", message, node)
-    translator.read(condition)
-    prune(translator, node, replace(scope, fields=prunable))
-    return condition
-
-
-def _using(
-    translator: Translator, node: exp.Join, left: Relation, right: Relation, scope: Scope
-) -> Relation:
-    """Return a join by columns of one name, which come first and once."""
-    side = node.side.upper()
-    merged, tests, used = [], [], set()
-    for column in node.args["using"]:
-        a = _only(translator, left, column)
-        b = _only(translator, right, column)
-        test = compare(translator, "=", a.expr, b.expr, column)
-        translator.read(test)
-        for scan, name in test.uses:
-            scan.columns.add(name)
-        tests.append(test.sql)
-        used |= {id(a), id(b)}
-        merged.append(replace(a, qualifier=(), expr=_merged(side, a.expr, b.expr)))
-    rest = tuple(f for f in left.fields + right.fields if id(f) not in used)
-    sql = f"{left.sql} {side or 'INNER'} JOIN {right.sql} ON {' AND '.join(tests)}"
-    return Relation(sql, (*merged, *rest))
-
-
-def _merged(side: str, a: Expr, b: Expr) -> Expr:
-    if side == "FULL":
-        return Expr(f"coalesce({a.sql}, {b.sql})", a.type, a.uses | b.uses)
-    return b if side == "RIGHT" else a
-
-
-def _only(translator: Translator, side: Relation, column: exp.Expr) -> Field:
-    found = [field for field in side.fields if field.answers((name_of(column),))]
-    if len(found) > 1:
-        translator.fail("AMBIGUOUS_NAME", f"Column '{column.name}' is ambiguous", column)
-    if not found:
-        raise unresolved(translator, column, column.name)
-    return found[0]
+    return aliased(translator, node, derived(translator, query, "LATERAL "), ())
