@@ -183,11 +183,9 @@ def _end(pid: int, grace_seconds: float) -> None:
     try:
         process = psutil.Process(pid)
         process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(grace_seconds)
-        except psutil.TimeoutExpired:
+        if not _ends_within(process, grace_seconds):
             process.kill()
-            process.wait(_STOP_SECONDS)
+            _ends_within(process, _STOP_SECONDS)
     except psutil.NoSuchProcess:
         pass
     except psutil.AccessDenied as error:
@@ -197,6 +195,16 @@ def _end(pid: int, grace_seconds: float) -> None:
     if child is not None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(1)
+
+
+def _ends_within(process: psutil.Process, seconds: float) -> bool:
+    """Return whether a process ends in time; one that its parent has not reaped has ended, too."""
+    deadline = time.monotonic() + seconds
+    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
 
 
 def _log_tail(folder: Path) -> str:

@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 from dataclasses import replace
 
 import psutil
@@ -68,6 +70,17 @@ def test_down_leaves_no_process(checkout):
     pid = sandbox.status(checkout).pid
     sandbox.down(checkout)
     assert not psutil.pid_exists(pid)
+
+
+def test_another_process_may_stop_what_this_one_started(checkout):
+    """A notebook's kernel ends the server that the course started, though it cannot reap it."""
+    sandbox.up(root=checkout, port=0)
+    code = (
+        "import sys, pathlib; from b3pipeline import sandbox;"
+        "sandbox.reset(pathlib.Path(sys.argv[1]))"
+    )
+    subprocess.run([sys.executable, "-c", code, str(checkout)], check=True, timeout=15)
+    assert not sandbox.status(checkout).running
 
 
 def test_reset_leaves_no_folder(checkout):
