@@ -11,10 +11,12 @@ from typing import Any
 import duckdb
 
 from localaws.athena.errors import CancelledQueryError, QueryError
+from localaws.athena.scan.footers import unreadable
 from localaws.athena.sql.rendering import double_text, format_text, real_text
 
 _FAILURE = re.compile(r"(?:string|value) '([A-Z][A-Z_]+): (.*)' to INT32", re.DOTALL)
 _OVERFLOW = re.compile(r"Overflow in (addition|subtraction|multiplication) of (\w+) \((.*)\)")
+_UNREADABLE = re.compile(r'Failed to read file "(.*?)": (.*)')
 _INTEGERS = {"INT8": "tinyint", "INT16": "smallint", "INT32": "integer", "INT64": "bigint"}
 _TEXTS = (
     ("Division by zero", "DIVISION_BY_ZERO", "Division by zero"),
@@ -27,7 +29,7 @@ _TEXTS = (
 class Engine:
     """One DuckDB in memory; each query has a connection of its own with its own relations."""
 
-    def __init__(self, data_dir: Path, spill_dir: Path) -> None:
+    def __init__(self, objects_dir: Path, spill_dir: Path) -> None:
         self._database = duckdb.connect(
             config={
                 "autoinstall_known_extensions": False,
@@ -36,7 +38,9 @@ class Engine:
                 "temp_directory": str(spill_dir),
             }
         )
-        self._database.execute("SET allowed_directories = $folders", {"folders": [str(data_dir)]})
+        self._database.execute(
+            "SET allowed_directories = $folders", {"folders": [str(objects_dir)]}
+        )
         self._database.execute("SET GLOBAL TimeZone = 'UTC'")
         prelude = resources.files("localaws.athena.sql").joinpath("prelude.sql").read_text()
         self._register_functions()
@@ -45,6 +49,11 @@ class Engine:
         self._database.execute("SET enable_external_access = false")
         self._database.execute("SET lock_configuration = true")
         self._lock = threading.Lock()
+        self._root = str(objects_dir)
+
+    def failure(self, error: Exception) -> Exception:
+        """Return what an error of this DuckDB means, in the words of Athena."""
+        return query_failure(error, self._root)
 
     def _register_functions(self) -> None:
         make = self._database.create_function
@@ -68,11 +77,16 @@ def _format(pattern: str, tagged: list[str]) -> str:
         raise ValueError(f"INVALID_FUNCTION_ARGUMENT: {error}") from error
 
 
-def query_failure(error: Exception) -> Exception:
-    """Return what an error of DuckDB means, in the words of Athena."""
+def query_failure(error: Exception, root: str = "") -> Exception:
+    """Return what an error of DuckDB means, in the words of Athena.
+
+    `root` is the folder of the objects: their paths are shown as addresses.
+    """
     text = str(error)
     if isinstance(error, duckdb.InterruptException):
         return CancelledQueryError("Query was cancelled by user")
+    if found := _UNREADABLE.search(text):
+        return unreadable(f"s3://{found[1].removeprefix(root).lstrip('/')}", found[2])
     if found := _FAILURE.search(text):
         return QueryError(found[1], found[2])
     for part, code, message in _TEXTS:

@@ -144,6 +144,19 @@ def test_a_truncated_file_is_bad_data_and_named(lake: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("rows", [100, 100_000])
+def test_a_file_with_a_broken_page_is_named(lake: Any, rows: int) -> None:
+    """Whether it is small or large: the answer is no answer."""
+    lake.create("t", COLUMNS)
+    table = pa.table({"price": [i / 7 for i in range(rows)], "shares": list(range(rows))})
+    body = bytearray(lake.put("t/a.parquet", table))
+    body[200 : len(body) // 3] = bytes(len(body) // 3 - 200)
+    lake.s3.put_object(Bucket=lake.bucket, Key="t/a.parquet", Body=bytes(body))
+    reason = lake.failure("SELECT sum(price) FROM t")
+    uri = lake.uri("t/a.parquet")
+    assert reason.startswith(f"HIVE_CURSOR_ERROR: Failed to read Parquet file: {uri}")
+
+
 def test_a_large_file_is_read_like_a_small_one(lake: Any) -> None:
     """Files too large to be kept are read by DuckDB itself, with the same columns."""
     lake.create("t", COLUMNS, ("dt",))

@@ -30,11 +30,12 @@ class NoTables:
 def value(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str | None]:
     """The one value of `SELECT <expression>`, as GetQueryResults shows it."""
     folder: Path = tmp_path_factory.mktemp("engine")
-    connection = Engine(folder, folder / "spill").connect()
+    engine = Engine(folder, folder / "spill")
+    connection = engine.connect()
 
     def compute(expression: str) -> str | None:
         translation = translate(f"SELECT {expression} AS x", NoTables(), database="db")
-        with translated_errors():
+        with translated_errors(engine):
             batches = connection.sql(translation.sql).to_arrow_reader(1000)
             lines = "".join(csv_lines(translation.columns, batches))
         (_, (answer,)), _ = read_csv_page(lines, 0, 10)

@@ -11,7 +11,7 @@ import duckdb
 import pyarrow as pa
 
 from localaws.athena.catalog import QueryTables
-from localaws.athena.engine import query_failure
+from localaws.athena.engine import Engine
 from localaws.athena.running.context import BytesExceededError, Request, Services
 from localaws.athena.scan.scanning import Scanner
 from localaws.athena.sql.translate import Translation, translate
@@ -23,6 +23,7 @@ _BATCH_ROWS = 10_000
 class Running:
     """A query whose scans are ready."""
 
+    engine: Engine
     connection: Any
     translation: Translation
     bytes_scanned: int
@@ -31,14 +32,14 @@ class Running:
 
     def batches(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows; QueryError, in Athena's words, where one cannot be computed."""
-        with translated_errors():
+        with translated_errors(self.engine):
             for batch in self.connection.sql(self.translation.sql).to_arrow_reader(_BATCH_ROWS):
                 self.check()
                 yield batch
 
     def table(self) -> pa.Table:
         """Return all rows, under the names of the query's columns in lower case."""
-        with translated_errors():
+        with translated_errors(self.engine):
             table = self.connection.sql(self.translation.sql).to_arrow_table()
         return table.rename_columns([c.name.lower() for c in self.translation.columns])
 
@@ -63,21 +64,27 @@ def running_query(
             services.small,
             request.control.check,
         )
-        with translated_errors():
+        with translated_errors(services.engine):
             for scan in translation.scans:
                 scanner.prepare(scan)
         if request.bytes_cutoff is not None and scanner.bytes_scanned > request.bytes_cutoff:
             raise BytesExceededError(request.bytes_cutoff)
-        yield Running(connection, translation, scanner.bytes_scanned, request.control.check)
+        yield Running(
+            services.engine,
+            connection,
+            translation,
+            scanner.bytes_scanned,
+            request.control.check,
+        )
     finally:
         request.control.detach()
         connection.close()
 
 
 @contextmanager
-def translated_errors() -> Iterator[None]:
+def translated_errors(engine: Engine) -> Iterator[None]:
     """Turn the errors of DuckDB into Athena's."""
     try:
         yield
     except duckdb.Error as error:
-        raise query_failure(error) from error
+        raise engine.failure(error) from error

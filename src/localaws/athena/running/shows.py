@@ -93,7 +93,7 @@ def create_statement(definition: Definition) -> list[str]:
     lines += ["LOCATION", f"  '{storage.get('Location')}'"]
     properties = {k: v for k, v in definition.get("Parameters", {}).items() if k != "EXTERNAL"}
     listed = ", \n".join(f"  '{key}'='{value}'" for key, value in properties.items())
-    return lines + f"TBLPROPERTIES (\n{listed})".split("\n")
+    return lines + (f"TBLPROPERTIES (\n{listed})".split("\n") if listed else [])
 
 
 def _column_lines(columns: list[dict[str, str]]) -> list[str]:

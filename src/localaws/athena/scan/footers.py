@@ -96,3 +96,8 @@ def not_parquet(file: DataFile, reason: str) -> QueryError:
         return QueryError("HIVE_BAD_DATA", message)
     message = f"Error opening Hive split {file.uri} (offset=0, length={file.size}): {reason}"
     return QueryError("HIVE_CANNOT_OPEN_SPLIT", message)
+
+
+def unreadable(uri: str, reason: str) -> QueryError:
+    """Return Athena's complaint about an object whose pages are broken."""
+    return QueryError("HIVE_CURSOR_ERROR", f"Failed to read Parquet file: {uri}: {reason}")

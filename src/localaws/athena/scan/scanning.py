@@ -14,10 +14,10 @@ import pyarrow as pa
 from localaws.athena.catalog import NULL_VALUE, Catalog, Partition, QueryTables, sql_columns
 from localaws.athena.errors import QueryError
 from localaws.athena.information import information_rows
+from localaws.athena.scan.column_types import check_partition, column_sql
 from localaws.athena.scan.footers import ParquetSchema, leaf_sizes, open_parquet
 from localaws.athena.scan.objects import DataFile, Objects
 from localaws.athena.scan.small import SMALL_BYTES, FileRows, SmallFiles, rows_of
-from localaws.athena.scan.typing import check_partition, column_sql
 from localaws.athena.sql import information
 from localaws.athena.sql.model import Column, Scan, quoted, text_literal
 

@@ -14,8 +14,8 @@ from localaws.athena.scan.footers import (
     ParquetSchema,
     Schemas,
     leaf_sizes,
-    not_parquet,
     open_parquet,
+    unreadable,
 )
 from localaws.athena.scan.objects import DataFile
 
@@ -101,7 +101,7 @@ class SmallFiles:
             try:
                 table = parquet.read(use_threads=False).replace_schema_metadata(None)
             except (pa.ArrowException, OSError) as error:
-                raise not_parquet(file, str(error)) from error
+                raise unreadable(file.uri, str(error)) from error
             schema = self.schemas.of(parquet.metadata, table.schema)
             return schema, leaf_sizes(parquet.metadata), table
 

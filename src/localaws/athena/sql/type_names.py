@@ -33,6 +33,7 @@ _SIMPLE = {
     "unknown": types.UNKNOWN,
 }
 _HIVE_ONLY = {"string", "binary", "float"}
+_HIVE_MEANING = {"float": types.REAL, "decimal": types.decimal(10, 0)}
 _TRINO_ONLY = {
     "varbinary",
     "real",
@@ -61,8 +62,8 @@ def hive_type(text: str) -> Type:
 
 def _parse(text: str, foreign: set[str]) -> Type:
     name = " ".join(text.strip().lower().split())
-    if name == "float" and name not in foreign:
-        return types.REAL
+    if name in _HIVE_MEANING and "float" not in foreign:
+        return _HIVE_MEANING[name]
     if name in _SIMPLE and name not in foreign:
         return _SIMPLE[name]
     found = _nested(name, foreign) or _parametric(name)

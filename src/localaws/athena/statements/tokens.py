@@ -96,8 +96,8 @@ class Words:
         return self.next().text.lower()
 
     def names(self) -> list[str]:
-        """Return a dotted name."""
-        found = [self.name()]
+        """Return a dotted name; Hive writes one in one pair of backquotes."""
+        found = self.name().split(".")
         while self.take("."):
             found.append(self.name())
         return found
