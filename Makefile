@@ -44,6 +44,10 @@ $(READY): requirements.lock pyproject.toml scripts/make_env.sh
 	@bash scripts/make_env.sh $(VENV)
 	@touch $@
 
+.PHONY: artifacts
+artifacts: env ## build what Terraform uploads, into build/artifacts
+	@$(BIN)/python scripts/build_artifacts.py
+
 .PHONY: lint
 lint: env ## format, lint and type-check
 	@$(RUN) ruff format .

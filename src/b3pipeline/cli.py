@@ -216,22 +216,54 @@ def query(
 
 @app.command()
 def doctor(target: TargetOption = "local") -> None:
-    """Check this machine and the deployment; exit code 1 where something is wrong."""
+    """Check this machine, the account and the deployment; exit code 1 where something is wrong."""
     from b3pipeline import checks, sandbox
     from b3pipeline.config import check_target
 
-    known = check_target(target)
     reports = [checks.check_machine(sandbox.state_folder())]
-    if known == "aws" or sandbox.status().running:
-        reports.append(checks.check_deployment(_connect(target)))
-    else:
-        typer.echo(
-            "The local AWS is down: `b3 local up` starts it, then its parts are checked too."
-        )
+    reports += _aws_reports() if check_target(target) == "aws" else _local_reports()
     for report in reports:
         typer.echo(report)
     if not all(report.ok for report in reports):
         raise typer.Exit(EXIT_FAILED)
+
+
+def _local_reports() -> list[Any]:
+    from b3pipeline import checks, sandbox
+
+    if not sandbox.status().running:
+        typer.echo(
+            "The local AWS is down: `b3 local up` starts it, then its parts are checked too."
+        )
+        return []
+    return [checks.check_deployment(_connect("local"))]
+
+
+def _aws_reports() -> list[Any]:
+    """Return the checks of the account, then of the deployment where there is one."""
+    from b3pipeline import checks
+    from b3pipeline.account import check_account
+    from b3pipeline.errors import ConfigError
+
+    account = check_account()
+    try:
+        return [account, checks.check_deployment(_connect("aws"))]
+    except ConfigError:
+        typer.echo("Nothing is deployed that is known here: `terraform apply`, then `b3 outputs`.")
+        return [account]
+
+
+@app.command()
+def outputs(
+    folder: Annotated[
+        Path | None, typer.Option(help="Terraform's folder, instead of infra/.")
+    ] = None,
+) -> None:
+    """Ask Terraform for its outputs and keep them where the target `aws` reads them."""
+    from b3pipeline.deployment import fetch_outputs
+
+    config = fetch_outputs(folder)
+    typer.echo(f"The target 'aws' is {config.raw_data_bucket} in {config.region}.")
 
 
 @app.command()

@@ -9,11 +9,11 @@ SRC = Path(__file__).parents[2] / "src"
 
 ORDER = [
     *("errors", "names", "schema"),
-    *("config", "aws", "calendar", "progress"),
+    *("config", "aws", "deployment", "calendar", "progress"),
     "sources",
     "lake",
     *("ingest", "jobs"),
-    *("costs", "athena", "checks"),
+    *("costs", "athena", "checks", "account"),
     "plots",
     *("provision", "teardown", "sandbox"),
     *("notebooks", "lesson", "tutorial"),

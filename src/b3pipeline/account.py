@@ -1,0 +1,202 @@
+"""Can this AWS account take the pipeline? Asked before anything is made, and nothing is made."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import boto3
+from botocore.config import Config as BotoConfig
+from botocore.exceptions import BotoCoreError, ClientError
+
+from b3pipeline.checks import CheckReport, Finding
+from b3pipeline.names import Names
+
+LAB_REGIONS = ("us-east-1", "us-west-2")
+"""The regions that an AWS Academy Learner Lab allows."""
+LAB_INSTANCES = 9
+"""Instances that a Learner Lab allows at a time; twenty deactivate the account."""
+LAB_ROLE, LAB_PROFILE = "LabRole", "LabInstanceProfile"
+_LAB_MARK = "voclabs"
+
+_RENEW = "get new credentials: in AWS Academy start the lab and copy the block from AWS Details."
+_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "RequestExpired"}
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
+
+
+@dataclass(frozen=True)
+class Account:
+    """The account that the credentials of the environment open, with its clients."""
+
+    session: boto3.Session
+
+    def client(self, service: str) -> Any:
+        """Return a client that gives up soon: a check must not hang."""
+        patience = BotoConfig(
+            retries={"mode": "standard", "max_attempts": 2}, connect_timeout=5, read_timeout=20
+        )
+        return self.session.client(service, config=patience)
+
+    @cached_property
+    def identity(self) -> dict[str, str]:
+        return dict(self.client("sts").get_caller_identity())
+
+    @property
+    def is_lab(self) -> bool:
+        return _LAB_MARK in self.identity["Arn"]
+
+
+def check_account(session: boto3.Session | None = None) -> CheckReport:
+    """Return whether the account behind the credentials can take the pipeline. Reads only.
+
+    Credentials and region come first, for nothing can be asked without them; then services are
+    asked in earnest, since in an ended AWS Academy session STS still answers while every other
+    call is denied.
+    """
+    account = Account(session or boto3.Session())
+    first = (_credentials(account), _region(account))
+    if not all(finding.ok for finding in first):
+        return CheckReport(first)
+    identity = _asked("identity", lambda: _identity(account))
+    if not identity.ok:
+        return CheckReport((*first, identity))
+    return CheckReport((*first, identity, *_live(account)))
+
+
+def _live(account: Account) -> Iterator[Finding]:
+    yield _asked("S3 answers", lambda: _probe_s3(account))
+    yield _asked("Glue answers", lambda: _probe_glue(account))
+    yield _asked("bucket names", lambda: _bucket_names(account))
+    if account.is_lab:
+        yield _asked(LAB_ROLE, lambda: _lab_role(account))
+        yield _asked("region of the lab", lambda: _lab_region(account))
+        yield _asked("EC2 instances", lambda: _instances(account))
+
+
+def _asked(subject: str, ask: Callable[[], Finding]) -> Finding:
+    """Return the finding of one question; where AWS refuses to answer, that is the finding."""
+    try:
+        return ask()
+    except ClientError as error:
+        answer = error.response["Error"]
+        seen = f"{answer['Code']}: {answer.get('Message', '')}".rstrip(": ")
+        return Finding(subject, False, seen, _hint_for(answer["Code"]))
+    except BotoCoreError as error:
+        return Finding(subject, False, str(error), "check the network, and AWS_ENDPOINT_URL.")
+
+
+def _hint_for(code: str) -> str:
+    if code in _EXPIRED:
+        return _RENEW
+    if code in _DENIED:
+        return (
+            "in AWS Academy the session may have ended, though STS still answers: start the lab "
+            "and copy the credentials again. Elsewhere ask for the right to call this service."
+        )
+    return "read the message; the AWS status page tells of outages."
+
+
+def _credentials(account: Account) -> Finding:
+    found = account.session.get_credentials()
+    if found is None:
+        return Finding(
+            "credentials", False, "none are set",
+            "`aws configure`, or export AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where you "
+            "have one, AWS_SESSION_TOKEN.",
+        )  # fmt: skip
+    if found.method == "env" and not found.token and found.access_key.startswith("ASIA"):
+        return Finding(
+            "credentials", False, "a temporary key without its AWS_SESSION_TOKEN", _RENEW
+        )
+    return Finding("credentials", True, f"from {_origin(found.method)}")
+
+
+def _origin(method: str) -> str:
+    if method == "env":
+        return "the environment (which wins over ~/.aws/credentials)"
+    return method
+
+
+def _region(account: Account) -> Finding:
+    region = account.session.region_name or os.environ.get("AWS_REGION")
+    hint = "export AWS_DEFAULT_REGION=us-east-1: the block of AWS Academy names none."
+    return Finding("region", bool(region), region or "none is set", hint)
+
+
+def _identity(account: Account) -> Finding:
+    lab = ", an AWS Academy lab" if account.is_lab else ""
+    return Finding("identity", True, f"{account.identity['Arn']}{lab}")
+
+
+def _probe_s3(account: Account) -> Finding:
+    buckets = account.client("s3").list_buckets()["Buckets"]
+    return Finding("S3 answers", True, f"{len(buckets)} buckets in the account")
+
+
+def _probe_glue(account: Account) -> Finding:
+    account.client("glue").get_databases(MaxResults=1)
+    return Finding("Glue answers", True, "the Data Catalog can be read")
+
+
+def _bucket_names(account: Account) -> Finding:
+    known, number = Names(), account.identity["Account"]
+    states = {
+        bucket: _bucket_state(account, bucket)
+        for bucket in (known.raw_data_bucket(number), known.athena_results_bucket(number))
+    }
+    return Finding(
+        "bucket names",
+        "taken by another account" not in states.values(),
+        ", ".join(f"{bucket} {state}" for bucket, state in states.items()),
+        "set `environment` or `project_name` in infra/terraform.tfvars to have other names.",
+    )
+
+
+def _bucket_state(account: Account, bucket: str) -> str:
+    try:
+        account.client("s3").head_bucket(Bucket=bucket)
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if code in _DENIED:
+            return "taken by another account"
+        return "is free"
+    return "is yours already"
+
+
+def _lab_role(account: Account) -> Finding:
+    iam = account.client("iam")
+    iam.get_role(RoleName=LAB_ROLE)
+    iam.get_instance_profile(InstanceProfileName=LAB_PROFILE)
+    return Finding(
+        LAB_ROLE, True, f"{LAB_ROLE} and {LAB_PROFILE} exist: use infra/academy.tfvars.example"
+    )
+
+
+def _lab_region(account: Account) -> Finding:
+    region = account.session.region_name or ""
+    return Finding(
+        "region of the lab",
+        region in LAB_REGIONS,
+        region,
+        f"export AWS_DEFAULT_REGION={LAB_REGIONS[0]}: a lab allows {' and '.join(LAB_REGIONS)}.",
+    )
+
+
+def _instances(account: Account) -> Finding:
+    pages = (
+        account.client("ec2")
+        .get_paginator("describe_instances")
+        .paginate(Filters=[{"Name": "instance-state-name", "Values": ["pending", "running"]}])
+    )
+    count = sum(
+        len(reservation["Instances"]) for page in pages for reservation in page["Reservations"]
+    )
+    return Finding(
+        "EC2 instances",
+        count < LAB_INSTANCES,
+        f"{count} running of {LAB_INSTANCES} that a lab allows",
+        "stop or terminate some before `terraform apply` starts one more.",
+    )
