@@ -217,7 +217,8 @@ def label_ends(ax: Axes, ends: Mapping[str, tuple[Any, float, str, str]]) -> Non
             label, xy=(x, y), xycoords="data", xytext=(1.02, place),
             textcoords=ax.get_yaxis_transform(), color=colour, va="center", fontsize=FONT - 0.5,
             weight="bold" if colour not in (GREY, INK) else "normal", annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": PALE, "lw": 0.7, "shrinkA": 1, "shrinkB": 1},
+            arrowprops={"arrowstyle": "-", "color": PALE, "lw": 0.7, "shrinkA": 1, "shrinkB": 1,
+                        "relpos": (0, 0.5)},
         )  # fmt: skip
 
 
