@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SCANNER := .venv-checkov
 RUN := $(BIN)/python -m
 
 .PHONY: help
@@ -18,7 +19,7 @@ tutorial: env ## run everything: local AWS, notebooks 01 to 05, report
 	@$(BIN)/b3 tutorial
 
 .PHONY: test
-test: env ## run every test that this machine can run
+test: env checkov ## run every test that this machine can run
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
@@ -48,6 +49,16 @@ $(READY): requirements.lock pyproject.toml scripts/make_env.sh
 artifacts: env ## build what Terraform uploads, into build/artifacts
 	@$(BIN)/python scripts/build_artifacts.py
 
+.PHONY: checkov
+checkov: $(SCANNER)/.ready
+
+# The scanner's pins clash with ours, so it has an environment of its own.
+$(SCANNER)/.ready: tests/infra/requirements-checkov.lock | $(READY)
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(SCANNER)
+	@UV_LINK_MODE=copy $(BIN)/uv pip sync --quiet --python $(SCANNER)/bin/python \
+		--require-hashes tests/infra/requirements-checkov.lock
+	@touch $@
+
 .PHONY: lint
 lint: env ## format, lint and type-check
 	@$(RUN) ruff format .
@@ -59,9 +70,12 @@ lock: env ## resolve requirements.lock and environment.yml anew from pyproject.t
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
 		--output-file requirements.lock --quiet
+	@echo checkov | $(BIN)/uv pip compile - --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+		--output-file tests/infra/requirements-checkov.lock --quiet
 	@$(BIN)/python scripts/make_environment_yml.py
 
 .PHONY: clean
 clean: down ## stop everything and remove all that was made, the environment included
-	@rm -rf $(VENV) .uv .localaws build .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
+	@rm -rf $(VENV) $(SCANNER) .uv .localaws build .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -43,7 +43,8 @@ def test_a_database_is_shown_as_it_was_given(glue, name):
     assert database["Name"] == made.lower()
     assert {key: database[key] for key in given} == given
     assert database["CreateTime"] is not None
-    assert made.lower() in [known["Name"] for known in glue.get_databases()["DatabaseList"]]
+    pages = glue.get_paginator("get_databases").paginate()
+    assert made.lower() in [known["Name"] for page in pages for known in page["DatabaseList"]]
 
 
 def test_an_updated_database_keeps_its_time(glue, database):
