@@ -56,7 +56,8 @@ def check_account(session: boto3.Session | None = None) -> CheckReport:
     asked in earnest, since in an ended AWS Academy session STS still answers while every other
     call is denied.
     """
-    account = Account(session or boto3.Session())
+    # boto3 itself reads AWS_DEFAULT_REGION alone.
+    account = Account(session or boto3.Session(region_name=os.environ.get("AWS_REGION")))
     first = (_credentials(account), _region(account))
     if not all(finding.ok for finding in first):
         return CheckReport(first)
@@ -121,7 +122,7 @@ def _origin(method: str) -> str:
 
 
 def _region(account: Account) -> Finding:
-    region = account.session.region_name or os.environ.get("AWS_REGION")
+    region = account.session.region_name
     hint = "export AWS_DEFAULT_REGION=us-east-1: the block of AWS Academy names none."
     return Finding("region", bool(region), region or "none is set", hint)
 

@@ -106,7 +106,7 @@ def load_config(target: str = "local", *, root: Path | None = None) -> Config:
     """Return the deployment that `target` names, from the outputs file of that target.
 
     For `local` the sandbox writes the file; for `aws` it is
-    `terraform -chdir=infra output -json > infra/outputs.json`. Where that file is missing,
+    `b3 outputs` writes it from Terraform's state. Where that file is missing,
     the environment variables of `ENVIRONMENT_VARIABLES` (RAW_BUCKET, …) are read for `aws`.
     Raises ConfigError where neither is complete.
     """
@@ -129,7 +129,7 @@ def parse_outputs(text: str, target: Target) -> Config:
     except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
         raise ConfigError(
             f"the outputs of target {target!r} are not the JSON of Terraform ({error}).",
-            hint="write them again: `terraform -chdir=infra output -json > infra/outputs.json`.",
+            hint="write them again: `b3 outputs` for aws, `b3 local up` for local.",
         ) from error
     known = {field.name for field in fields(Config)} - {"target"}
     values = {name: value for name, value in outputs.items() if name in known}
@@ -157,7 +157,7 @@ def config_from_environment(environ: Mapping[str, str]) -> Config:
         raise ConfigError(
             f"the AWS deployment is unknown: infra/outputs.json is missing, and so are "
             f"{', '.join(wanted)} in the environment.",
-            hint="run `terraform -chdir=infra output -json > infra/outputs.json`.",
+            hint="`terraform -chdir=infra apply`, then `b3 outputs`.",
         )
     present = {name: value for name, value in values.items() if value}
     return Config(target="aws", endpoint_url=environ.get("AWS_ENDPOINT_URL"), **present)
