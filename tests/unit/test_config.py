@@ -70,7 +70,7 @@ def test_a_text_that_is_no_outputs_is_refused(text):
     """The hint is the command that writes them."""
     with pytest.raises(ConfigError, match="not the JSON of Terraform") as caught:
         parse_outputs(text, "aws")
-    assert "terraform -chdir=infra output -json" in caught.value.hint
+    assert "b3 outputs" in caught.value.hint
 
 
 def test_outputs_that_lack_something_name_it():
