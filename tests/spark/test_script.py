@@ -1,0 +1,71 @@
+"""The job as Glue runs it: a script with arguments, an exit code, and two streams."""
+
+import json
+
+import pytest
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture
+def finish(start_script, localaws_endpoint):
+    """A function that runs the script to its end; returns exit code, output and errors."""
+
+    def run(lake, *argv, **variables):
+        process = start_script(lake, *argv, endpoint_url=localaws_endpoint, **variables)
+        output, errors = process.communicate(timeout=120)
+        return process.returncode, output.splitlines(), errors.splitlines()
+
+    return run
+
+
+def test_the_last_line_of_a_run_is_its_summary(lake, make_bar, finish):
+    """What went before is a log that people read."""
+    manifest = lake.ingest("b1", {("PETR4", "2024-01-02"): [make_bar(), make_bar(at="11:00")]})
+
+    code, output, _ = finish(lake, "--batch_manifest", manifest)
+
+    summary = json.loads(output[-1])
+    assert code == 0
+    assert summary["event"] == "refined"
+    assert (summary["rows_read"], summary["partitions_written"]) == (2, 1)
+    assert set(summary["seconds"]) == {"plan", "spark", "read", "write", "publish", "total"}
+    assert "batches to refine: b1" in output[0]
+    assert lake.silver()["PETR4", "2024-01-02"]["quote_count"] == 2
+
+
+def test_a_duplicate_event_ends_before_spark_starts(lake, make_bar, finish):
+    """It needs no Java at all."""
+    manifest = lake.ingest("b1", {("PETR4", "2024-01-02"): [make_bar()]})
+    lake.run("--batch_manifest", manifest)
+
+    code, output, _ = finish(
+        lake, "--batch_manifest", manifest, JAVA_HOME="/nowhere", PATH="/nowhere"
+    )
+
+    assert code == 0
+    assert json.loads(output[-1]) == {"event": "already_refined", "batch_ids": ["b1"]}
+
+
+def test_the_last_line_of_a_failure_is_its_reason(lake, finish):
+    """Whoever reads the end of the error log knows what to do."""
+    manifest = lake.ingest("b1", {("PETR4", "2024-01-02"): b""})
+
+    code, output, errors = finish(lake, "--batch_manifest", manifest)
+
+    assert code == 1
+    assert errors[-1] == (
+        "RefineError: 1 bronze object(s) cannot be refined: raw/b3/dt=2024-01-02/ticker=PETR4/"
+        "data.parquet: the object has zero bytes. Try: ingest them again, or refine the rest "
+        "with --on_bad_object quarantine."
+    )
+    assert not any(line.startswith("{") for line in output)
+
+
+def test_the_failure_of_a_task_is_told_in_its_own_words(lake, make_bar, proxy, proxied_clients):
+    """Not in those of the Java stack around it."""
+    manifest = lake.ingest("b1", {("PETR4", "2024-01-02"): [make_bar()]})
+    proxy.writes_left = 0
+
+    with pytest.raises(lake.job.RefineError, match=r"^s3://.*data\.parquet cannot be written: "):
+        lake.run("--batch_manifest", manifest, clients=proxied_clients)
