@@ -9,6 +9,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SCANNER := .venv-checkov
 RUN := $(BIN)/python -m
+# JupyterLab asks whoever works as root, as in a container, to say so.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .PHONY: help
 help: ## list the verbs
@@ -28,7 +30,7 @@ test: env checkov ## run every test that this machine can run
 .PHONY: lab
 lab: env ## open JupyterLab on the notebooks
 	@$(BIN)/b3 local up
-	@$(BIN)/jupyter lab --notebook-dir=. notebooks/01_provisioning_check.ipynb
+	@$(BIN)/jupyter lab $(AS_ROOT) --notebook-dir=. notebooks/01_provisioning_check.ipynb
 
 .PHONY: up
 up: env ## start the local AWS and provision it
