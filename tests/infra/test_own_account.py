@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from packaging.utils import canonicalize_name
 
 from b3pipeline import athena, checks, jobs, provision
 from b3pipeline.aws import Cloud
@@ -236,17 +239,50 @@ def test_each_role_may_do_its_own_work_and_not_that_of_another(own) -> None:
 # ---- the pipeline at work
 
 
+HOST_COMMAND = """#!{python}
+import sys
+from importlib.abc import MetaPathFinder
+
+
+class NotOnHost(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in {missing}:
+            raise ModuleNotFoundError(f"No module named {{name!r}} on the host", name=name)
+
+
+sys.meta_path.insert(0, NotOnHost())
+from b3pipeline.cli import main
+
+main()
+"""
+
+
+def not_on_host(artifacts: Path) -> set[str]:
+    """Return the modules of this environment that the host's requirements do not bring."""
+    text = (artifacts / "host" / "requirements.txt").read_text()
+    pinned = {canonicalize_name(name) for name in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)}
+    pinned.add("b3-batch-pipeline")
+    return {
+        module
+        for module, packages in metadata.packages_distributions().items()
+        if not pinned.intersection(map(canonicalize_name, packages))
+    }
+
+
 @pytest.fixture(scope="module")
-def manifest(own, tmp_path_factory: pytest.TempPathFactory) -> str:
+def manifest(own, artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the manifest of a batch that `run_ingestion.sh` put, as on the ingestion host.
 
-    The folder is laid out as /opt/b3 is, and the settings are those of the instance.
+    The folder is laid out as /opt/b3 is, `b3` finds the packages of the host's requirements
+    alone, and the settings are those of the instance.
     """
     host = tmp_path_factory.mktemp("opt") / "b3"
     (host / "scripts").mkdir(parents=True)
     script = shutil.copy(ROOT / "scripts" / "run_ingestion.sh", host / "scripts")
     (host / ".venv" / "bin").mkdir(parents=True)
-    (host / ".venv" / "bin" / "b3").symlink_to(Path(sys.executable).with_name("b3"))
+    command = host / ".venv" / "bin" / "b3"
+    command.write_text(HOST_COMMAND.format(python=sys.executable, missing=not_on_host(artifacts)))
+    command.chmod(0o755)
     (settings,) = own.terraform.evaluate(["local.host_settings"], f"-state={own.state}")
     here = {"B3_HOME": str(host), "PATH": "/usr/bin:/bin", **own.account.environment}
     asked = {
