@@ -32,7 +32,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import accumulate, islice, pairwise
+from functools import cached_property
+from itertools import accumulate, chain, islice, pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -539,22 +540,36 @@ class Lake:
             days = f"dt >= '{first}' AND dt <= '{last}'"
             yield from self.partitions(self.bronze_table, f"{_in('ticker', some)} AND {days}")
 
+    @property
+    def store(self) -> Store:
+        endpoint_url = os.environ.get("AWS_ENDPOINT_URL")
+        return Store(self.bucket, self.s3.meta.region_name, endpoint_url)
+
+    @cached_property
+    def silver_storage(self) -> dict[str, Any]:
+        """The storage descriptor of the silver table, which must be the one that we write."""
+        table = self.glue.get_table(DatabaseName=self.database, Name=self.silver_table)["Table"]
+        storage: dict[str, Any] = table["StorageDescriptor"]
+        found = [storage["Location"].rstrip("/"), [c["Name"] for c in storage["Columns"]]]
+        wanted = [f"s3://{self.bucket}/{SILVER_PREFIX}".rstrip("/"), SILVER.names]
+        if found != wanted:
+            raise RefineError(
+                f"table {self.database}.{self.silver_table} lies at and has {found}, the job "
+                f"writes {wanted}. Try: provision the table again."
+            )
+        return storage
+
     def register(self, sessions: Sequence[Session]) -> None:
         """Register silver partitions, 100 a call; what is registered already stays as it is."""
-        table = self.glue.get_table(DatabaseName=self.database, Name=self.silver_table)["Table"]
-        storage = table["StorageDescriptor"]
-        columns = [column["Name"] for column in storage["Columns"]]
-        if columns != SILVER.names:
-            raise RefineError(
-                f"table {self.silver_table} has the columns {columns}, the job writes "
-                f"{SILVER.names}. Try: provision the table again."
-            )
 
         def create(some: Sequence[Session]) -> None:
             keys = [object_key(SILVER_PREFIX, *session) for session in some]
             places = [f"s3://{self.bucket}/{key.rpartition('/')[0]}/" for key in keys]
             inputs = [
-                {"Values": [day, ticker], "StorageDescriptor": {**storage, "Location": place}}
+                {
+                    "Values": [day, ticker],
+                    "StorageDescriptor": {**self.silver_storage, "Location": place},
+                }
                 for (ticker, day), place in zip(some, places, strict=True)
             ]
             answer = self.glue.batch_create_partition(
@@ -603,13 +618,15 @@ def _raise_unless(answer: dict[str, Any], expected: str) -> int:
 def undone_batches(lake: Lake, batch_id: str | None = None) -> list[str]:
     """Return the batches with a manifest and no done-mark, oldest first.
 
-    Listing starts at the checkpoint, up to which all is done. A batch that arrives late, with
-    an older name, takes the checkpoint away before it starts, so that no failure can hide it.
+    For a batch, listing starts at the checkpoint, up to which all is done. A batch that arrives
+    late, with an older name, takes the checkpoint away first: no failure can hide it then.
     """
-    checkpoint = (lake.get_json(CHECKPOINT) or {}).get("done_through", "")
-    if batch_id is not None and f"{batch_id}.json" <= checkpoint:
-        lake.s3.delete_object(Bucket=lake.bucket, Key=CHECKPOINT)
-        checkpoint = ""
+    checkpoint = ""
+    if batch_id is not None:
+        checkpoint = (lake.get_json(CHECKPOINT) or {}).get("done_through", "")
+        if f"{batch_id}.json" <= checkpoint:
+            lake.s3.delete_object(Bucket=lake.bucket, Key=CHECKPOINT)
+            checkpoint = ""
     manifests, marks = (
         [key.removeprefix(folder) for key in lake.keys(folder, after=f"{folder}{checkpoint}")]
         for folder in (MANIFESTS, MARKS)
@@ -648,7 +665,8 @@ class Work:
 
     mode: str
     affected: Sessions
-    batch_ids: Sequence[str] = ()
+    batch_ids: Sequence[str]
+    may_quarantine: bool
 
 
 def main(
@@ -671,11 +689,12 @@ def main(
         session = thread.submit(lambda: spark or start_spark())  # it starts while we plan
         try:
             with timed(seconds, "plan"):
+                logger.info("silver lies at %s", lake.silver_storage["Location"])
                 work = work_of(lake, given, batch_id)
                 plan = plan_of(lake, work, absent={})
             with timed(seconds, "spark"):
                 session.result()
-            summary = refine(session.result(), lake, work, plan, given.on_bad_object, seconds)
+            summary = refine(session.result(), lake, work, plan, seconds)
         finally:
             if spark is None:
                 session.result().stop()
@@ -683,15 +702,14 @@ def main(
 
 
 def refine(
-    spark: SparkSession, lake: Lake, work: Work, plan: Plan, on_bad: str, seconds: dict[str, float]
+    spark: SparkSession, lake: Lake, work: Work, plan: Plan, seconds: dict[str, float]
 ) -> dict[str, Any]:
     """Recompute the planned sessions, publish them, mark the batches; return the summary."""
-    store = Store(lake.bucket, lake.s3.meta.region_name, os.environ.get("AWS_ENDPOINT_URL"))
     spark.conf.set("spark.sql.adaptive.enabled", False)  # it puts small writes into one task
     with timed(seconds, "read"), task_errors_in_words():
-        reading = read_all(spark, lake, store, work, plan, on_bad)
+        reading = read_all(spark, lake, work, plan)
     with timed(seconds, "write"), task_errors_in_words():
-        written = write_silver(spark, store, reading.bars, reading.plan)
+        written = write_silver(spark, lake.store, reading.bars, reading.plan)
     reading.bars.unpersist()
     with timed(seconds, "publish"):
         lake.register(written)
@@ -722,9 +740,7 @@ class Reading:
     quarantined: dict[str, str]
 
 
-def read_all(
-    spark: SparkSession, lake: Lake, store: Store, work: Work, plan: Plan, on_bad: str
-) -> Reading:
+def read_all(spark: SparkSession, lake: Lake, work: Work, plan: Plan) -> Reading:
     """Return the bars of the plan, and of a wider one where a neighbour has no quotes.
 
     A session without a quote is none for the windows: its object is gone, empty or in
@@ -733,12 +749,12 @@ def read_all(
     absent: Sessions = {}
     quarantined: dict[str, str] = {}
     while True:
-        bars = read_bronze(spark, store, plan)
+        bars = read_bronze(spark, lake.store, plan)
         rows, problems = inspected(bars)
         for session, problem in problems.items():
             if problem not in (GONE, EMPTY):
                 quarantined[object_key(BRONZE_PREFIX, *session)] = problem
-        if quarantined and on_bad == "fail":
+        if quarantined and not work.may_quarantine:
             named = "; ".join(f"{key}: {problem}" for key, problem in quarantined.items())
             raise RefineError(
                 f"{len(quarantined)} bronze object(s) cannot be refined: {named[:2000]}. Try: "
@@ -755,17 +771,21 @@ def read_all(
 
 def work_of(lake: Lake, given: argparse.Namespace, batch_id: str | None) -> Work:
     """Return the sessions that the arguments ask for, and the batches that are done with them."""
+    batches: list[str] = []
+    sessions: Iterable[Session]
     if given.rebuild:
-        batches = undone_batches(lake)  # first: what lands from here on has a run of its own
-        found = [*lake.objects(BRONZE_PREFIX), *lake.objects(SILVER_PREFIX)]
-        return Work("rebuild", by_ticker([*found, *lake.partitions(lake.silver_table)]), batches)
-    if batch_id is None:
-        return Work("sessions", by_ticker(asked_sessions(lake, given.dates, given.tickers)))
-    batches = undone_batches(lake, batch_id)
-    if batch_id not in batches:
-        raise RefineError(f"there is no manifest {given.batch_manifest}.")
-    logger.info("batches to refine: %s", ", ".join(batches))
-    return Work("batch", by_ticker(sessions_of(lake, batches)), batches)
+        mode, batches = "rebuild", undone_batches(lake)  # before bronze: none may be half listed
+        objects = chain(lake.objects(BRONZE_PREFIX), lake.objects(SILVER_PREFIX))
+        sessions = chain(objects, lake.partitions(lake.silver_table))
+    elif batch_id is not None:
+        mode, batches = "batch", undone_batches(lake, batch_id)
+        if batch_id not in batches:
+            raise RefineError(f"there is no manifest {given.batch_manifest}.")
+        sessions = sessions_of(lake, batches)
+    else:
+        mode, sessions = "sessions", asked_sessions(lake, given.dates, given.tickers)
+    logger.info("%s: %s", mode, ", ".join(batches) or "no batch")
+    return Work(mode, by_ticker(sessions), batches, given.on_bad_object == "quarantine")
 
 
 def asked_sessions(lake: Lake, dates: list[str], tickers: list[str]) -> Iterator[Session]:

@@ -219,6 +219,14 @@ def test_a_rebuild_makes_silver_from_all_of_bronze(lake, closes):
     assert ("VALE3", DAYS[0]) in lake.registered()
 
 
+def test_a_rebuild_ends_a_batch_whose_event_was_lost(lake, closes):
+    """Older than what is done, never announced: a rebuild looks at every manifest."""
+    lake.refine("b5", closes([1.0]))
+    lake.ingest("b3", closes([2.0], ticker="VALE3"))
+
+    assert lake.run("--rebuild", "true")["batch_ids"] == ["b3"]
+
+
 def test_a_batch_of_nothing_is_done(lake):
     """An ingestion that found nothing to write leaves an empty manifest."""
     summary = lake.refine("b1", {})
@@ -295,18 +303,22 @@ def test_a_repaired_object_comes_back(lake, closes):
     assert column(lake, "close_delta") == [None, 1.0, 2.0]
 
 
-def test_a_silver_table_with_other_columns_is_refused(lake, closes):
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"Columns": [{"Name": "close", "Type": "double"}]},
+        {"Location": "s3://elsewhere/refined/b3/"},
+    ],
+)
+def test_a_silver_table_that_is_not_the_jobs_is_refused(lake, closes, change):
     """Partitions keep the schema they are registered with: a wrong one would stay."""
     table = lake.glue.get_table(DatabaseName=lake.database, Name=names.SILVER_TABLE)["Table"]
-    storage = {**table["StorageDescriptor"], "Columns": [{"Name": "close", "Type": "double"}]}
-    lake.glue.update_table(
-        DatabaseName=lake.database,
-        TableInput={
-            "Name": names.SILVER_TABLE,
-            "PartitionKeys": table["PartitionKeys"],
-            "StorageDescriptor": storage,
-        },
-    )
+    definition = {
+        "Name": names.SILVER_TABLE,
+        "PartitionKeys": table["PartitionKeys"],
+        "StorageDescriptor": {**table["StorageDescriptor"], **change},
+    }
+    lake.glue.update_table(DatabaseName=lake.database, TableInput=definition)
 
     with pytest.raises(lake.job.RefineError, match="provision the table again"):
         lake.refine("b1", closes([1.0]))
