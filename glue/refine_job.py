@@ -726,6 +726,7 @@ def refine(
         "seconds": seconds,
     }
     mark_done(lake, work.batch_ids, summary)
+    logger.info("%d partitions written, %d removed", len(written), removed)
     return summary
 
 
@@ -784,8 +785,10 @@ def work_of(lake: Lake, given: argparse.Namespace, batch_id: str | None) -> Work
         sessions = sessions_of(lake, batches)
     else:
         mode, sessions = "sessions", asked_sessions(lake, given.dates, given.tickers)
-    logger.info("%s: %s", mode, ", ".join(batches) or "no batch")
-    return Work(mode, by_ticker(sessions), batches, given.on_bad_object == "quarantine")
+    work = Work(mode, by_ticker(sessions), batches, given.on_bad_object == "quarantine")
+    count = sum(map(len, work.affected.values()))
+    logger.info("%s: %s changed sessions; ends %s", mode, count, ", ".join(batches) or "no batch")
+    return work
 
 
 def asked_sessions(lake: Lake, dates: list[str], tickers: list[str]) -> Iterator[Session]:
