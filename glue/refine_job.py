@@ -787,7 +787,7 @@ def work_of(lake: Lake, given: argparse.Namespace, batch_id: str | None) -> Work
         mode, sessions = "sessions", asked_sessions(lake, given.dates, given.tickers)
     work = Work(mode, by_ticker(sessions), batches, given.on_bad_object == "quarantine")
     count = sum(map(len, work.affected.values()))
-    logger.info("%s: %s changed sessions; ends %s", mode, count, ", ".join(batches) or "no batch")
+    logger.info("%s: %d session(s) changed; ends %s", mode, count, ", ".join(batches) or "no batch")
     return work
 
 

@@ -30,7 +30,7 @@ def test_the_last_line_of_a_run_is_its_summary(lake, make_bar, finish):
     assert summary["event"] == "refined"
     assert (summary["rows_read"], summary["partitions_written"]) == (2, 1)
     assert set(summary["seconds"]) == {"plan", "spark", "read", "write", "publish", "total"}
-    assert any(line.endswith("batch: 1 changed sessions; ends b1") for line in output)
+    assert any(line.endswith("batch: 1 session(s) changed; ends b1") for line in output)
     assert lake.silver()["PETR4", "2024-01-02"]["quote_count"] == 2
 
 
