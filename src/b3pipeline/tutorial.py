@@ -79,18 +79,19 @@ def run_figures(cloud: Cloud) -> dict[str, Any]:
         for prefix in (names.BRONZE_PREFIX, names.SILVER_PREFIX)
     )
     runs = jobs.list_runs(cloud)
+    batches = len(lake.list_manifests(cloud))
     scanned = _bytes_scanned(cloud)
     bill = costs.pipeline_cost(
         puts=bronze + silver,
         gets=bronze,
-        lambda_calls=len(lake.list_manifests(cloud)),
+        lambda_calls=batches,
         dpu_seconds=[run.dpu_seconds or run.execution_seconds * 2 for run in runs],
         query_bytes=scanned,
     )
     return {
         "bronze objects": bronze,
         "silver objects": silver,
-        "batches": len(lake.list_manifests(cloud)),
+        "batches": batches,
         "Spark runs": len(runs),
         "seconds of Spark": sum(run.execution_seconds for run in runs),
         "Athena queries": len(scanned),
