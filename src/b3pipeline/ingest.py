@@ -17,7 +17,12 @@ import pandas as pd
 from b3pipeline import lake, names
 from b3pipeline.aws import Cloud
 from b3pipeline.calendar import Clock, check_range, last_closed_session, parse_date, utc_now
-from b3pipeline.errors import InvalidTickerError, SourceError, UnknownTickerError
+from b3pipeline.errors import (
+    InvalidTickerError,
+    RateLimitedError,
+    SourceError,
+    UnknownTickerError,
+)
 from b3pipeline.lake.manifest import html_rows
 from b3pipeline.progress import Progress
 from b3pipeline.sources.base import Failure, QuoteSource, check_frame, check_interval
@@ -46,6 +51,7 @@ TICKERS_A_FETCH = 20
 """Tickers asked of a source, and held in memory, at a time."""
 
 UNEXPLAINED = "the source has no quote"
+UNASKED = "the source refuses more requests for now"
 OFF_CALENDAR = "B3 held no session"
 
 
@@ -170,7 +176,8 @@ def ingest(
     it again and the result is as if it had run once. A ticker that the source fails to bring is
     in `failures` and its sessions are in the manifest's `missing`.
 
-    Raises what `plan` raises, UnknownTickerError, SourceError where nothing came at all,
+    Raises what `plan` raises, UnknownTickerError, SourceError where nothing came at all
+    (RateLimitedError where the source refused to go on),
     StorageError for the bucket and CatalogError for the table.
     """
     began = time.monotonic()
@@ -217,6 +224,10 @@ def _fetch(source: QuoteSource, wanted: Plan, folder: Path, progress: Progress |
         quotes = source.fetch(some, first, last, wanted.interval, progress)
         fetched.failures += quotes.failures
         _keep(fetched, check_frame(quotes.frame), wanted, folder / f"{place}.feather")
+        if quotes.stopped:
+            rest = wanted.tickers[place + len(some) :]
+            fetched.failures += [Failure(ticker, "rate_limited", UNASKED) for ticker in rest]
+            break
     _refuse_unknown(fetched.failures)
     if not fetched.rows:
         raise _nothing_came(wanted, fetched.failures)
@@ -297,6 +308,11 @@ def _refuse_unknown(failures: Sequence[Failure]) -> None:
 
 
 def _nothing_came(wanted: Plan, failures: Sequence[Failure]) -> SourceError:
+    if any(failure.kind == "rate_limited" for failure in failures):
+        return RateLimitedError(
+            f"{wanted.source} refuses more requests for now (429). Nothing was written.",
+            hint="wait a quarter of an hour, then run it again.",
+        )
     reasons = "; ".join(f"{failure.ticker}: {failure.reason}" for failure in failures[:3])
     return SourceError(
         f"{wanted.source} brought no quote of {', '.join(wanted.tickers[:5])} between "

@@ -308,11 +308,28 @@ def test_a_ticker_that_yahoo_does_not_know_stops_the_batch(lake_cloud, yahoo_sou
     assert keys(lake_cloud) == []
 
 
-def test_a_429_of_yahoo_leaves_nothing_behind(lake_cloud, yahoo_source, yahoo, yahoo_server):
-    """Not even the ticker that came before it."""
+def test_after_a_429_what_came_is_written_and_the_rest_is_missing(
+    lake_cloud, yahoo_source, yahoo, yahoo_server, monkeypatch
+):
+    """Tickers of the slices not yet asked for are named too."""
+    monkeypatch.setattr("b3pipeline.ingest.TICKERS_A_FETCH", 2)
     yahoo_server.answers["VALE3.SA"] = [yahoo.TOO_MANY]
-    with pytest.raises(RateLimitedError):
-        run(lake_cloud, ["PETR4", "VALE3"], "2024-06-28", "2024-06-28", source=yahoo_source)
+    day = "2024-06-28"
+    batch = run(lake_cloud, ["PETR4", "VALE3", "ITUB4"], day, day, source=yahoo_source)
+    assert batch.manifest.partitions == {"PETR4": [day]}
+    assert [(gap.ticker, gap.dt) for gap in batch.manifest.missing] == [
+        ("VALE3", day),
+        ("ITUB4", day),
+    ]
+
+
+def test_a_429_before_anything_came_leaves_nothing_behind(
+    lake_cloud, yahoo_source, yahoo, yahoo_server
+):
+    """There is nothing to write, and the error says to wait."""
+    yahoo_server.answers["VALE3.SA"] = [yahoo.TOO_MANY]
+    with pytest.raises(RateLimitedError, match="refuses more requests"):
+        run(lake_cloud, ["VALE3", "PETR4"], "2024-06-28", "2024-06-28", source=yahoo_source)
     assert keys(lake_cloud) == []
 
 

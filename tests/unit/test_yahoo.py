@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import yfinance
 
-from b3pipeline.errors import ConfigError, RateLimitedError
+from b3pipeline.errors import ConfigError
 from b3pipeline.sources import open_source
 from b3pipeline.sources.base import QUOTE_COLUMNS, check_frame
 
@@ -85,12 +85,17 @@ def test_an_unknown_ticker_is_a_failure_beside_the_good_ones(source, yahoo_serve
 
 
 def test_a_429_stops_the_whole_batch(source, yahoo_server, yahoo, petr4):
-    """No ticker after it is asked for, since each request more would lengthen the ban."""
-    yahoo_server.answers["PETR4.SA"] = [petr4]
+    """What came stays; no ticker after it is asked for, which would lengthen the ban."""
+    yahoo_server.answers["PETR4.SA"] = yahoo_server.answers["ITUB4.SA"] = [petr4]
     yahoo_server.answers["VALE3.SA"] = [yahoo.TOO_MANY]
-    with pytest.raises(RateLimitedError, match="429, at VALE3"):
-        source.fetch(["VALE3", "PETR4"], START, END)
-    assert not any(path.endswith("PETR4.SA") for path, _ in yahoo_server.asked)
+    quotes = source.fetch(["PETR4", "VALE3", "ITUB4"], START, END)
+    assert quotes.stopped
+    assert set(quotes.frame["ticker"]) == {"PETR4"}
+    assert [(failure.ticker, failure.kind) for failure in quotes.failures] == [
+        ("VALE3", "rate_limited"),
+        ("ITUB4", "rate_limited"),
+    ]
+    assert not any(path.endswith("ITUB4.SA") for path, _ in yahoo_server.asked)
 
 
 def test_an_empty_range_is_not_an_unknown_ticker(source, yahoo_server, yahoo):

@@ -34,9 +34,15 @@ daily bars); prices and dividends in BRL a share, adjusted for splits as of the 
 old, 0 on other days.
 """
 
-FailureKind = Literal["unknown", "empty", "retryable"]
-"""`unknown`: the source has never heard of the ticker; `empty`: it knows the ticker and has no
-quote of it in the range; `retryable`: the request failed, and another may succeed."""
+FailureKind = Literal["unknown", "empty", "closed", "retryable", "rate_limited"]
+"""Why a ticker did not come.
+
+`unknown`, for good: the source itself says that it has no such ticker, which a rename or a
+delisting brings about too; `empty`: it knows the ticker and has no quote of it in the range;
+`closed`: B3 held no session in the range, so nobody was asked; `retryable`: the request failed,
+after all its retries, and another day may succeed; `rate_limited`: the source stopped the whole
+batch at this ticker or before it.
+"""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,11 @@ class Quotes:
 
     frame: pd.DataFrame
     failures: tuple[Failure, ...] = ()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the source refused to go on: asking it for more would prolong the refusal."""
+        return any(failure.kind == "rate_limited" for failure in self.failures)
 
 
 class QuoteSource(Protocol):
@@ -82,8 +93,9 @@ class QuoteSource(Protocol):
     ) -> Quotes:
         """Return the bars of `tickers` from `start` to `end`, both included.
 
-        A ticker that cannot be brought becomes a Failure. Raises RateLimitedError where the
-        source refuses to go on, and SourceError where it fails as a whole.
+        A ticker that cannot be brought becomes a Failure. Where the source refuses to go on, what
+        came before is returned, `stopped`, and the rest are failures of the kind `rate_limited`.
+        Raises SourceError where it fails as a whole.
         """
         ...
 

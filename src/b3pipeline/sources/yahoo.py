@@ -22,7 +22,6 @@ from yfinance.exceptions import (
 )
 
 from b3pipeline.calendar import SAO_PAULO
-from b3pipeline.errors import RateLimitedError
 from b3pipeline.progress import Progress, track
 from b3pipeline.sources.base import TIME_TYPE, Failure, Quotes, check_interval, join_frames
 
@@ -33,6 +32,8 @@ SUFFIX = ".SA"
 PRICE_DECIMALS = 2
 ACTION_DECIMALS = 6
 """Kept of adjusted closes and dividends: beyond lies the noise of 32-bit floats."""
+
+REFUSED = "Yahoo refuses more requests for now (429)"
 
 _GONE = ("delisted", "symbol may be", "not found")
 _TROUBLE = (YFException, OSError, ValueError, LookupError, TypeError, AttributeError)
@@ -69,19 +70,25 @@ class YahooSource:
     ) -> Quotes:
         """Return the bars of `tickers` from `start` to `end`, both included.
 
-        Raises RateLimitedError at the first answer 429: each request more would lengthen the ban.
+        At an answer 429 it stops, since each request more would lengthen the ban: that ticker and
+        all after it are `rate_limited`.
         """
         check_interval(self, interval)
         YfData.cache_get.cache_clear()  # it remembers failures, and would repeat them unasked
-        frames, failures = [], []
+        frames: list[pd.DataFrame] = []
+        failures: list[Failure] = []
         with _raising():
             for ticker in track(tickers, progress, total=len(tickers), desc="yahoo"):
                 brought = self._fetch_one(ticker, start, end, interval)
                 if isinstance(brought, Failure):
                     log.warning("yahoo, %s: %s", ticker, brought.reason)
                     failures.append(brought)
+                    if brought.kind == "rate_limited":
+                        break
                 else:
                     frames.append(brought)
+        asked = len(frames) + len(failures)
+        failures += [Failure(ticker, "rate_limited", REFUSED) for ticker in tickers[asked:]]
         return Quotes(join_frames(frames), tuple(failures))
 
     def _fetch_one(
@@ -89,11 +96,8 @@ class YahooSource:
     ) -> pd.DataFrame | Failure:
         try:
             history = self._history(f"{ticker}{SUFFIX}", start, end, interval)
-        except YFRateLimitError as error:
-            raise RateLimitedError(
-                f"Yahoo refuses more requests for now (429, at {ticker}). Nothing was written.",
-                hint="wait a quarter of an hour, then run it again.",
-            ) from error
+        except YFRateLimitError:
+            return Failure(ticker, "rate_limited", REFUSED)
         except _TROUBLE as error:
             return _failure(ticker, error)
         frame = _to_quotes(ticker, history)
