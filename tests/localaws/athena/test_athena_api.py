@@ -256,6 +256,18 @@ def test_a_query_over_the_limit_of_bytes_is_cancelled(lake: Any, group: str) -> 
     assert lake.rows("SELECT sum(y) FROM t", WorkGroup=group) == [["0"]]
 
 
+def test_a_workgroup_deleted_twice_is_deleted_once(lake: Any, group: str) -> None:
+    """A client repeats a delete whose answer was lost; a name that never was is an error."""
+    lake.athena.delete_work_group(WorkGroup=group)
+    lake.athena.delete_work_group(WorkGroup=group)
+    lake.athena.create_work_group(Name=group)
+    lake.athena.delete_work_group(WorkGroup=group)
+    with pytest.raises(ClientError, match="is not found"):
+        lake.athena.get_work_group(WorkGroup=group)
+    with pytest.raises(ClientError, match="is not found"):
+        lake.athena.delete_work_group(WorkGroup=f"{group}_misspelt")
+
+
 def test_tags_of_a_workgroup_are_kept(
     lake: Any, group: str, aws_client: Callable[..., Any]
 ) -> None:
@@ -283,6 +295,26 @@ def test_a_named_query_is_kept_found_and_changed(lake: Any, group: str) -> None:
     lake.athena.delete_named_query(NamedQueryId=query_id)
     with pytest.raises(ClientError, match="was not found"):
         lake.athena.get_named_query(NamedQueryId=query_id)
+
+
+def test_a_named_query_made_twice_is_one_and_deleted_twice_is_gone(lake: Any, group: str) -> None:
+    """A client repeats a request whose answer was lost: the second answer is the first."""
+    given = {"Name": "n", "Database": lake.database, "QueryString": "SELECT 1", "WorkGroup": group}
+    token = f"a-token-of-32-characters-{lake.database:>12}"
+    first = lake.athena.create_named_query(**given, ClientRequestToken=token)["NamedQueryId"]
+    second = lake.athena.create_named_query(**given, ClientRequestToken=token)["NamedQueryId"]
+    assert second == first
+    assert lake.athena.list_named_queries(WorkGroup=group)["NamedQueryIds"] == [first]
+    with pytest.raises(ClientError, match="Idempotent parameters do not match"):
+        lake.athena.create_named_query(
+            **given | {"QueryString": "SELECT 2"}, ClientRequestToken=token
+        )
+    lake.athena.delete_named_query(NamedQueryId=first)
+    lake.athena.delete_named_query(NamedQueryId=first)
+    with pytest.raises(ClientError, match="was not found"):
+        lake.athena.update_named_query(NamedQueryId=first, Name="m", QueryString="SELECT 2")
+    with pytest.raises(ClientError, match="was not found"):
+        lake.athena.delete_named_query(NamedQueryId="never-was")
 
 
 def test_a_prepared_statement_runs_with_its_parameters(lake: Any, group: str) -> None:

@@ -17,11 +17,6 @@ from localaws.athena.statements.model import Statement
 SERVER_ENDED = "The local Athena ended while this query ran"
 
 
-def comparable(payload: Payload) -> Payload:
-    """Return what a repeated request must share with the first one."""
-    return {name: value for name, value in payload.items() if name != "ClientRequestToken"}
-
-
 def new_execution(payload: Payload, group: str, statement: Statement, location: str) -> Payload:
     """Return an execution that waits for its turn."""
     execution_id = str(uuid.uuid4())

@@ -11,7 +11,6 @@ from typing import Any
 from localaws.athena.api.documents import (
     SERVER_ENDED,
     check_context,
-    comparable,
     described_result,
     fail,
     finish,
@@ -22,6 +21,7 @@ from localaws.athena.api.documents import (
 from localaws.athena.api.requests import (
     Handler,
     Payload,
+    comparable,
     invalid,
     page_size,
     read_token,

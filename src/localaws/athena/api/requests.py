@@ -34,6 +34,11 @@ def _model() -> Any:
     return botocore.session.get_session().get_service_model("athena")
 
 
+def comparable(payload: Payload) -> Payload:
+    """Return what a repeated request must share with the first one of its token."""
+    return {name: value for name, value in payload.items() if name != "ClientRequestToken"}
+
+
 def page_size(payload: Payload, most: int) -> int:
     """Return how many items a page shall have, `most` where the request does not say."""
     size = payload.get("MaxResults") or most

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 import uuid
 
-from localaws.athena.api.requests import Handler, Payload, invalid, paged
+from localaws.athena.api.requests import Handler, Payload, comparable, invalid, paged
 from localaws.athena.api.workgroups import PRIMARY, WorkGroups
 from localaws.athena.store import Store
 from localaws.wire import AwsError
 
 _NAMED, _BY_ID, _PREPARED = "named_query", "named_query_workgroup", "prepared_statement"
+_TOKEN, _DELETED = "named_query_token", "named_query_deleted"
 
 
 class NamedQueries:
@@ -31,10 +32,12 @@ class NamedQueries:
         }
 
     def create(self, payload: Payload) -> Payload:
-        """Keep a named query; the same token again is the same query."""
+        """Keep a named query; the same token again is the same query, or refused."""
         token = payload.get("ClientRequestToken")
-        known = self._store.get("named_query_token", "", token) if token else None
+        known = self._store.get(_TOKEN, "", token) if token else None
         if known is not None:
+            if known["Request"] != comparable(payload):
+                raise invalid("Idempotent parameters do not match")
             return {"NamedQueryId": known["NamedQueryId"]}
         group = self._workgroups.require(payload.get("WorkGroup") or PRIMARY)["Name"]
         query_id = str(uuid.uuid4())
@@ -45,7 +48,8 @@ class NamedQueries:
         )
         self._store.put(_BY_ID, "", query_id, {"WorkGroup": group})
         if token:
-            self._store.put("named_query_token", "", token, {"NamedQueryId": query_id})
+            given = {"NamedQueryId": query_id, "Request": comparable(payload)}
+            self._store.put(_TOKEN, "", token, given)
         return {"NamedQueryId": query_id}
 
     def get(self, payload: Payload) -> Payload:
@@ -74,9 +78,14 @@ class NamedQueries:
         return {}
 
     def delete(self, payload: Payload) -> Payload:
-        query = self._require(payload["NamedQueryId"])
-        self._store.delete(_NAMED, query["WorkGroup"], query["NamedQueryId"])
-        self._store.delete(_BY_ID, "", query["NamedQueryId"])
+        """Remove a named query; the same request again has the same answer, as AWS has it."""
+        query_id = payload["NamedQueryId"]
+        if self._store.get(_DELETED, "", query_id) is not None:
+            return {}
+        query = self._require(query_id)
+        self._store.put(_DELETED, "", query_id, {})
+        self._store.delete(_NAMED, query["WorkGroup"], query_id)
+        self._store.delete(_BY_ID, "", query_id)
         return {}
 
     def _find(self, query_id: str) -> Payload | None:

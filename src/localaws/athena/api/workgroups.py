@@ -12,7 +12,7 @@ from localaws.athena.store import Store
 PRIMARY = "primary"
 EFFECTIVE = "Athena engine version 3"
 ENGINE = {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": EFFECTIVE}
-_KIND, _TAGS = "workgroup", "tags"
+_KIND, _TAGS, _DELETED = "workgroup", "tags", "workgroup_deleted"
 _NAME = re.compile(r"[a-zA-Z0-9._-]{1,128}")
 _LEAST_CUTOFF = 10_000_000
 _UPDATED = (
@@ -56,8 +56,9 @@ class WorkGroups:
             raise invalid(f"Invalid workgroup name {name!r}")
         if self._store.get(_KIND, "", name) is not None:
             raise invalid(f"WorkGroup {name} is already created")
-        given = payload.get("Configuration") or {}
-        self._keep(_new(name, _checked(given), payload.get("Description")))
+        given = _checked(payload.get("Configuration") or {})
+        self._store.delete(_DELETED, "", name)
+        self._keep(_new(name, given, payload.get("Description")))
         self._put_tags(name, payload.get("Tags") or [])
         return {}
 
@@ -88,6 +89,9 @@ class WorkGroups:
         return {}
 
     def delete(self, payload: Payload) -> Payload:
+        """Remove a workgroup; the same request again has the same answer, as AWS has it."""
+        if self._store.get(_DELETED, "", payload["WorkGroup"]) is not None:
+            return {}
         name = self.require(payload["WorkGroup"])["Name"]
         if name == PRIMARY:
             raise invalid("WorkGroup primary cannot be deleted.")
@@ -97,6 +101,7 @@ class WorkGroups:
         self._store.forget_executions(name)
         for kind in ("named_query", "prepared_statement", _TAGS):
             self._store.delete(kind, name)
+        self._store.put(_DELETED, "", name, {})
         self._store.delete(_KIND, "", name)
         return {}
 
