@@ -289,7 +289,13 @@ def yahoo_source(yahoo, yahoo_server, tmp_path):
     """Yahoo as a source; its stand-in knows one session of PETR4."""
     bars = [yahoo.Bar(yahoo.day("2024-06-28"), 37.0, 38.0, 36.8, 37.5, 35.0, 3000)]
     yahoo_server.answers["PETR4.SA"] = [yahoo.chart("PETR4.SA", bars)]
-    return open_source("yahoo", session=yahoo_server.session(), cache_dir=tmp_path)
+    return open_source(
+        "yahoo",
+        session=yahoo_server.session(),
+        cache_dir=tmp_path,
+        threads=1,
+        patience=yahoo.Waiting().patience(),
+    )
 
 
 def test_quotes_of_yahoo_are_not_called_simulated(lake_cloud, yahoo_source):

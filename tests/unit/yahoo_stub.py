@@ -5,22 +5,31 @@ from __future__ import annotations
 import datetime as dt
 import json
 import threading
-from dataclasses import dataclass, field
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
 from curl_cffi import requests
 
+from b3pipeline.sources.yahoo_retry import Patience
+
 ZONE = ZoneInfo("America/Sao_Paulo")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer of the server: status and body."""
+    """One answer of the server: status and body, after `delay` seconds, cut off or whole.
+
+    One that is `cut` promises its whole length, sends half, and closes the connection.
+    """
 
     status: int = 200
     body: str = ""
+    delay: float = 0.0
+    cut: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,28 +45,36 @@ class Bar:
     volume: int | None
 
 
-NOT_FOUND = Answer(
-    404,
+def refusal(status: int, code: str, reason: str) -> Answer:
+    """Return an answer of the chart that holds nothing but Yahoo's reason."""
+    error = {"code": code, "description": reason}
+    return Answer(status, json.dumps({"chart": {"result": None, "error": error}}))
+
+
+NOT_FOUND = refusal(404, "Not Found", "No data found, symbol may be delisted")
+TOO_MANY = Answer(429, "Too Many Requests\r\n")
+BUSY = Answer(503, "Service Unavailable")
+MAINTENANCE = Answer(200, "<html><body>Will be right back...</body></html>")
+BAD_CRUMB = Answer(
+    401,
     json.dumps(
-        {
-            "chart": {
-                "result": None,
-                "error": {
-                    "code": "Not Found",
-                    "description": "No data found, symbol may be delisted",
-                },
-            }
-        }
+        {"finance": {"result": None, "error": {"code": "x", "description": "Invalid Crumb"}}}
     ),
 )
-TOO_MANY = Answer(429, "Too Many Requests\r\n")
 
 
 def no_data(start: int, end: int) -> Answer:
     """Return what Yahoo says of a known ticker in a range without quotes."""
     reason = f"Data doesn't exist for startDate = {start}, endDate = {end}"
-    error = {"code": "Bad Request", "description": reason}
-    return Answer(400, json.dumps({"chart": {"result": None, "error": error}}))
+    return refusal(400, "Bad Request", reason)
+
+
+def without_quotes(symbol: str) -> Answer:
+    """Return what Yahoo says of a symbol that it keeps, renamed or suspended: nothing but meta."""
+    whole = json.loads(chart(symbol, []).body)
+    del whole["chart"]["result"][0]["timestamp"]
+    whole["chart"]["result"][0]["indicators"] = {"quote": [{}], "adjclose": [{}]}
+    return Answer(200, json.dumps(whole))
 
 
 def day(text: str) -> dt.datetime:
@@ -123,7 +140,25 @@ class StubSession(requests.Session):
         host = parts.hostname or ""
         if host != "yahoo.com" and not host.endswith(".yahoo.com"):
             raise AssertionError(f"a request left the machine: {url}")
+        kwargs["allow_redirects"] = False  # a redirect could lead elsewhere unseen
         return super().request(method, f"{self._stub_url}{parts.path}", *args, **kwargs)
+
+
+@dataclass
+class Waiting:
+    """A clock and a sleep for `Patience` that cost no time: sleeping moves the clock."""
+
+    now: float = 0.0
+    slept: list[float] = field(default_factory=list)
+
+    def sleep(self, seconds: float) -> None:
+        """Note the pause, and let that much time pass."""
+        self.slept.append(seconds)
+        self.now += seconds
+
+    def patience(self, **settings) -> Patience:
+        """Return a patience by this clock; its pauses are whole, none is cut at random."""
+        return Patience(timer=lambda: self.now, sleep=self.sleep, draw=lambda: 0.0, **settings)
 
 
 @dataclass
@@ -131,27 +166,57 @@ class YahooStub:
     """What the server answers, and what it was asked.
 
     `answers` holds a list for each symbol: each request takes the next, the last one stays.
-    A symbol without answers is unknown. `asked` lists (path, query) of the charts requested.
+    yfinance repeats a request at once that fails by its status: so a failure of one attempt is
+    two answers here. A symbol without answers is unknown. `crumbs` are lists of that kind too. A
+    chart asked for with a crumb that was never given is refused. `asked` lists (path, query) of
+    the charts requested; `most` is how many were under way at once.
     """
 
     url: str = ""
     answers: dict[str, list[Answer]] = field(default_factory=dict)
-    crumb: Answer = Answer(200, "crumb")
+    crumbs: list[Answer] = field(default_factory=lambda: [Answer(200, "crumb")])
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    latency: float = 0.0
+    most: int = 0
+    _under_way: int = 0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def session(self) -> StubSession:
         """Return a session for yfinance that ends here."""
         return StubSession(self.url)
 
+    def symbols(self) -> list[str]:
+        """Return the symbols of the charts requested, in order."""
+        return [path.rpartition("/")[2] for path, _ in self.asked]
+
     def answer(self, path: str, query: dict[str, str]) -> Answer:
         """Return the answer to one request."""
-        if path.endswith("/getcrumb"):
-            return self.crumb
-        if not path.startswith("/v8/finance/chart/"):
-            return Answer(404, "{}")
-        self.asked.append((path, query))
-        waiting = self.answers.get(path.rpartition("/")[2], [NOT_FOUND])
-        return waiting.pop(0) if len(waiting) > 1 else waiting[0]
+        with self._lock:
+            if path.endswith("/getcrumb"):
+                return _next(self.crumbs)
+            if not path.startswith("/v8/finance/chart/"):
+                return Answer(404, "{}")
+            self.asked.append((path, query))
+            if query.get("crumb", "crumb") != "crumb":
+                return BAD_CRUMB
+            given = _next(self.answers.get(path.rpartition("/")[2], [NOT_FOUND]))
+            return replace(given, delay=given.delay + self.latency)
+
+    @contextmanager
+    def counted(self):
+        """Count a request as under way."""
+        with self._lock:
+            self._under_way += 1
+            self.most = max(self.most, self._under_way)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._under_way -= 1
+
+
+def _next(waiting: list[Answer]) -> Answer:
+    return waiting.pop(0) if len(waiting) > 1 else waiting[0]
 
 
 def serve() -> tuple[YahooStub, ThreadingHTTPServer]:
@@ -164,12 +229,15 @@ def serve() -> tuple[YahooStub, ThreadingHTTPServer]:
         def do_GET(self):
             parts = urlsplit(self.path)
             query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
-            answer = stub.answer(parts.path, query)
+            with stub.counted():
+                answer = stub.answer(parts.path, query)
+                time.sleep(answer.delay)
             body = answer.body.encode()
             self.send_response(answer.status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(body[: len(body) // 2] if answer.cut else body)
+            self.close_connection = answer.cut
 
         def log_message(self, *_):
             pass

@@ -39,7 +39,7 @@ FailureKind = Literal["unknown", "empty", "closed", "retryable", "rate_limited"]
 
 `unknown`, for good: the source itself says that it has no such ticker, which a rename or a
 delisting brings about too; `empty`: it knows the ticker and has no quote of it in the range;
-`closed`: B3 held no session in the range, so nobody was asked; `retryable`: the request failed,
+`closed`: nothing came, and B3 held no session in the range; `retryable`: the request failed,
 after all its retries, and another day may succeed; `rate_limited`: the source stopped the whole
 batch at this ticker or before it.
 """

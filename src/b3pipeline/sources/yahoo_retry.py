@@ -1,0 +1,145 @@
+"""Asking a shy server for many tickers: few at a time, in rounds, with growing pauses."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+
+import pandas as pd
+
+from b3pipeline.sources.base import Failure
+
+log = logging.getLogger(__name__)
+
+REFUSED = "Yahoo refuses more requests for now (429)"
+
+Brought = pd.DataFrame | Failure
+Ask = Callable[[str], Brought]
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How often, and for how long, what failed is asked for again.
+
+    `attempts` for each ticker, and refusals (429) in a row before the whole fetch stops. Waits
+    double from `first_wait` (after a 429 from `first_wait_refused`) up to `longest_wait`, in
+    seconds, and are cut by up to a half at random, so that many users do not return at once. No
+    request begins, and no wait ends, after `deadline` seconds. `timer` counts seconds from
+    anywhere and never jumps; `draw` gives numbers from 0 to 1.
+    """
+
+    attempts: int = 4
+    deadline: float = 300.0
+    first_wait: float = 1.0
+    first_wait_refused: float = 10.0
+    longest_wait: float = 60.0
+    timer: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    draw: Callable[[], float] = random.random
+
+    def wait(self, failed: int, *, refused: bool) -> float:
+        """Return the seconds to wait after the `failed`-th failure in a row, 1 or more."""
+        first = self.first_wait_refused if refused else self.first_wait
+        return float(min(first * 2 ** (failed - 1), self.longest_wait) * (1 - self.draw() / 2))
+
+
+class Rounds:
+    """One fetch of many tickers, round after round, until each is settled.
+
+    In a round the workers ask for all that is unsettled, and the first 429 keeps those that have
+    not begun from beginning. All waiting is done between rounds, by the caller's thread, while no
+    request is under way. After a 429 a single ticker goes first, to see whether the door is open.
+    """
+
+    def __init__(self, ask: Ask, threads: int, patience: Patience) -> None:
+        self._ask = ask
+        self._threads = threads
+        self._patience = patience
+        self._ends = patience.timer() + patience.deadline
+        self._refused = threading.Event()
+        self._refusals = 0
+        self._failed: dict[str, int] = {}
+        self._reasons: dict[str, str] = {}
+
+    def settle(self, tickers: Sequence[str]) -> Generator[tuple[str, Brought]]:
+        """Yield each ticker once, with its frame or its final failure, as soon as it is known."""
+        self._failed = dict.fromkeys(tickers, 0)
+        while self._failed:
+            yield from self._round()
+            if not self._failed:
+                return
+            pause = self._pause()
+            if pause is None:
+                yield from self._given_up()
+                return
+            if pause:
+                self._sleep(pause)
+
+    def _round(self) -> Iterator[tuple[str, Brought]]:
+        some = list(self._failed)[: 1 if self._refusals else None]
+        self._refused.clear()
+        pool = ThreadPoolExecutor(min(self._threads, len(some)), thread_name_prefix="quotes")
+        try:
+            asked = {pool.submit(self._ask_unless_stopped, ticker): ticker for ticker in some}
+            for future in as_completed(asked):
+                yield from self._settled(asked[future], future)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _ask_unless_stopped(self, ticker: str) -> Brought | None:
+        if self._refused.is_set() or self._patience.timer() >= self._ends:
+            return None
+        brought = self._ask(ticker)
+        if isinstance(brought, Failure) and brought.kind == "rate_limited":
+            self._refused.set()
+        return brought
+
+    def _settled(
+        self, ticker: str, future: Future[Brought | None]
+    ) -> Iterator[tuple[str, Brought]]:
+        """Yield the ticker where nothing more is to be asked; count its failure otherwise."""
+        brought = future.result()
+        if brought is None or (isinstance(brought, Failure) and brought.kind == "rate_limited"):
+            return
+        if isinstance(brought, Failure) and brought.kind == "retryable":
+            self._failed[ticker] += 1
+            self._reasons[ticker] = brought.reason
+            if self._failed[ticker] < self._patience.attempts:
+                return
+            tries = f"after {self._patience.attempts} attempts"
+            brought = Failure(ticker, "retryable", f"{brought.reason} ({tries})")
+        del self._failed[ticker]
+        yield ticker, brought
+
+    def _pause(self) -> float | None:
+        """Return the seconds to wait before the next round; None where patience has ended."""
+        self._refusals = self._refusals + 1 if self._refused.is_set() else 0
+        if self._refusals >= self._patience.attempts:
+            return None
+        pause = self._wait()
+        return pause if self._patience.timer() + pause < self._ends else None
+
+    def _wait(self) -> float:
+        refused = self._refusals > 0
+        failed = self._refusals or max(self._failed.values())
+        return self._patience.wait(failed, refused=refused) if failed else 0.0
+
+    def _sleep(self, pause: float) -> None:
+        what = REFUSED if self._refusals else next(iter(self._reasons.values()))
+        log.warning("%s: %.1f s until the next attempt", what, pause)
+        self._patience.sleep(pause)
+
+    def _given_up(self) -> Iterator[tuple[str, Failure]]:
+        """Yield what is left: refused with the whole batch, or out of time."""
+        over = f"the {self._patience.deadline:.0f} s for one fetch are over"
+        for ticker in self._failed:
+            if self._refusals:
+                yield ticker, Failure(ticker, "rate_limited", REFUSED)
+            else:
+                reason = self._reasons.get(ticker, "not asked for")
+                yield ticker, Failure(ticker, "retryable", f"{reason}; {over}")
