@@ -8,6 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SCANNER := .venv-checkov
+SPARK4 := .venv-spark4
 RUN := $(BIN)/python -m
 # JupyterLab asks whoever works as root, as in a container, to say so.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -26,6 +27,11 @@ test: env checkov ## run every test that this machine can run
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
 	@$(RUN) pytest
+	@bash scripts/test_spark4.sh
+
+.PHONY: test-spark4
+test-spark4: env ## run the refine's tests on Spark 4.1, where Python 3.13 and a full JDK are found
+	@bash scripts/test_spark4.sh
 
 .PHONY: lab
 lab: env ## open JupyterLab on the notebooks
@@ -75,9 +81,15 @@ lock: env ## resolve requirements.lock and environment.yml anew from pyproject.t
 	@echo checkov | $(BIN)/uv pip compile - --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
 		--output-file tests/infra/requirements-checkov.lock --quiet
+	@sed -n 's/ \\$$//; /^py\(spark\|4j\)==/d; /^[a-z].*==/p' requirements.lock > $(SPARK4).pins
+	@printf '%s\n' pyspark==4.1.1 boto3 hypothesis pandas psutil pyarrow pytest pytest-timeout | \
+		$(BIN)/uv pip compile - --constraints $(SPARK4).pins --universal --python-version 3.13 \
+		--no-annotate --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+		--output-file tests/spark/requirements-spark4.lock --quiet
+	@rm $(SPARK4).pins
 	@$(BIN)/python scripts/make_environment_yml.py
 
 .PHONY: clean
 clean: down ## stop everything and remove all that was made, the environment included
-	@rm -rf $(VENV) $(SCANNER) .uv .localaws build .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
+	@rm -rf $(VENV) $(SCANNER) $(SPARK4) .uv .localaws build .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,7 +100,11 @@ def local_server(tmp_path: Path) -> Iterator[Callable[..., LocalServer]]:
 @pytest.fixture(scope="session")
 def localaws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     """The server that tests share: they keep apart by the names of what they make."""
-    server = LocalServer(tmp_path_factory.mktemp("localaws")).start()
+    folder = tmp_path_factory.mktemp("localaws")
+    if python := os.environ.get("LOCALAWS_PYTHON"):  # these tests run on a Python that lacks it
+        command = [python, "-P", "-m", "localaws", "up", "--state-dir", str(folder), "--port", "0"]
+        subprocess.run([*command, "--owner", str(os.getpid())], check=True)
+    server = LocalServer(folder).start()
     yield server
     server.stop()
     assert server.processes() == []

