@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 from collections.abc import Sequence
@@ -28,6 +29,13 @@ from localaws.wire import (
 
 logger = logging.getLogger(__name__)
 
+# The SDK for Go, and Terraform with it, closes the body of its request when the answer begins.
+# Where its writer has not noticed its own end by then, the connection breaks, the answer is lost
+# and the request is sent again: a service in the same machine is quick enough for that, one time
+# in a thousand. AWS never is.
+_PATIENCE_SECONDS = 0.01
+_IN_NEED_OF_PATIENCE = b"aws-sdk-go"
+
 
 class LocalAws:
     """An ASGI application that answers its services' operations and hands on every other request.
@@ -43,8 +51,10 @@ class LocalAws:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
+            if _IN_NEED_OF_PATIENCE in _header(scope, b"user-agent"):
+                await asyncio.sleep(_PATIENCE_SECONDS)
             if scope["method"] == "POST":
-                target = _target(scope)
+                target = _header(scope, b"x-amz-target").decode("latin-1")
                 if target and (service := self._owner(target)):
                     await _answer(service, target.partition(".")[2], receive, send)
                     return
@@ -82,11 +92,9 @@ class LocalAws:
                 logger.exception("%s did not close cleanly", service.prefix)
 
 
-def _target(scope: Scope) -> str | None:
-    for name, value in scope["headers"]:
-        if name == b"x-amz-target":
-            return bytes(value).decode("latin-1")
-    return None
+def _header(scope: Scope, wanted: bytes) -> bytes:
+    """Return the value of a request's header, empty where it has none."""
+    return next((bytes(value) for name, value in scope["headers"] if name == wanted), b"")
 
 
 async def _answer(service: Service, operation: str, receive: Receive, send: Send) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import http.client
 import json
+import time
 import urllib.error
 import urllib.request
 
@@ -66,6 +67,18 @@ def test_a_body_that_is_no_json_object_is_a_serialization_error(localaws_endpoin
         "SerializationException",
         "SerializationException",
     )
+
+
+def test_the_sdk_for_go_is_given_a_moment(localaws_server):
+    """An answer that comes before its writer has ended breaks its connection."""
+    sent = {"User-Agent": "APN/1.0 Terraform/1.11.4 aws-sdk-go-v2/1.36.3"}
+    address = localaws_server.endpoint_url.removeprefix("http://")
+    connection = http.client.HTTPConnection(address)
+    began = time.monotonic()
+    connection.request("GET", "/_localaws/health", headers=sent)
+    assert connection.getresponse().status == 200
+    assert time.monotonic() - began >= 0.01
+    connection.close()
 
 
 def test_a_missing_parameter_is_named(localaws_endpoint):
