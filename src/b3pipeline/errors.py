@@ -42,6 +42,18 @@ class RateLimitedError(SourceError):
     """A quote source refuses more requests for now."""
 
 
+class NotPublishedError(SourceError):
+    """The exchange has no such file, or not yet."""
+
+
+class DamagedFileError(SourceError):
+    """A file of the exchange is not what it must be: nothing of it is used."""
+
+
+class TruncatedFileError(DamagedFileError):
+    """A file of the exchange ends before its end."""
+
+
 class StorageError(B3Error):
     """A bucket or an object cannot be read or written."""
 

@@ -13,6 +13,7 @@ __all__ = ["SOURCES", "Failure", "QuoteSource", "Quotes", "open_source"]
 SOURCES = {
     "sample": ("b3pipeline.sources.sample", "SampleSource"),
     "yahoo": ("b3pipeline.sources.yahoo", "YahooSource"),
+    "cotahist": ("b3pipeline.sources.cotahist", "CotahistSource"),
 }
 """Each source's module and class; a module is imported when its source is opened."""
 
