@@ -31,6 +31,10 @@ TargetOption = Annotated[
     str,
     typer.Option("--target", envvar="B3_TARGET", help="'local' for this machine, 'aws' for yours."),
 ]
+PathOption = Annotated[
+    Path | None,
+    typer.Option(help="File or folder of the exchange's files, for the source cotahist."),
+]
 PortOption = Annotated[
     int | None,
     typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1; 4566 unless given."),
@@ -123,8 +127,9 @@ def local_reset(
 @app.command()
 def ingest(
     source: Annotated[
-        str, typer.Option(help="Where quotes come from: sample or yahoo.")
+        str, typer.Option(help="Where quotes come from: sample, yahoo or cotahist.")
     ] = "sample",
+    path: PathOption = None,
     tickers: Annotated[
         str, typer.Option(envvar="TICKERS", help="Codes of the exchange, with commas between.")
     ] = "",
@@ -149,7 +154,7 @@ def ingest(
     cloud = _connect(target, bucket)
     batch = run_ingest(
         cloud,
-        _open_source(source),
+        _open_source(source, path),
         _split(tickers) or _default_tickers(),
         start,
         end,
@@ -296,10 +301,10 @@ def _connect(target: str, bucket: str | None = None) -> Any:
     return Cloud(replace(config, raw_data_bucket=bucket) if bucket else config)
 
 
-def _open_source(name: str) -> Any:
+def _open_source(name: str, path: Path | None = None) -> Any:
     from b3pipeline.sources import open_source
 
-    return open_source(name)
+    return open_source(name, **({"path": path} if path else {}))
 
 
 def _default_tickers() -> tuple[str, ...]:

@@ -36,6 +36,12 @@ def yahoo_server(yahoo):
 
 
 @pytest.fixture(scope="session")
+def exchange():
+    """The helper module `exchange_stub`: a server of history files and its bad days."""
+    return _load("exchange_stub")
+
+
+@pytest.fixture(scope="session")
 def local_clients(localaws_endpoint):
     """A deployment that lends its boto3 clients: making them takes most of a second."""
     return Cloud(_config("unused", localaws_endpoint))

@@ -34,6 +34,13 @@ def test_an_unknown_source_is_refused_with_the_known_ones():
     assert "sample, yahoo" in caught.value.hint
 
 
+def test_an_option_that_a_source_does_not_have_is_refused():
+    """Such as `--path` for Yahoo."""
+    with pytest.raises(ConfigError, match="'yahoo' cannot be opened with path") as caught:
+        open_source("yahoo", path="quotes.zip")
+    assert "cache_dir" in caught.value.hint
+
+
 def test_a_frame_of_quotes_passes_unchanged():
     """The check returns the very frame."""
     quotes = frame(*GOOD)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from inspect import signature
 from typing import Any, cast
 
 from b3pipeline.errors import ConfigError
@@ -21,11 +22,19 @@ SOURCES = {
 def open_source(name: str, **options: Any) -> QuoteSource:
     """Return the quote source called `name`, made with its own `options`.
 
-    Raises ConfigError where there is none of that name.
+    Raises ConfigError where there is none of that name, or it has no such option.
     """
     if name not in SOURCES:
         raise ConfigError(
             f"there is no quote source {name!r}.", hint=f"use one of {', '.join(SOURCES)}."
         )
     module, maker = SOURCES[name]
-    return cast("QuoteSource", getattr(import_module(module), maker)(**options))
+    make = getattr(import_module(module), maker)
+    try:
+        signature(make).bind(**options)
+    except TypeError as error:
+        raise ConfigError(
+            f"the source {name!r} cannot be opened with {', '.join(options)} ({error}).",
+            hint=f"it knows {', '.join(signature(make).parameters) or 'no options'}.",
+        ) from error
+    return cast("QuoteSource", make(**options))

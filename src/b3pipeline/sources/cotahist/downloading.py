@@ -101,7 +101,7 @@ class Downloads:
         whole however often it is asked for, SourceError where the exchange does not answer.
         """
         path = self.folder / name
-        if path.exists() and (last is None or read_header(path).made_on >= last):
+        if _is_here(path, last):
             return path
         self._make_folder()
         for attempt in range(ATTEMPTS):
@@ -193,6 +193,14 @@ def default_cache() -> Path:
     """Return the folder where downloaded files stay unless another is given."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "b3pipeline" / "cotahist"
+
+
+def _is_here(path: Path, last: dt.date | None) -> bool:
+    try:
+        return path.exists() and (last is None or read_header(path).made_on >= last)
+    except DamagedFileError as error:
+        log.warning("%s It is downloaded again.", error.message)
+        return False
 
 
 def _write(answer: HTTPResponse, part: Path, mode: str) -> int:
