@@ -45,6 +45,10 @@ batch at this ticker or before it.
 """
 
 
+CLOSED = "B3 held no session in this range"
+"""The reason of a failure of the kind `closed`."""
+
+
 @dataclass(frozen=True)
 class Failure:
     """A ticker that a source could not bring, and why, in the source's own words."""

@@ -4,27 +4,41 @@ from __future__ import annotations
 
 import datetime as dt
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
+from b3pipeline.calendar import sessions
 from b3pipeline.errors import DateRangeError
 from b3pipeline.progress import Progress
-from b3pipeline.sources.base import Failure, Quotes, check_interval, join_frames
+from b3pipeline.sources.base import CLOSED, Failure, Quotes, check_interval, join_frames
 from b3pipeline.sources.sample_bars import INTERVALS, bars_of
+from b3pipeline.sources.sample_fault_kinds import Asked, Fault, Refusal, SplitRewrite
+from b3pipeline.sources.sample_faults import parse_faults
 from b3pipeline.sources.sample_market import FIRST_SESSION, Floats, adjusted, history
 from b3pipeline.sources.sample_stocks import STOCKS
 
 ADJ_DECIMALS = 6
+REFUSED = "the simulated market refuses more requests for now (429)"
 
 
 class SampleSource:
-    """The simulated market as a quote source; see `sample_market` for its model."""
+    """The simulated market as a quote source; see `sample_market` for its model.
+
+    `faults` are what shall go wrong, as text or as `Fault`s; see `sample_faults` for the kinds
+    and how they are written. Without them it always gives the same bytes.
+    """
 
     name = "sample"
     simulated = True
     intervals = INTERVALS
+
+    def __init__(self, faults: str | Sequence[Fault] = ()) -> None:
+        self._faults = parse_faults(faults) if isinstance(faults, str) else tuple(faults)
+        self._refusals: Counter[Fault] = Counter()
 
     def fetch(
         self,
@@ -45,14 +59,39 @@ class SampleSource:
                 f"the simulated market holds nothing before {FIRST_SESSION}, and {start} is.",
                 hint=f"start on {FIRST_SESSION} or later.",
             )
-        known = sorted(set(tickers) & STOCKS.keys())
-        return Quotes(
-            join_frames([_frame(ticker, start, end, interval) for ticker in known]),
-            tuple(
-                Failure(ticker, "unknown", f"the simulated market has no {ticker}")
-                for ticker in sorted(set(tickers) - STOCKS.keys())
-            ),
-        )
+        asked, refused = self._split_at_refusal(list(dict.fromkeys(tickers)))
+        frames = {
+            ticker: self._bars(ticker, start, end, interval)
+            for ticker in sorted(set(asked) & STOCKS.keys())
+        }
+        failures = [
+            Failure(ticker, "unknown", f"the simulated market has no {ticker}")
+            for ticker in sorted(set(asked) - STOCKS.keys())
+        ]
+        if not sessions(start, end):
+            empty = (ticker for ticker, frame in frames.items() if frame.empty)
+            failures += [Failure(ticker, "closed", CLOSED) for ticker in empty]
+        failures += [Failure(ticker, "rate_limited", REFUSED) for ticker in refused]
+        return Quotes(join_frames(list(frames.values())), tuple(failures))
+
+    def _split_at_refusal(self, tickers: list[str]) -> tuple[list[str], list[str]]:
+        """Return the tickers before the first refusal that is due, and those from it on."""
+        for place, ticker in enumerate(tickers):
+            for fault in self._faults:
+                if isinstance(fault, Refusal) and fault.ticker == ticker:
+                    self._refusals[fault] += 1
+                    if fault.times is None or self._refusals[fault] <= fault.times:
+                        return tickers[:place], tickers[place:]
+        return tickers, []
+
+    def _bars(self, ticker: str, start: dt.date, end: dt.date, interval: str) -> pd.DataFrame:
+        frame = _frame(ticker, start, end, interval)
+        asked = Asked(start, end, interval, partial(_frame, ticker))
+        own = [fault for fault in self._faults if fault.ticker == ticker]
+        # A split last: it rewrites what the other faults have put in.
+        for fault in sorted(own, key=lambda fault: isinstance(fault, SplitRewrite)):
+            frame = fault.apply(frame, asked).sort_values("traded_at", ignore_index=True)
+        return frame
 
 
 def _frame(ticker: str, start: dt.date, end: dt.date, interval: str) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import pandas as pd
 from b3pipeline.calendar import SAO_PAULO, Clock, sessions, utc_now
 from b3pipeline.errors import ConfigError, DateRangeError
 from b3pipeline.progress import Progress, track
-from b3pipeline.sources.base import Failure, Quotes, check_interval, join_frames
+from b3pipeline.sources.base import CLOSED, Failure, Quotes, check_interval, join_frames
 from b3pipeline.sources.yahoo_client import YahooClient
 from b3pipeline.sources.yahoo_frame import to_quotes
 from b3pipeline.sources.yahoo_retry import Patience, Rounds
@@ -26,8 +26,6 @@ MAX_THREADS = 4
 
 DAYS_KEPT = {"60m": 730, "30m": 60, "15m": 60, "5m": 60}
 """Days for which Yahoo keeps bars within the day, the present one included."""
-
-CLOSED = "B3 held no session in this range"
 
 
 class YahooSource:
