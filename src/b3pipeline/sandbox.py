@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from b3pipeline.provision import provision
 from localaws import process
 
 REGION = "us-east-1"
+PORT_VARIABLE = "B3_PORT"
+"""The environment variable with the port of a local AWS that is started."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,15 @@ def up(
 ) -> Config:
     """Start the local AWS where it is not running, provision it, and return its configuration.
 
+    `port` None is that of B3_PORT, else 4566; a server that runs already keeps its own.
     What stands already is kept; objects of an earlier session are registered again where the
     catalog lost them. Raises SandboxError where the port is taken, the folder cannot be written,
     or the server does not start.
     """
     root = root or project_root()
     with _own_errors():
+        if port is None and process.status(state_folder(root)) is None:
+            port = _preferred_port()
         server = process.start(state_folder(root), port)
     config = _config(server.endpoint_url)
     cloud = Cloud(config)
@@ -101,11 +107,29 @@ def reset(root: Path | None = None) -> None:
     shutil.rmtree(state_folder(root), ignore_errors=True)
 
 
+def _preferred_port() -> int | None:
+    """Return the port that the environment asks for; None where it asks for none."""
+    text = os.environ.get(PORT_VARIABLE)
+    if not text:
+        return None
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise SandboxError(
+            f"{PORT_VARIABLE} is {text!r}, which is no port.", hint="use a number such as 4567."
+        )
+    return int(text)
+
+
 @contextmanager
 def _own_errors() -> Iterator[None]:
     """Turn what the local AWS says of itself into an error of this package."""
     try:
         yield
+    except process.PortError as error:
+        hint = f"end what holds it, or take another one: `export {PORT_VARIABLE}=4567`, then again."
+        raise SandboxError(error.message, hint=hint) from error
+    except process.StateDirError as error:
+        hint = "give this user the right to write there, or clone the project into another folder."
+        raise SandboxError(error.message, hint=hint) from error
     except process.LocalAwsError as error:
         raise SandboxError(error.message, hint=error.hint) from error
 

@@ -13,3 +13,11 @@ class LocalAwsError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} Try: {self.hint}"
+
+
+class PortError(LocalAwsError):
+    """The port cannot be had."""
+
+
+class StateDirError(LocalAwsError):
+    """The state folder cannot be written."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from localaws.errors import LocalAwsError
+from localaws.errors import PortError
 from localaws.settings import endpoint_url
 
 HEALTH_PATH = "/_localaws/health"
@@ -43,7 +43,7 @@ def bound(host: str, port: int) -> Iterator[socket.socket]:
             listener.bind((host, port))
             listener.listen()
         except OSError as error:
-            raise LocalAwsError(
+            raise PortError(
                 f"port {port} of {host} cannot be had: {_taken_by(host, port, error)}.",
                 hint="give another port with --port, or end what holds this one.",
             ) from error

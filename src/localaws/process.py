@@ -16,6 +16,8 @@ import psutil  # type: ignore[import-untyped]
 from localaws import statedir
 from localaws.environment import server_environment
 from localaws.errors import LocalAwsError as LocalAwsError
+from localaws.errors import PortError as PortError
+from localaws.errors import StateDirError as StateDirError
 from localaws.orphans import end_processes_of
 from localaws.ports import ask_health, check_port
 from localaws.settings import DEFAULT_PORT, Settings, endpoint_url

