@@ -163,6 +163,19 @@ def pipeline_cost(
     )
 
 
+def daily_cost(stored_bytes: int, *, hosts: int = 0) -> Bill:
+    """Return what a day of a pipeline that nobody uses costs, in USD: storage and hosts."""
+    megabytes = round(stored_bytes / 1024**2, 1)
+    return Bill(
+        "What a day costs while nobody uses it",
+        (
+            CostLine("S3 storage", megabytes, "MB", s3_cost(stored_bytes=stored_bytes) / 30),
+            CostLine("Lambda, Glue job, tables, workgroup", 0, "uses", 0.0),
+            CostLine("EC2 ingestion host", 24 * hosts, "hours", ec2_cost(24 * hosts)),
+        ),
+    )
+
+
 @dataclass(frozen=True)
 class EventDesign:
     """One way to wire the S3 event: how many Glue runs it starts, how long and at what price.

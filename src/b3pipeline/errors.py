@@ -17,6 +17,15 @@ class B3Error(Exception):
     def __str__(self) -> str:
         return f"{self.message} Try: {self.hint}"
 
+    def _render_traceback_(self) -> list[str]:
+        """Return what IPython shows in the place of a traceback: the sentence, and what to try."""
+        return sentence(type(self).__name__, self.message, self.hint)
+
+
+def sentence(kind: str, message: str, hint: str) -> list[str]:
+    """Return the lines that a notebook shows of an error: what happened, and what to try."""
+    return [f"\N{ESCAPE}[1;31m{kind}\N{ESCAPE}[0m: {message}", f"Try: {hint}"]
+
 
 class ConfigError(B3Error):
     """A setting is missing or makes no sense."""

@@ -6,13 +6,19 @@ import ast
 import importlib.util
 import os
 import sys
+from collections.abc import Mapping
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+from botocore.exceptions import ClientError
 from IPython.display import Code
 
-from b3pipeline import lake, names, sandbox
+from b3pipeline import jobs, lake, names, sandbox, sentences
+from b3pipeline.athena import QueryResult
 from b3pipeline.aws import Cloud, connect
+from b3pipeline.calendar import parse_date, utc_now
 from b3pipeline.config import check_target, project_root
 from b3pipeline.errors import ConfigError, StorageError
 from b3pipeline.java import java_home
@@ -27,6 +33,8 @@ SECTORS = {stock.ticker: stock.sector for stock in STOCKS.values()}
 
 JOB = "glue/refine_job.py"
 LAMBDA = "src/lambda/start_glue_job/handler.py"
+
+sentences.install()
 
 
 def open_cloud(target: str = "local") -> Cloud:
@@ -60,6 +68,61 @@ def need_silver(cloud: Cloud) -> lake.BatchManifest:
             hint="run notebook 03 first, or `b3 refine`.",
         )
     return batch
+
+
+def forget_partition(cloud: Cloud, table: str, session: object, ticker: str) -> None:
+    """Take a partition out of the catalog, where it is in it; its object stays in the bucket."""
+    try:
+        cloud.glue.delete_partition(
+            DatabaseName=cloud.config.glue_database,
+            TableName=table,
+            PartitionValues=[str(session), ticker],
+        )
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "EntityNotFoundException":
+            raise
+
+
+def last_session_again(batch: lake.BatchManifest) -> lake.BatchManifest:
+    """Return a manifest of its own for the last session of a batch, as if it had come anew."""
+    last = max(day for days in batch.partitions.values() for day in days)
+    tickers = {ticker: [last] for ticker, days in batch.partitions.items() if last in days}
+    now = utc_now().replace(microsecond=0)
+    return replace(
+        batch,
+        batch_id=lake.new_batch_id(now),
+        created_at=now,
+        start=parse_date(last),
+        end=parse_date(last),
+        rows=len(tickers),
+        partitions=tickers,
+        missing=(),
+        quarantined=(),
+        restated=(),
+    )
+
+
+def compare_runs(cloud: Cloud, **runs: jobs.JobRun) -> pd.DataFrame:
+    """Return a row a run: partitions read and written, and the seconds of each stage."""
+    rows = {}
+    for title, run in runs.items():
+        said = jobs.run_summary(cloud, run)
+        counts = {
+            "partitions read": said.get("partitions_read", 0),
+            "partitions written": said.get("partitions_written", 0),
+        }
+        stages = {f"{stage}, s": seconds for stage, seconds in said.get("seconds", {}).items()}
+        rows[title] = counts | stages
+    return pd.DataFrame(rows).T.fillna(0).astype(dict.fromkeys(counts, int))
+
+
+def query_bill(answers: Mapping[str, QueryResult]) -> pd.DataFrame:
+    """Return a row a query: rows, seconds, bytes scanned, and the price in USD."""
+    rows = [
+        (name, len(answer.frame), answer.seconds, answer.bytes_scanned, answer.cost_usd)
+        for name, answer in answers.items()
+    ]
+    return pd.DataFrame(rows, columns=["query", "rows", "seconds", "bytes_scanned", "usd"])
 
 
 def show_source(path: str, *functions: str) -> Code:

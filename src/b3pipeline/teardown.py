@@ -137,6 +137,43 @@ def _workgroup(cloud: Cloud) -> Resource:
     return Resource("Athena workgroup", name, f"{queries} queries")
 
 
+@dataclass(frozen=True)
+class Steps:
+    """What to type, one after the other, and why; a notebook shows it as a list."""
+
+    steps: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        return "\n".join(f"{why}:\n    {command}" for why, command in self.steps)
+
+    def _repr_html_(self) -> str:
+        items = (
+            f"<li>{html.escape(why)}<br><code>{html.escape(command)}</code></li>"
+            for why, command in self.steps
+        )
+        return f"<ol style='text-align:left'>{''.join(items)}</ol>"
+
+
+def destroy_steps(cloud: Cloud) -> Steps:
+    """Return how to remove a deployment on AWS, for which Terraform alone is responsible."""
+    host = cloud.config.ec2_instance_id
+    stop = (
+        "stop the ingestion host, the one thing that costs money by the hour",
+        f"aws ec2 stop-instances --instance-ids {host}",
+    )
+    return Steps(
+        (
+            *([stop] if host else []),
+            ("read what would go", "terraform -chdir=infra plan -destroy"),
+            (
+                "remove it; the buckets go with their objects, unless keep_data is set",
+                "terraform -chdir=infra destroy",
+            ),
+            ("see that Terraform knows of nothing any more", "terraform -chdir=infra state list"),
+        )
+    )
+
+
 def remove(cloud: Cloud, *, progress: Callable[..., Any] | None = None) -> Inventory:
     """Remove the pipeline from the local AWS, data included, and return what remains: nothing.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,15 +22,28 @@ TEARDOWN = "05"
 
 
 @dataclass(frozen=True)
+class Stage:
+    """A part of the course, and how long it took."""
+
+    title: str
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Course:
-    """A run of the course that came to its end: what was made, and where to look."""
+    """A run of the course that came to its end: what was made, where to look, how long it took.
+
+    `stages` follow one another: the local AWS, a kernel and the cells of each notebook, the
+    figures, the report.
+    """
 
     executed: tuple[notebooks.ExecutedNotebook, ...]
     report: Path
     seconds: float
+    stages: tuple[Stage, ...] = ()
 
     def __str__(self) -> str:
-        lines = [f"  {item.name:<24} {item.seconds:6.1f} s" for item in self.executed]
+        lines = [f"  {stage.title:<32} {stage.seconds:6.1f} s" for stage in self.stages]
         return "\n".join(
             [
                 f"{len(self.executed)} notebooks in {self.seconds:.0f} s:",
@@ -52,24 +66,42 @@ def run(
 
     `only` names notebooks by their numbers; all run without it. Raises NotebookError for an
     unknown number or parameter, and at the first cell that fails: the partial notebook stays,
-    and so does the local AWS, for a look at both.
+    and so does the local AWS, for a look at both. The exercises are solved by their solutions,
+    unless the parameter `solve` is false.
     """
     began = time.monotonic()
     root = root or project_root()
     paths = _chosen(root, only)
-    cloud = _open(target, root)
+    stages: list[Stage] = []
+    with _timed("local AWS: start, make, register", stages):
+        cloud = _open(target, root)
     out = out if out.is_absolute() else root / out
     values = {"target": target, **(parameters or {})}
     figures: dict[str, Any] = {}
 
     def look(path: Path) -> None:
         if path.name.startswith(TEARDOWN):
-            figures.update(run_figures(cloud))
+            with _timed("figures of the run", stages):
+                figures.update(run_figures(cloud))
 
-    executed = notebooks.execute(paths, out / "notebooks", values, tqdm, before=look)
+    executed = notebooks.execute(
+        paths, out / "notebooks", values, tqdm, before=look, wishes={"solve": True}
+    )
+    for item in executed:
+        stages.append(Stage(f"{item.name}: kernel", item.kernel_seconds))
+        stages.append(Stage(f"{item.name}: cells", item.seconds - item.kernel_seconds))
     figures = figures or run_figures(cloud)
-    page = notebooks.report(executed, out / "report" / "index.html", figures)
-    return Course(tuple(executed), page, time.monotonic() - began)
+    with _timed("report", stages):
+        page = notebooks.report(executed, out / "report" / "index.html", figures)
+    return Course(tuple(executed), page, time.monotonic() - began, tuple(stages))
+
+
+@contextmanager
+def _timed(title: str, stages: list[Stage]) -> Iterator[None]:
+    """Note how long the block took, under a title."""
+    began = time.monotonic()
+    yield
+    stages.append(Stage(title, time.monotonic() - began))
 
 
 def run_figures(cloud: Cloud) -> dict[str, Any]:

@@ -13,10 +13,10 @@ ORDER = [
     "sources",
     "lake",
     *("ingest", "jobs"),
-    *("costs", "athena", "checks", "account"),
+    *("costs", "athena", "checks", "wiring", "account"),
     "plots",
     *("provision", "teardown", "sandbox"),
-    *("notebooks", "lesson", "tutorial"),
+    *("notebooks", "sentences", "exercises", "lesson", "tutorial"),
     "cli",
 ]
 """The modules of the package, low to high."""

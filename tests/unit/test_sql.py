@@ -56,8 +56,9 @@ def returns(*values: float | None) -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_the_questions_of_the_analysis_are_all_there() -> None:
-    """Notebook 04 asks these, by name."""
+    """Notebooks 02 to 04 ask these, by name."""
     assert ALL == [
+        "bronze_and_silver",
         "candles",
         "closes_with_ma5",
         "correlation",
@@ -69,6 +70,7 @@ def test_the_questions_of_the_analysis_are_all_there() -> None:
         "most_traded_well",
         "partition_counts",
         "rolling_volatility",
+        "silver_totals",
         "volume_and_moves",
     ]
 

@@ -37,12 +37,16 @@ class Parameter:
 
 @dataclass(frozen=True)
 class ExecutedNotebook:
-    """A notebook that ran to its end: where it came from, its executed copy, and its time."""
+    """A notebook that ran to its end: where it came from, its executed copy, and its time.
+
+    `kernel_seconds` passed before its first cell began; they are part of `seconds`.
+    """
 
     source: Path
     path: Path
     seconds: float
     cells: int
+    kernel_seconds: float = 0.0
 
     @property
     def name(self) -> str:
@@ -68,18 +72,20 @@ def execute(
     progress: Callable[..., Any] | None = None,
     *,
     before: Callable[[Path], None] | None = None,
+    wishes: Mapping[str, Any] | None = None,
 ) -> list[ExecutedNotebook]:
     """Return the notebooks at `paths`, executed one after the other into `out_dir`.
 
     Each runs in its own folder and gets those of `parameters` that it knows. `progress` is
     shaped like tqdm: made once a notebook, moved once a code cell, told the section it is in.
-    `before` is called with each path just before it runs.
+    `before` is called with each path just before it runs. `wishes` are parameters too, weaker
+    than the others, and nobody minds if no notebook knows one.
     Raises NotebookError before anything runs where a path or a parameter is unknown; and at the
     first cell that fails, naming notebook, cell and error. The executed copy then ends there,
     the cells before it with their outputs.
     """
     sources = [_existing(Path(path)) for path in paths]
-    values = _values_by_notebook(sources, parameters or {})
+    values = _values_by_notebook(sources, parameters or {}, wishes or {})
     folder = Path(out_dir).resolve()
     folder.mkdir(parents=True, exist_ok=True)
     executed = []
@@ -102,7 +108,7 @@ def _existing(path: Path) -> Path:
 
 
 def _values_by_notebook(
-    sources: Sequence[Path], values: Mapping[str, Any]
+    sources: Sequence[Path], values: Mapping[str, Any], wishes: Mapping[str, Any]
 ) -> dict[Path, dict[str, Any]]:
     """Return for each notebook the parameters that it knows; refuse one that none knows.
 
@@ -116,8 +122,9 @@ def _values_by_notebook(
             f"no notebook has a parameter {', '.join(unknown)}.",
             hint=f"known parameters: {', '.join(sorted(everywhere)) or 'none'}.",
         )
+    everything = {**wishes, **values}
     return {
-        source: {name: value for name, value in values.items() if name in names}
+        source: {name: value for name, value in everything.items() if name in names}
         for source, names in known.items()
     }
 
@@ -128,6 +135,7 @@ def _execute_one(
     cells = sum(map(_is_code, nbformat.read(source, as_version=4).cells))  # type: ignore[no-untyped-call]
     bar = progress(total=cells + bool(values), desc=source.stem, unit="cell") if progress else None
     began = time.monotonic()
+    first_cell: list[float] = []
     try:
         papermill.execute_notebook(
             str(source),
@@ -139,7 +147,7 @@ def _execute_one(
             progress_bar=False,
             start_timeout=START_SECONDS,
             coalesce_streams=True,
-            **_hooks(bar),
+            **_hooks(bar, first_cell),
         )
     except PapermillExecutionError as error:
         raise _cell_failure(source, target, error) from error
@@ -151,27 +159,32 @@ def _execute_one(
     finally:
         if bar is not None:
             bar.close()
-    return ExecutedNotebook(source, target, time.monotonic() - began, cells)
+    kernel = (first_cell or [began])[0] - began
+    return ExecutedNotebook(source, target, time.monotonic() - began, cells, kernel)
 
 
 def _is_code(cell: Any) -> bool:
     return cell.cell_type == "code" and bool(cell.source.strip())
 
 
-def _hooks(bar: Any) -> dict[str, Callable[..., None]]:
-    """Return nbclient's hooks that move a bar, and name the section under way beside it."""
-    if bar is None:
-        return {}
+def _hooks(bar: Any, first_cell: list[float]) -> dict[str, Callable[..., None]]:
+    """Return nbclient's hooks that note when the first cell begins, and move a bar.
 
-    def show_section(cell: Any, cell_index: int) -> None:
+    The bar names the section under way beside it.
+    """
+
+    def begin(cell: Any, cell_index: int) -> None:
+        if not first_cell:
+            first_cell.append(time.monotonic())
         headings = [line for line in cell.source.splitlines() if line.startswith("#")]
-        if cell.cell_type == "markdown" and headings:
+        if bar is not None and cell.cell_type == "markdown" and headings:
             bar.set_postfix_str(headings[-1].lstrip("# ")[:40])
 
     def move(cell: Any, cell_index: int, execute_reply: Any) -> None:
-        bar.update(1)
+        if bar is not None:
+            bar.update(1)
 
-    return {"on_cell_start": show_section, "on_cell_executed": move}
+    return {"on_cell_start": begin, "on_cell_executed": move}
 
 
 def _cell_failure(source: Path, target: Path, error: PapermillExecutionError) -> NotebookError:

@@ -1,0 +1,170 @@
+"""The judges: what is right is worked out anew each time, from the data that the reader has."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from b3pipeline import calendar, costs, lake, names
+from b3pipeline.athena import QueryResult
+from b3pipeline.exercises.judging import Exercise
+
+Variables = Mapping[str, Any]
+
+SESSIONS_A_YEAR = 250
+
+
+def judge_closed(answer: Any, variables: Variables) -> str:
+    """Judge the weekdays of the range on which the exchange held no session."""
+    start, end = variables["start"], variables["end"]
+    held = calendar.sessions(calendar.parse_date(start), calendar.parse_date(end))
+    wanted = set(pd.bdate_range(start, end).date) - set(held)
+    given = {pd.Timestamp(day).date() for day in answer}
+    if any(day.weekday() > 4 for day in given):
+        return "a Saturday or Sunday is among them, and the question is about weekdays."
+    return _compare_sets(given, wanted, "closed day")
+
+
+def _compare_sets(given: set[dt.date], wanted: set[dt.date], noun: str) -> str:
+    if extra := sorted(given - wanted):
+        return f"{extra[0]} is no {noun}."
+    if lacking := wanted - given:
+        return f"{len(lacking)} of {len(wanted)} are missing."
+    return ""
+
+
+def judge_per_ticker(answer: Any, variables: Variables) -> str:
+    """Judge a query: tickers, and how many sessions of each bronze holds, fewest first."""
+    if not isinstance(answer, QueryResult):
+        return "it is no answer of athena.query."
+    start, end = str(variables["start"]), str(variables["end"])
+    held = lake.list_partitions(variables["cloud"], names.BRONZE_TABLE)
+    tickers = pd.Series([ticker for day, ticker in held if start <= day <= end])
+    given = answer.frame.set_index("ticker")["sessions"].astype(int)
+    if wrong := _compare_counts(given.to_dict(), tickers.value_counts().to_dict()):
+        return wrong
+    return "" if given.is_monotonic_increasing else "the fewest do not come first."
+
+
+def _compare_counts(given: dict[Any, int], wanted: dict[Any, int]) -> str:
+    if set(given) != set(wanted):
+        return f"it names {len(given)} tickers, and there are {len(wanted)}."
+    for ticker, number in wanted.items():
+        if given[ticker] != number:
+            return f"{ticker} has {given[ticker]}, and not so many are right."
+    return ""
+
+
+def judge_repaired(answer: Any, variables: Variables) -> str:
+    """Judge a repair: the partition was out of the catalog, and MSCK put it back."""
+    if not isinstance(answer, QueryResult) or "MSCK" not in answer.sql.upper():
+        return "it is no answer of athena.query to a MSCK statement."
+    session, ticker = variables["session"], variables["ticker"]
+    path = names.partition_path(session, ticker).rstrip("/")
+    if not answer.frame.astype(str).apply(lambda c: c.str.contains(path)).to_numpy().any():
+        return f"the statement added no {path}: was it out of the catalog before?"
+    held = lake.list_partitions(variables["cloud"], names.BRONZE_TABLE)
+    return "" if (str(session), ticker) in held else f"{path} is not in the catalog now."
+
+
+def judge_hours(answer: Any, variables: Variables) -> str:
+    """Judge the hours that an event per object would take for a year of the batch's tickers."""
+    objects = SESSIONS_A_YEAR * len(variables["batch"].partitions)
+    wanted = costs.event_per_object_cost(objects).per_object.hours
+    if abs(float(answer) - wanted) <= 0.01 * wanted:
+        return ""
+    return f"{float(answer):,.1f} hours are {'too few' if answer < wanted else 'too many'}."
+
+
+def judge_spans(answer: Any, variables: Variables) -> str:
+    """Judge a Spark frame: `daily` with the distance from high to low beside it."""
+    if not hasattr(answer, "toPandas"):
+        return "it is no DataFrame of Spark."
+    rows, before = answer.toPandas(), variables["daily"].toPandas()
+    if len(rows) != len(before):
+        return f"daily has {len(before)} rows, and it has {len(rows)}."
+    return _compare_column(rows, "spread", rows["high"] - rows["low"])
+
+
+def judge_smooth(answer: Any, variables: Variables) -> str:
+    """Judge a Spark frame: `daily` with the mean of three closes, null until there are three."""
+    if not hasattr(answer, "toPandas"):
+        return "it is no DataFrame of Spark."
+    rows = answer.toPandas().sort_values(["ticker", "dt"], ignore_index=True)
+    if rows["close_ma_3"].head(2).notna().any():
+        return "how many closes does the mean of the first row hold?"
+    closes = variables["daily"].toPandas().sort_values(["ticker", "dt"], ignore_index=True)
+    return _compare_column(rows, "close_ma_3", closes["close"].rolling(3).mean())
+
+
+def _compare_column(rows: pd.DataFrame, column: str, wanted: pd.Series[Any]) -> str:
+    given = rows[column].astype(float)
+    same = (given - wanted).abs() < 1e-9
+    both_null = given.isna() & wanted.isna()
+    right = (same | both_null).sum()
+    return "" if right == len(wanted) else f"{right} of {len(wanted)} rows of {column} are right."
+
+
+def judge_ranking(answer: Any, variables: Variables) -> str:
+    """Judge a Series: the return of each ticker over the range, best first."""
+    frame = variables["growth"].frame.sort_values("trade_date")
+    wanted = frame.groupby("ticker")["cumulative_return"].last().sort_values(ascending=False)
+    given = pd.Series(answer).astype(float)
+    if set(given.index) != set(wanted.index):
+        return "its index should hold each ticker once."
+    if (given.reindex(wanted.index) - wanted).abs().max() > 1e-9:
+        return "these are not the returns of the last session."
+    return "" if given.is_monotonic_decreasing else "the best does not come first."
+
+
+def judge_above(answer: Any, variables: Variables) -> str:
+    """Judge a query: tickers, and how many sessions each closed above its mean of five."""
+    if not isinstance(answer, QueryResult):
+        return "it is no answer of athena.query."
+    closes = variables["closes"]
+    above = closes.frame["close_price"] > closes.frame["close_ma_5"]
+    wanted = above.groupby(closes.frame["ticker"]).sum().astype(int).to_dict()
+    given = answer.frame.set_index("ticker")["sessions_above"].astype(int).to_dict()
+    if wrong := _compare_counts(given, wanted):
+        return wrong
+    if answer.bytes_scanned > closes.bytes_scanned:
+        return "it reads more than the first query did: does it filter on dt and ticker?"
+    return ""
+
+
+def judge_streaks(answer: Any, variables: Variables) -> str:
+    """Judge a query: tickers, and the longest run of sessions with a gain of each."""
+    if not isinstance(answer, QueryResult):
+        return "it is no answer of athena.query."
+    frame = variables["activity"].frame.sort_values("trade_date")
+    wanted = {
+        ticker: longest_run(returns.fillna(0) > 0)
+        for ticker, returns in frame.groupby("ticker")["close_return"]
+    }
+    given = answer.frame.set_index("ticker")["longest"].astype(int).to_dict()
+    return _compare_counts(given, wanted)
+
+
+def longest_run(gains: pd.Series[bool]) -> int:
+    """Return how many True stand side by side at most."""
+    return int(gains.groupby((~gains).cumsum()).sum().max())
+
+
+EXERCISES = {
+    exercise.name: exercise
+    for exercise in (
+        Exercise("closed", "keep the weekdays that are not in sessions.", judge_closed),
+        Exercise("per_ticker", "GROUP BY ticker, and count(*) AS sessions.", judge_per_ticker),
+        Exercise("repaired", "lesson.forget_partition first, then MSCK REPAIR.", judge_repaired),
+        Exercise("hours", "how many objects do 250 sessions bring?", judge_hours),
+        Exercise("spans", "withColumn adds a column to every row.", judge_spans),
+        Exercise("smooth", "count the closes of the window, as the job does.", judge_smooth),
+        Exercise("ranking", "groupby, last, sort_values on growth.frame.", judge_ranking),
+        Exercise("above", "count_if(condition) AS sessions_above.", judge_above),
+        Exercise("streaks", "number the losses so far: gains between two share it.", judge_streaks),
+    )
+}
+"""Every exercise by the name that it asks to bind."""

@@ -1,0 +1,60 @@
+"""How an answer is judged: what a verdict says, and when a run may go on."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Judge = Callable[[Any, Mapping[str, Any]], str]
+"""Takes an answer and the notebook's variables; returns what is wrong, '' where it is right."""
+
+State = Literal["right", "wrong", "open"]
+
+_MARKS = {"right": ("✔", "#006d4e"), "wrong": ("✘", "#b3261e"), "open": ("○", "#5b6675")}
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise: the name to bind, where to begin, and who judges the answer."""
+
+    name: str
+    hint: str
+    judge: Judge
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a check says of an exercise: right, wrong, or not yet solved."""
+
+    name: str
+    state: State
+    says: str
+
+    @property
+    def passed(self) -> bool:
+        return self.state == "right"
+
+    def __repr__(self) -> str:
+        return f"{_MARKS[self.state][0]} {self.says}"
+
+    def _repr_html_(self) -> str:
+        mark, colour = _MARKS[self.state]
+        return f"<p><b style='color:{colour}'>{mark}</b> {html.escape(self.says)}</p>"
+
+
+def judged(exercise: Exercise, namespace: Mapping[str, Any]) -> Verdict:
+    """Return the verdict on an exercise; an answer that the judge cannot even read is wrong."""
+    name = exercise.name
+    if name not in namespace:
+        return Verdict(name, "open", f"Not solved yet: bind {name}. Hint: {exercise.hint}")
+    try:
+        wrong = exercise.judge(namespace[name], namespace)
+    except KeyError as error:
+        wrong = f"It holds no {error}."
+    except Exception as error:  # an answer may be anything at all
+        wrong = f"It cannot be compared ({type(error).__name__}: {error})."
+    if wrong:
+        return Verdict(name, "wrong", f"Not yet: {wrong} Hint: {exercise.hint}")
+    return Verdict(name, "right", f"Right: {name} is what it should be.")

@@ -1,0 +1,51 @@
+"""The solutions of the exercises, read from the notebooks: there they stand, folded away."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from b3pipeline.config import project_root
+from b3pipeline.errors import NotebookError
+
+_CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+
+def solution(name: str) -> str:
+    """Return the code that solves the exercise which binds `name`.
+
+    It is the Python block of the cell tagged `solution` that follows the exercise's check.
+    Raises NotebookError where no notebook has it.
+    """
+    for path in sorted((project_root() / "notebooks").glob("[0-9]*.ipynb")):
+        waiting = False
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            waiting = waiting or _is_check_of(name, cell)
+            if waiting and "solution" in _tags(cell):
+                return _code(_source(cell), name)
+    raise NotebookError(
+        f"no notebook holds a solution of the exercise {name!r}.",
+        hint="it is a cell tagged `solution`, below the check that names the exercise.",
+    )
+
+
+def _is_check_of(name: str, cell: Any) -> bool:
+    return "check" in _tags(cell) and f'check("{name}"' in _source(cell)
+
+
+def _tags(cell: Any) -> list[str]:
+    return list(cell["metadata"].get("tags", []))
+
+
+def _source(cell: Any) -> str:
+    return "".join(cell["source"])
+
+
+def _code(text: str, name: str) -> str:
+    found = _CODE.search(text)
+    if found is None:
+        raise NotebookError(
+            f"the solution of {name!r} holds no Python.", hint="put it between ```python and ```."
+        )
+    return found[1]

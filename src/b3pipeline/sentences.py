@@ -1,0 +1,65 @@
+"""Failures in a notebook as a sentence and what to try, instead of sixty lines of traceback.
+
+Errors of this package show themselves so (`B3Error`); this is for those that others raise.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from IPython.core.getipython import get_ipython
+
+from b3pipeline.errors import sentence
+
+_ABOVE = "run the cells above it first (Run > Run All Above Selected Cell): a new kernel is empty."
+
+
+def install() -> None:
+    """Make the kernel that runs this say known failures in a sentence; nothing outside of one."""
+    shell: Any = get_ipython()
+    if shell is not None:
+        shell.set_custom_exc((NameError, BotoCoreError, ClientError), _show)
+
+
+def _show(
+    shell: Any,
+    kind: type[BaseException],
+    error: Any,
+    traceback: TracebackType,
+    tb_offset: int | None = None,
+) -> None:
+    lines = describe(error, at_the_cell=_raised_by_the_cell(traceback, shell.user_ns))
+    if lines:
+        error._render_traceback_ = lambda: lines
+    shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)
+
+
+def describe(error: BaseException, *, at_the_cell: bool) -> list[str]:
+    """Return an error as the lines of a sentence; none where only its traceback helps.
+
+    `at_the_cell` says whether the reader's own line raised it: a name unknown deeper down is a
+    mistake of the code, and its traceback says where.
+    """
+    kind = type(error).__name__
+    if isinstance(error, NameError):
+        hint = f"is {error.name!r} misspelt? If not, {_ABOVE}"
+        return sentence(kind, f"this kernel knows no {error.name!r}.", hint) if at_the_cell else []
+    if isinstance(error, ClientError):
+        answer = error.response["Error"]
+        said = f"AWS answered {answer['Code']}: {answer.get('Message', '')}"
+        hint = "`b3 doctor` in a terminal checks the deployment, and your rights on it."
+        return sentence(kind, said, hint)
+    hint = (
+        "run the cell with `lesson.open_cloud` again, which starts a local AWS that is down; "
+        "on AWS, renew the credentials."
+    )
+    return sentence(kind, str(error), hint)
+
+
+def _raised_by_the_cell(traceback: TracebackType, namespace: dict[str, Any]) -> bool:
+    last = traceback
+    while last.tb_next is not None:
+        last = last.tb_next
+    return last.tb_frame.f_globals is namespace

@@ -1,0 +1,87 @@
+"""The way from the bucket to the Spark job, tried without starting anything."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from b3pipeline import names
+from b3pipeline.aws import Cloud
+from b3pipeline.checks import CheckReport, Finding, event_filter
+
+Step = Callable[[Cloud], tuple[bool, str]]
+
+_HINT = "`b3 local up` makes the wiring anew; on AWS `terraform -chdir=infra apply`."
+_OBJECT = names.bronze_key("2024-01-02", "PETR4")
+_MANIFEST = names.manifest_key("a-batch")
+
+
+def dry_run(cloud: Cloud) -> CheckReport:
+    """Return what would happen if an object and a manifest arrived, asked of each part in turn.
+
+    The Lambda is really called, with the event of a Parquet object, which it must pass over; so
+    no run is started. A denied or failing call is a finding, too.
+    """
+    return CheckReport(tuple(_try(cloud, subject, step) for subject, step in _steps()))
+
+
+def _steps() -> Iterator[tuple[str, Step]]:
+    yield f"a manifest, {_MANIFEST}", lambda cloud: _fires(cloud, _MANIFEST, wanted=True)
+    yield f"an object, {_OBJECT}", lambda cloud: _fires(cloud, _OBJECT, wanted=False)
+    yield "S3 may call the Lambda", _is_permitted
+    yield "the Lambda may be called", _would_run
+    yield "the Lambda passes over an object", _passes_over
+    yield "the job takes a run", _job_is_there
+
+
+def _try(cloud: Cloud, subject: str, step: Step) -> Finding:
+    try:
+        ok, seen = step(cloud)
+    except (ClientError, BotoCoreError) as error:
+        ok, seen = False, str(error)
+    return Finding(subject, ok, seen, _HINT)
+
+
+def _fires(cloud: Cloud, key: str, *, wanted: bool) -> tuple[bool, str]:
+    wiring = event_filter(cloud)
+    fires = wiring is not None and wiring.fires_on(key)
+    return fires is wanted, f"{'calls the Lambda' if fires else 'calls nobody'} ({wiring})"
+
+
+def _is_permitted(cloud: Cloud) -> tuple[bool, str]:
+    policy = cloud.lambda_.get_policy(FunctionName=cloud.config.lambda_function_name)["Policy"]
+    bucket = f"arn:aws:s3:::{cloud.config.raw_data_bucket}"
+    for statement in json.loads(policy)["Statement"]:
+        if "s3.amazonaws.com" in json.dumps(statement) and bucket in json.dumps(statement):
+            return True, f"{statement.get('Sid', 'a statement')} allows it for this bucket"
+    return False, "no statement of its policy names this bucket"
+
+
+def _would_run(cloud: Cloud) -> tuple[bool, str]:
+    answer = cloud.lambda_.invoke(
+        FunctionName=cloud.config.lambda_function_name, InvocationType="DryRun"
+    )
+    return answer["StatusCode"] == 204, f"a dry run answers {answer['StatusCode']}"
+
+
+def _passes_over(cloud: Cloud) -> tuple[bool, str]:
+    record = {
+        "eventName": "ObjectCreated:Put",
+        "s3": {"bucket": {"name": cloud.config.raw_data_bucket}, "object": {"key": _OBJECT}},
+    }
+    answer = cloud.lambda_.invoke(
+        FunctionName=cloud.config.lambda_function_name,
+        Payload=json.dumps({"Records": [record]}).encode(),
+    )
+    said = answer["Payload"].read().decode()
+    ok = "FunctionError" not in answer and json.loads(said) == {"started": []}
+    return ok, f"it answers {said}"
+
+
+def _job_is_there(cloud: Cloud) -> tuple[bool, str]:
+    job = cloud.glue.get_job(JobName=cloud.config.glue_job_name)["Job"]
+    at_once = job.get("ExecutionProperty", {}).get("MaxConcurrentRuns", 1)
+    queues = job.get("JobRunQueuingEnabled", False)
+    return bool(queues), f"{at_once} at a time, others {'wait' if queues else 'are refused'}"
