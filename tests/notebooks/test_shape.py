@@ -8,6 +8,8 @@ from statistics import median
 import nbformat
 import pytest
 
+from b3pipeline import exercises
+
 ROOT = Path(__file__).parents[2]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NOTEBOOKS = {path.stem: nbformat.read(path, as_version=4) for path in PATHS}
@@ -57,9 +59,9 @@ def test_every_parameter_has_a_type_a_default_and_help(notebook):
 
 @each_notebook
 def test_code_is_thin(notebook):
-    """At most 25 cells, three lines at the median, and no functions: those stand in the package."""
+    """12 to 25 cells, three lines at the median, and no functions: those stand in the package."""
     cells = code_cells(notebook)
-    assert len(cells) <= 25
+    assert 12 <= len(cells) <= 25
     assert median(len(cell.splitlines()) for cell in cells) <= 3
     nodes = [node for cell in cells for node in ast.walk(ast.parse(cell))]
     assert not any(isinstance(node, ast.FunctionDef | ast.ClassDef) for node in nodes)
@@ -81,10 +83,63 @@ def test_checks_ask_a_question_or_name_the_next_step(notebook):
 
 
 @each_notebook
-def test_prose_is_short(notebook):
-    """A cell of prose has about 50 words, 60 at most; the opening and the recap are longer."""
-    long = [text for text in prose(notebook)[1:-1] if len(text.split()) > 60]
-    assert long == []
+def test_a_cell_of_prose_has_20_to_50_words(notebook):
+    """Headings are not counted; opening, recap and solutions are longer or shorter."""
+    texts = [cell for cell in notebook.cells[1:-1] if cell.cell_type == "markdown"]
+    counted = {cell.id: words(cell.source) for cell in texts if tags(cell) != ["solution"]}
+    assert {name: count for name, count in counted.items() if not 20 <= count <= 50} == {}
+
+
+def words(text):
+    """Return how many words a text has below its headings."""
+    return sum(len(line.split()) for line in text.splitlines() if not line.startswith("#"))
+
+
+def tags(cell):
+    """Return the tags of a cell."""
+    return cell.metadata.get("tags", [])
+
+
+@each_notebook
+def test_the_title_carries_the_number_of_the_file(notebook):
+    """`03_….ipynb` opens with `# 3. …`, and the next link leads to the following number."""
+    number = int(next(name for name, one in NOTEBOOKS.items() if one is notebook)[:2])
+    assert notebook.cells[0].source.startswith(f"# {number}. ")
+    following = f"({number + 1:02}_" if number < len(PATHS) else "(../docs/aws.md)"
+    assert following in notebook.cells[-1].source
+
+
+@each_notebook
+def test_the_headings_of_a_notebook_differ(notebook):
+    """The report's table of contents links to each."""
+    headings = [line for text in prose(notebook) for line in text.splitlines() if line[:3] == "## "]
+    assert len(headings) == len(set(headings))
+
+
+@pytest.mark.parametrize("number", ["02", "03", "04"])
+def test_three_exercises_end_a_notebook(number):
+    """A question, an empty cell that says what to bind, a check of that name, a solution."""
+    [notebook] = [one for name, one in NOTEBOOKS.items() if name.startswith(number)]
+    kinds = [tags(cell) or [cell.cell_type] for cell in notebook.cells[-13:]]
+    assert kinds == [["markdown"], ["exercise"], ["check"], ["solution"]] * 3 + [["markdown"]]
+    for place in (-12, -8, -4):
+        empty, check, solution = notebook.cells[place : place + 3]
+        name = re.fullmatch(r"# Bind: (\w+)", empty.source)[1]
+        assert check.source == f'exercises.check("{name}", vars(), solve=solve)'
+        assert re.search(rf"^{name} = ", exercises.solution(name), re.MULTILINE)
+        assert solution.source.startswith("<details><summary>")
+        assert name in exercises.EXERCISES
+
+
+def test_every_exercise_of_the_package_is_asked_somewhere():
+    """A judge without a question would never be seen to fail."""
+    asked = {
+        name
+        for notebook in NOTEBOOKS.values()
+        for cell in code_cells(notebook)
+        for name in re.findall(r"exercises\.check\(\"(\w+)\"", cell)
+    }
+    assert asked == set(exercises.EXERCISES)
 
 
 @each_notebook
