@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
+import http.client
 import json
 import os
+import resource
 import signal
 import socket
 import socketserver
@@ -16,6 +19,7 @@ import psutil
 import pytest
 
 from localaws import process
+from localaws.ports import HEALTH_PATH
 
 
 def test_a_second_start_finds_the_first(local_server):
@@ -39,6 +43,21 @@ def test_the_server_listens_on_this_machine_alone(local_server):
         if connection.status == psutil.CONN_LISTEN
     ]
     assert listening == ["127.0.0.1"]
+
+
+def test_many_clients_that_call_once_are_all_answered(local_server):
+    """A closed connection is held for a while, and macOS allows 256 open files at first."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (128, hard))
+    try:
+        server = local_server()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    for _ in range(300):
+        client = http.client.HTTPConnection("127.0.0.1", server.info.port, timeout=5)
+        with contextlib.closing(client):
+            client.request("GET", HEALTH_PATH)
+            assert client.getresponse().status == 200
 
 
 def test_stop_ends_the_server_and_a_second_stop_finds_nothing(local_server):
