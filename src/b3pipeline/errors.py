@@ -89,3 +89,7 @@ class NotebookError(B3Error):
 
 class PlotError(B3Error):
     """A frame cannot be drawn: it has no rows, or lacks a column."""
+
+
+class NothingToDoError(B3Error):
+    """All that was asked for stands already: the command line ends well with it."""

@@ -14,6 +14,8 @@ BRONZE_PREFIX = "raw/b3/"
 SILVER_PREFIX = "refined/b3/"
 MANIFEST_PREFIX = "raw/b3/_batches/"
 MANIFEST_SUFFIX = ".json"
+JOURNAL_PREFIX = "raw/b3/_journal/"
+QUARANTINE_PREFIX = "raw/b3/_quarantine/"
 ARTIFACT_PREFIX = "artifacts/"
 DATA_FILE = "data.parquet"
 

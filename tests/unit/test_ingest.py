@@ -132,7 +132,7 @@ def test_a_batch_says_what_it_is(lake_cloud):
 
 def test_more_tickers_than_one_fetch_takes_come_in_several(lake_cloud, monkeypatch):
     """Memory holds one part at a time; bronze is the same."""
-    monkeypatch.setattr("b3pipeline.ingest.TICKERS_A_FETCH", 3)
+    monkeypatch.setattr("b3pipeline.ingest.planning.TICKERS_A_FETCH", 3)
     asked = []
 
     def note(quotes):
@@ -181,19 +181,31 @@ def test_a_ticker_that_failed_is_missing_with_its_reason(lake_cloud):
     assert "VALE3: Timeout: 10 s" in str(batch)
 
 
-def test_a_quote_on_a_holiday_is_held_back(lake_cloud):
+def with_bar(day, **values):
+    """Return a change that adds a bar of the first ticker on `day`."""
+
+    def change(quotes):
+        bar = quotes.frame.head(1).assign(traded_at=pd.Timestamp(day), **values)
+        bar["traded_at"] = bar["traded_at"].astype("datetime64[us]")
+        return Quotes(join_frames([quotes.frame, bar]))
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("volume", "rule"), [(0, "flat_on_closed_day"), (900, "trades_on_closed_day")]
+)
+def test_a_quote_on_a_holiday_is_held_back(lake_cloud, volume, rule):
     """Yahoo has flat rows on days when B3 was closed: 25 January 2018 is one of them."""
-
-    def add_holiday(quotes):
-        fake = quotes.frame.head(1).assign(traded_at=pd.Timestamp("2018-01-25"))
-        fake["traded_at"] = fake["traded_at"].astype("datetime64[us]")
-        return Quotes(join_frames([quotes.frame, fake]))
-
-    batch = run(lake_cloud, ["PETR4"], "2018-01-24", "2018-01-26", source=Changed(add_holiday))
+    prices = dict.fromkeys(["open", "high", "low", "close"], 20.0)
+    source = Changed(with_bar("2018-01-25", volume=volume, **prices))
+    batch = run(lake_cloud, ["PETR4"], "2018-01-24", "2018-01-26", source=source)
     assert batch.manifest.partitions == {"PETR4": ["2018-01-24", "2018-01-26"]}
     assert lake.read_bronze(lake_cloud)["dt"].tolist() == ["2018-01-24", "2018-01-26"]
-    assert batch.manifest.quarantined == (lake.Gap("PETR4", "2018-01-25", "B3 held no session"),)
-    assert batch.manifest.missing == ()
+    [gap] = batch.manifest.quarantined
+    assert (gap.ticker, gap.dt, gap.reason.split(":")[0]) == ("PETR4", "2018-01-25", rule)
+    assert batch.complete
+    assert lake.read_quarantine(lake_cloud, batch.batch_id)["close"].tolist() == [20.0]
 
 
 def test_the_session_still_open_is_not_written(lake_cloud):
@@ -269,14 +281,14 @@ def test_when_nothing_comes_nothing_is_written(lake_cloud):
 
 def test_a_source_that_gives_up_half_way_leaves_nothing(lake_cloud, monkeypatch):
     """All is fetched before the first object is put."""
-    monkeypatch.setattr("b3pipeline.ingest.TICKERS_A_FETCH", 1)
+    monkeypatch.setattr("b3pipeline.ingest.planning.TICKERS_A_FETCH", 1)
 
     def refuse_the_second(quotes):
         if "VALE3" in set(quotes.frame["ticker"]):
-            raise RateLimitedError("429", hint="wait")
+            raise SourceError("the file is damaged", hint="fetch it again")
         return quotes
 
-    with pytest.raises(RateLimitedError):
+    with pytest.raises(SourceError, match="damaged"):
         run(lake_cloud, source=Changed(refuse_the_second))
     assert keys(lake_cloud) == []
 
@@ -318,7 +330,7 @@ def test_after_a_429_what_came_is_written_and_the_rest_is_missing(
     lake_cloud, yahoo_source, yahoo, yahoo_server, monkeypatch
 ):
     """Tickers of the slices not yet asked for are named too."""
-    monkeypatch.setattr("b3pipeline.ingest.TICKERS_A_FETCH", 2)
+    monkeypatch.setattr("b3pipeline.ingest.planning.TICKERS_A_FETCH", 2)
     yahoo_server.answers["VALE3.SA"] = [yahoo.TOO_MANY]
     day = "2024-06-28"
     batch = run(lake_cloud, ["PETR4", "VALE3", "ITUB4"], day, day, source=yahoo_source)
@@ -378,17 +390,21 @@ def test_objects_come_first_partitions_next_the_manifest_last(lake_cloud, monkey
     noted = Cloud(lake_cloud.config)
     vars(noted).update(s3=lake_cloud.s3, glue=Recorder(lake_cloud.glue, calls))
     batch = run(noted)
-    assert all(key.startswith("raw/b3/dt=") for key in calls[1:11])
-    assert calls[:1] + calls[11:] == [
-        "get_table",
+    journal = f"raw/b3/_journal/{batch.batch_id}"
+    reads = ["get_table", "get_paginator", "get_paginator"]
+    before = [f"{journal}/plan.json", f"{journal}/0000.parquet", f"{journal}/seal.json"]
+    assert calls[:6] == [*reads, *before]
+    assert all(key.startswith("raw/b3/dt=") for key in calls[6:16])
+    assert calls[16:] == [
+        f"{journal}/0000.written",
         "batch_create_partition",
         batch.manifest.key,
     ]
 
 
-@pytest.mark.parametrize("place", [0, 1, 5, 9, 10], ids=lambda place: f"put {place}")
+@pytest.mark.parametrize("place", [0, 1, 2, 3, 8, 12, 13, 14], ids=lambda place: f"put {place}")
 def test_cut_off_while_putting_and_run_again_it_is_as_if_run_once(lake_cloud, monkeypatch, place):
-    """Put 10 is the manifest: until it stands, nothing starts the refine."""
+    """Put 14 is the manifest: until it stands, nothing starts the refine."""
     with monkeypatch.context() as patch:
         note_puts(patch, [], break_at=place)
         with pytest.raises(KeyboardInterrupt):
@@ -405,7 +421,7 @@ def test_cut_off_while_registering_and_run_again_it_is_as_if_run_once(lake_cloud
     )
     with pytest.raises(KeyboardInterrupt):
         run(broken, batch_id="once")
-    assert len(keys(lake_cloud)) == 10
+    assert len([key for key in keys(lake_cloud) if "/dt=" in key]) == 10
     assert_as_if_run_once(lake_cloud)
 
 

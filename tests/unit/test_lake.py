@@ -72,6 +72,8 @@ def manifest(cloud, **changes):
         "partitions": {"PETR4": ["2024-01-02", "2024-01-03"], "VALE3": ["2024-01-02"]},
         "missing": (lake.Gap("VALE3", "2024-01-03", "the source has no quote"),),
         "quarantined": (lake.Gap("VALE3", "2024-01-01", "B3 held no session"),),
+        "restated": (lake.Restatement("PETR4", 0.5, "a split of 2 on 2024-01-03"),),
+        "open_sessions": ("2024-01-04",),
     }
     return lake.BatchManifest(**(values | changes))
 
@@ -423,7 +425,7 @@ def test_a_manifest_is_written_as_the_contract_says(lake_cloud):
         Bucket=bucket, Key="raw/b3/_batches/20261123T101500Z-3f9a1c2b.json"
     )["Body"].read()
     assert json.loads(body) == {
-        "version": 1,
+        "version": 2,
         "batch_id": "20261123T101500Z-3f9a1c2b",
         "source": "sample",
         "simulated": True,
@@ -435,8 +437,19 @@ def test_a_manifest_is_written_as_the_contract_says(lake_cloud):
         "partitions": {"PETR4": ["2024-01-02", "2024-01-03"], "VALE3": ["2024-01-02"]},
         "missing": [{"ticker": "VALE3", "dt": "2024-01-03", "reason": "the source has no quote"}],
         "quarantined": [{"ticker": "VALE3", "dt": "2024-01-01", "reason": "B3 held no session"}],
-        "restated": [],
+        "restated": [{"ticker": "PETR4", "factor": 0.5, "reason": "a split of 2 on 2024-01-03"}],
+        "corrected": [],
+        "open_sessions": ["2024-01-04"],
     }
+
+
+def test_a_manifest_of_version_1_is_still_read(lake_cloud):
+    """Its restated tickers had no factor, and it knew no corrections."""
+    old = json.loads(manifest(lake_cloud).to_json()) | {"version": 1, "restated": ["ITUB4"]}
+    del old["corrected"], old["open_sessions"]
+    found = lake.BatchManifest.from_json(json.dumps(old), "bucket")
+    assert found.restated == (lake.Restatement("ITUB4", None, "not recorded"),)
+    assert (found.corrected, found.open_sessions, found.rows) == ((), (), 3)
 
 
 def test_a_manifest_is_read_by_its_id_or_its_uri(lake_cloud):
@@ -466,14 +479,14 @@ def test_a_manifest_that_is_not_there_is_named(lake_cloud):
 @pytest.mark.parametrize("text", ["", "{}", '{"version": 1}', "[1]"])
 def test_a_text_that_is_no_manifest_is_refused(text):
     """The error shows how it begins."""
-    with pytest.raises(StorageError, match="not a batch manifest of version 1"):
+    with pytest.raises(StorageError, match="not a batch manifest of version 1 to 2"):
         lake.BatchManifest.from_json(text, "bucket")
 
 
 def test_a_manifest_of_a_later_version_is_not_guessed_at(lake_cloud):
     """Its fields may mean something else."""
-    later = manifest(lake_cloud).to_json().replace('"version":1', '"version":2')
-    with pytest.raises(StorageError, match="version 2, where 1 is known"):
+    later = manifest(lake_cloud).to_json().replace('"version":2', '"version":3')
+    with pytest.raises(StorageError, match="version 3 is not known"):
         lake.BatchManifest.from_json(later, "bucket")
 
 

@@ -11,6 +11,7 @@ ORDER = [
     *("errors", "names", "schema"),
     *("config", "aws", "deployment", "calendar", "progress", "java"),
     "sources",
+    "quality",
     "lake",
     *("ingest", "jobs"),
     *("costs", "athena", "checks", "wiring", "account"),

@@ -4,40 +4,52 @@ from b3pipeline.lake.bronze import (
     bronze_objects,
     decode_partition,
     encode_partition,
+    find_partitions,
     read_bronze,
 )
 from b3pipeline.lake.catalog import (
     check_table,
+    held_sessions,
     list_partitions,
     register_existing,
     register_partitions,
 )
+from b3pipeline.lake.journal import Journal, list_journals
 from b3pipeline.lake.manifest import (
     BatchManifest,
     Gap,
+    Restatement,
     list_manifests,
     new_batch_id,
     read_manifest,
     write_manifest,
 )
+from b3pipeline.lake.quarantine import read_quarantine, write_quarantine
 from b3pipeline.lake.storage import check_bucket, put_objects, stored_partitions
 
 __all__ = [
     "BatchManifest",
     "Gap",
+    "Journal",
+    "Restatement",
     "bronze_objects",
     "check_bucket",
     "check_table",
     "decode_partition",
     "encode_partition",
+    "find_partitions",
+    "held_sessions",
+    "list_journals",
     "list_manifests",
     "list_partitions",
     "new_batch_id",
     "put_objects",
     "read_bronze",
     "read_manifest",
+    "read_quarantine",
     "register_existing",
     "register_partitions",
     "stored_partitions",
     "write_manifest",
+    "write_quarantine",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -13,9 +14,11 @@ import pyarrow.parquet as pq
 from b3pipeline import names
 from b3pipeline.aws import Cloud
 from b3pipeline.errors import StorageError
-from b3pipeline.lake.storage import get_objects, stored_partitions
+from b3pipeline.lake.storage import find_objects, get_objects, stored_partitions
 from b3pipeline.progress import Progress
 from b3pipeline.schema import BRONZE, PARTITION_KEYS
+
+log = logging.getLogger(__name__)
 
 _BAR_COLUMNS = [name for name in BRONZE.names if name not in {"source", "batch_id", "ingested_at"}]
 
@@ -80,6 +83,22 @@ def read_bronze(
     empty = _with_keys(BRONZE.empty_table(), ("", ""))
     frame: pd.DataFrame = pa.concat_tables([empty, *tables]).to_pandas()
     return frame.sort_values(["ticker", "traded_at"], ignore_index=True)
+
+
+def find_partitions(cloud: Cloud, keys: Sequence[str]) -> list[pd.DataFrame | None]:
+    """Return the bars of each key's partition, None where there is none or it is unreadable."""
+    return [_readable(key, body) for key, body in zip(keys, find_objects(cloud, keys), strict=True)]
+
+
+def _readable(key: str, body: bytes | None) -> pd.DataFrame | None:
+    if body is None:
+        return None
+    try:
+        frame: pd.DataFrame = decode_partition(key, body).to_pandas()
+    except StorageError as error:
+        log.warning("%s", error.message)
+        return None
+    return frame
 
 
 def _bronze_table(

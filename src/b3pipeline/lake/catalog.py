@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +18,8 @@ from b3pipeline.progress import Progress, track
 PARTITIONS_A_CALL = 100
 """What one BatchCreatePartition takes at most."""
 CALLS_IN_FLIGHT = 4
+TICKERS_A_CALL = 100
+"""Tickers in one filter, which the catalog takes up to 2,048 characters of."""
 
 _TABLES = {
     names.BRONZE_TABLE: (schema.BRONZE, names.BRONZE_PREFIX),
@@ -64,6 +67,34 @@ def list_partitions(cloud: Cloud, table: str) -> list[tuple[str, str]]:
         )
 
 
+def held_sessions(
+    cloud: Cloud,
+    tickers: Sequence[str],
+    start: dt.date | None = None,
+    end: dt.date | None = None,
+    table: str = names.BRONZE_TABLE,
+) -> dict[str, list[str]]:
+    """Return the sessions (YYYY-MM-DD, in order) that the catalog holds of each of `tickers`.
+
+    `start` and `end` are both included. The catalog filters, so the cost is that of the answer:
+    a call for each thousand partitions found, whatever else the table holds.
+    """
+    held: dict[str, list[str]] = {ticker: [] for ticker in tickers}
+    paginator = cloud.glue.get_paginator("get_partitions")
+    for place in range(0, len(tickers), TICKERS_A_CALL):
+        pages = paginator.paginate(
+            DatabaseName=cloud.config.glue_database,
+            TableName=table,
+            ExcludeColumnSchema=True,
+            Expression=_expression(tickers[place : place + TICKERS_A_CALL], start, end),
+        )
+        with _catalog_errors(cloud, table):
+            for page in pages:
+                for day, ticker in (partition["Values"] for partition in page["Partitions"]):
+                    held[ticker].append(day)
+    return {ticker: sorted(days) for ticker, days in held.items()}
+
+
 def register_existing(
     cloud: Cloud, table: str = names.BRONZE_TABLE, *, progress: Progress | None = None
 ) -> int:
@@ -102,6 +133,13 @@ def _partition_input(cloud: Cloud, table: str, day: str, ticker: str) -> dict[st
         "Values": [day, ticker],
         "StorageDescriptor": schema.storage_descriptor(columns, folder),
     }
+
+
+def _expression(tickers: Sequence[str], start: dt.date | None, end: dt.date | None) -> str:
+    some = ", ".join(f"'{ticker}'" for ticker in tickers)
+    bounds = [(">=", start), ("<=", end)]
+    limits = [f"dt {sign} '{day}'" for sign, day in bounds if day is not None]
+    return " AND ".join([f"ticker IN ({some})", *limits])
 
 
 @contextmanager

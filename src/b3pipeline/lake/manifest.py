@@ -10,14 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import obstore
-
 from b3pipeline import names
 from b3pipeline.aws import Cloud
 from b3pipeline.errors import StorageError
-from b3pipeline.lake.storage import get_objects, list_keys, open_store, storage_errors
+from b3pipeline.lake.storage import get_objects, list_keys, put_object
 
-VERSION = 1
+VERSION = 2
+"""1: `restated` held the tickers alone, and there were no `corrected` and no `open_sessions`."""
+OFF_CALENDAR = ("B3 held no session", "flat_on_closed_day", "trades_on_closed_day", "session_open")
+"""What the reasons of quotes begin with that no session expects; the first one is version 1's."""
 _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -29,14 +30,33 @@ class Gap:
     dt: str
     reason: str
 
+    @property
+    def off_calendar(self) -> bool:
+        """Whether it lies on a day that the calendar expects no quote of."""
+        return self.reason.startswith(OFF_CALENDAR)
+
+
+@dataclass(frozen=True)
+class Restatement:
+    """A ticker whose history the source has rewritten, by which factor, and how it was noticed.
+
+    `factor`: new close for old; None where a batch of version 1 does not tell.
+    """
+
+    ticker: str
+    factor: float | None
+    reason: str
+
 
 @dataclass(frozen=True)
 class BatchManifest:
     """What one batch did.
 
     `partitions`: the sessions written (or removed) of each ticker, sorted; `start` and `end`:
-    what was asked for, both included; `missing`: closed sessions without a quote; `quarantined`:
-    quotes held back; `restated`: tickers whose whole history was loaded again.
+    what was asked for, both included; `missing`: closed sessions that were asked for and not
+    written, and why; `quarantined`: quotes held back, by the rule they break; `restated`: tickers
+    whose whole history was loaded again; `corrected`: single sessions whose close the source has
+    changed; `open_sessions`: sessions of the range that had not closed, and were not asked for.
     """
 
     bucket: str
@@ -51,7 +71,17 @@ class BatchManifest:
     partitions: Mapping[str, Sequence[str]]
     missing: tuple[Gap, ...] = ()
     quarantined: tuple[Gap, ...] = ()
-    restated: tuple[str, ...] = ()
+    restated: tuple[Restatement, ...] = ()
+    corrected: tuple[Gap, ...] = ()
+    open_sessions: tuple[str, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every quote that the calendar expects was written.
+
+        A made-up row on a holiday is quarantined, and leaves the batch complete.
+        """
+        return not self.missing and all(gap.off_calendar for gap in self.quarantined)
 
     @property
     def key(self) -> str:
@@ -86,7 +116,9 @@ class BatchManifest:
             "partitions": {ticker: list(days) for ticker, days in self.partitions.items()},
             "missing": [vars(gap) for gap in self.missing],
             "quarantined": [vars(gap) for gap in self.quarantined],
-            "restated": list(self.restated),
+            "restated": [vars(one) for one in self.restated],
+            "corrected": [vars(gap) for gap in self.corrected],
+            "open_sessions": list(self.open_sessions),
         }
         return json.dumps(content, separators=(",", ":"))
 
@@ -95,12 +127,12 @@ class BatchManifest:
         """Return the manifest that `text` spells; raises StorageError where it spells none."""
         try:
             content = json.loads(text)
-            if content["version"] != VERSION:
-                raise ValueError(f"version {content['version']}, where {VERSION} is known")
+            if content["version"] not in range(1, VERSION + 1):
+                raise ValueError(f"version {content['version']} is not known")
             return cls(bucket=bucket, **_fields(content))
         except (ValueError, KeyError, TypeError) as error:
             raise StorageError(
-                f"this is not a batch manifest of version {VERSION} ({error}): {text[:80]!r}.",
+                f"this is not a batch manifest of version 1 to {VERSION} ({error}): {text[:80]!r}.",
                 hint="ingest that range again: it writes a new manifest.",
             ) from error
 
@@ -115,6 +147,7 @@ class BatchManifest:
                 "rows": f"{self.rows:,}",
                 "missing": f"{len(self.missing):,}",
                 "quarantined": f"{len(self.quarantined):,}",
+                "restated": ", ".join(one.ticker for one in self.restated) or "–",
                 "manifest": self.uri,
             }
         )
@@ -127,10 +160,7 @@ def new_batch_id(now: dt.datetime) -> str:
 
 def write_manifest(cloud: Cloud, manifest: BatchManifest) -> str:
     """Return the URI at which `manifest` now stands. Its arrival starts the refine."""
-    with storage_errors(manifest.bucket):
-        obstore.put(
-            open_store(cloud), manifest.key, manifest.to_json().encode(), use_multipart=False
-        )
+    put_object(cloud, manifest.key, manifest.to_json().encode())
     return manifest.uri
 
 
@@ -173,5 +203,13 @@ def _fields(content: Mapping[str, Any]) -> dict[str, Any]:
         "end": dt.date.fromisoformat(content["end"]),
         "missing": tuple(Gap(**gap) for gap in content["missing"]),
         "quarantined": tuple(Gap(**gap) for gap in content["quarantined"]),
-        "restated": tuple(content["restated"]),
+        "restated": tuple(_restatement(one) for one in content["restated"]),
+        "corrected": tuple(Gap(**gap) for gap in content.get("corrected", ())),
+        "open_sessions": tuple(content.get("open_sessions", ())),
     }
+
+
+def _restatement(content: str | Mapping[str, Any]) -> Restatement:
+    if isinstance(content, str):
+        return Restatement(content, None, "not recorded")
+    return Restatement(**content)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -66,6 +66,20 @@ def put_objects(
     return sum(1 for _ in track(done, progress, total=total, desc="put"))
 
 
+def put_object(cloud: Cloud, key: str, body: bytes) -> None:
+    """Put one object into the raw bucket; raises StorageError where that fails."""
+    with storage_errors(cloud.config.raw_data_bucket):
+        obstore.put(open_store(cloud), key, body, use_multipart=False)
+
+
+def delete_objects(cloud: Cloud, keys: Sequence[str]) -> None:
+    """Delete the objects of `keys`, in this order; those that are not there do not matter."""
+    store = open_store(cloud)
+    with storage_errors(cloud.config.raw_data_bucket):
+        for key in keys:
+            obstore.delete(store, key)
+
+
 def get_objects(
     cloud: Cloud,
     keys: Iterable[str],
@@ -84,6 +98,24 @@ def get_objects(
         return decode(key, body)
 
     return list(track(in_parallel(get, keys), progress, total=total, desc="get"))
+
+
+def find_objects(cloud: Cloud, keys: Iterable[str]) -> list[bytes | None]:
+    """Return the body of each key, None where there is no object, in the order of `keys`."""
+    bucket = cloud.config.raw_data_bucket
+    store = open_store(cloud)
+
+    def find(key: str) -> bytes | None:
+        with storage_errors(bucket):
+            try:
+                body: bytes = obstore.get(store, key).bytes().to_bytes()
+            except FileNotFoundError as error:
+                if "NoSuchBucket" in str(error):
+                    raise
+                return None
+        return body
+
+    return list(in_parallel(find, keys))
 
 
 def stored_partitions(

@@ -1,0 +1,142 @@
+"""Questions to the source, and what came: judged by rules and calendar, kept in the journal."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from b3pipeline.calendar import sessions
+from b3pipeline.errors import RateLimitedError
+from b3pipeline.ingest.planning import Ask, Plan
+from b3pipeline.lake import Journal
+from b3pipeline.progress import Progress
+from b3pipeline.quality import CALENDAR_RULES, RULE, judge
+from b3pipeline.sources.base import Failure, Quotes, QuoteSource, empty_frame
+
+log = logging.getLogger(__name__)
+
+UNASKED = "the source refuses more requests for now"
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What counts of a ticker: the sessions to write, those to compare, and the first day of all.
+
+    Made-up rows on closed days are reported from `first` on.
+    """
+
+    wanted: Sequence[str]
+    window: Sequence[str]
+    first: dt.date
+
+
+@dataclass(frozen=True)
+class Slice:
+    """What one question brought: judged quotes with their `rule`, and the tickers that failed."""
+
+    number: int
+    ask: Ask
+    frame: pd.DataFrame
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the source refused to go on."""
+        return any(failure.kind == "rate_limited" for failure in self.failures)
+
+    @property
+    def kept(self) -> pd.DataFrame:
+        """The quotes that break no rule."""
+        return self.frame[self.frame[RULE].isna()]
+
+    @property
+    def held_back(self) -> pd.DataFrame:
+        """The quotes that break one."""
+        return self.frame[self.frame[RULE].notna()]
+
+
+def fetch_all(
+    source: QuoteSource,
+    plan: Plan,
+    asks: Sequence[Ask],
+    scopes: Mapping[str, Scope],
+    journal: Journal,
+    *,
+    first_number: int = 0,
+    stopped: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[Slice]:
+    """Yield what each question brings, one in memory at a time; each is in the journal by then.
+
+    What the journal holds already is read from there. After a refusal nothing more is asked:
+    the rest fail unasked.
+    """
+    done = journal.slices()
+    for number, ask in enumerate(asks, first_number):
+        if number in done:
+            found = read_slice(journal, number, ask)
+        elif stopped:
+            found = Slice(number, ask, _judged(empty_frame(), plan, ask, scopes), _unasked(ask))
+        else:
+            quotes = _fetch(source, plan, ask, progress)
+            found = Slice(number, ask, _judged(quotes.frame, plan, ask, scopes), quotes.failures)
+            notes = {"failures": [[f.ticker, f.kind, f.reason] for f in found.failures]}
+            journal.write_slice(number, found.frame, notes)
+        stopped |= found.stopped
+        yield found
+
+
+def first_scopes(plan: Plan) -> dict[str, Scope]:
+    """Return what counts of each ticker of `plan` as it stands."""
+    days = {ticker: plan.wanted(ticker) for ticker in plan.tickers}
+    return {
+        ticker: Scope(wanted, plan.windows.get(ticker, ()), dt.date.fromisoformat(wanted[0]))
+        for ticker, wanted in days.items()
+    }
+
+
+def read_slice(journal: Journal, number: int, ask: Ask) -> Slice:
+    """Return a slice as the journal holds it."""
+    frame, notes = journal.read_slice(number)
+    return Slice(number, ask, frame, tuple(Failure(*each) for each in notes["failures"]))
+
+
+def _fetch(source: QuoteSource, plan: Plan, ask: Ask, progress: Progress | None) -> Quotes:
+    try:
+        return source.fetch(ask.tickers, ask.start, ask.end, plan.interval, progress)
+    except RateLimitedError as error:
+        log.warning("%s: %s", source.name, error.message)
+        return Quotes(empty_frame(), _unasked(ask))
+
+
+def _unasked(ask: Ask) -> tuple[Failure, ...]:
+    return tuple(Failure(ticker, "rate_limited", UNASKED) for ticker in ask.tickers)
+
+
+def _judged(frame: pd.DataFrame, plan: Plan, ask: Ask, scopes: Mapping[str, Scope]) -> pd.DataFrame:
+    """Return the rows that count, with the rule that each breaks."""
+    judged = judge(frame, sessions(ask.start, ask.end), plan.final)
+    days = judged["traded_at"].to_numpy().astype("datetime64[D]")
+    broken = judged[RULE].notna().to_numpy()
+    off_calendar = judged[RULE].isin(list(CALENDAR_RULES)).to_numpy()
+    tickers = judged["ticker"].to_numpy()
+    counts = np.zeros(len(judged), dtype=bool)
+    for ticker in ask.tickers:
+        scope, mine = scopes[ticker], tickers == ticker
+        wanted = np.isin(days, _days(scope.wanted)) | (broken & np.isnat(days))
+        compared = np.isin(days, _days(scope.window)) & ~broken
+        beside = (
+            off_calendar & (days >= np.datetime64(scope.first)) & (days <= np.datetime64(ask.end))
+        )
+        counts |= mine & (wanted | compared | beside)
+    return judged[counts].reset_index(drop=True)
+
+
+def _days(texts: Sequence[str]) -> Any:
+    return np.array(texts, dtype="datetime64[D]")

@@ -1,0 +1,170 @@
+"""The rules that a quote must keep, as data; what breaks one is held back with the rule's name."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from b3pipeline.errors import SourceError
+from b3pipeline.sources.base import QUOTE_COLUMNS
+
+PRICES = ["open", "high", "low", "close", "adj_close"]
+KEYS = ["ticker", "traded_at"]
+RULE = "rule"
+CAME_AS = "came_as"
+"""The columns that `judge` adds: the name of the broken rule, null where all are kept; and the
+row as the source gave it, where a value had to go because it does not fit its column."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One demand on quotes: its name, what breaks it, and which rows of a frame keep it."""
+
+    name: str
+    broken: str
+    holds: Callable[[pd.DataFrame], pd.Series[bool]]
+
+
+def _prices_positive(frame: pd.DataFrame) -> pd.Series[bool]:
+    prices = frame[PRICES]
+    return ((prices > 0) & np.isfinite(prices)).all(axis=1)
+
+
+def _bar_unique(frame: pd.DataFrame) -> pd.Series[bool]:
+    """Of copies that agree the first is kept; of bars that contradict each other, none."""
+    copies = frame.duplicated(keep="first")
+    return ~copies & ~frame[~copies].duplicated(KEYS, keep=False).reindex(frame.index).eq(True)
+
+
+RULES = (
+    Rule("values_present", "a value is missing", lambda frame: frame.notna().all(axis=1)),
+    Rule("prices_positive", "a price is not above zero", _prices_positive),
+    Rule(
+        "low_is_lowest",
+        "the low lies above the open or the close",
+        lambda frame: frame["low"] <= frame[["open", "close"]].min(axis=1),
+    ),
+    Rule(
+        "high_is_highest",
+        "the high lies below the open or the close",
+        lambda frame: frame["high"] >= frame[["open", "close"]].max(axis=1),
+    ),
+    Rule("volume_not_negative", "the volume is negative", lambda frame: frame["volume"] >= 0),
+    Rule("bar_unique", "the bar came twice, or with two different contents", _bar_unique),
+)
+"""What can be said of a row by its values. A move is never too large: AMER3 lost 77% in a day."""
+
+CALENDAR_RULES = {
+    "flat_on_closed_day": "no volume, one price, and B3 held no session",
+    "trades_on_closed_day": "volume on a day without session: the source or the calendar is wrong",
+    "session_open": "the session has not closed yet, so its bar is not final",
+}
+"""What the calendar says of a row's day. Yahoo has made-up flat rows on holidays."""
+
+BROKEN = {
+    "dtypes": "a value does not have its column's type",
+    **{rule.name: rule.broken for rule in RULES},
+    **CALENDAR_RULES,
+}
+"""What each rule's name says of a row that is held back for it."""
+
+
+def reason(rule: str) -> str:
+    """Return a rule's name with what breaks it, as a manifest gives it."""
+    return f"{rule}: {BROKEN.get(rule, 'see quality.py')}"
+
+
+def judge(frame: pd.DataFrame, sessions: Sequence[dt.date], final: dt.date) -> pd.DataFrame:
+    """Return a source's frame in its types and order, and in `rule` the rule a row breaks, or None.
+
+    `sessions` are those of the frame's range, `final` is the last one that has closed. The first
+    rule that a row breaks names it. Raises SourceError where a column is missing.
+    """
+    typed, misfits = _typed(frame)
+    closed = _calendar_rules(typed, sessions, final)
+    broken = _broken(typed[~misfits]).reindex(typed.index)
+    named = np.where(closed.notna(), closed, broken)
+    typed[RULE] = np.where(misfits, "dtypes", named)
+    typed[CAME_AS] = None
+    if misfits.any():
+        came = frame.reset_index(drop=True)[misfits].astype(str).to_dict("records")
+        typed.loc[misfits, CAME_AS] = [json.dumps(row) for row in came]
+    return typed.sort_values(KEYS, kind="stable", ignore_index=True)
+
+
+def _typed(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series[bool]]:
+    """Return the quote columns in their dtypes, and which rows hold a value that does not fit."""
+    lacking = [name for name in QUOTE_COLUMNS if name not in frame.columns]
+    if lacking:
+        raise SourceError(
+            f"a source of quotes returned a frame without {', '.join(lacking)}.",
+            hint="report it as a defect of the source: it breaks the contract in sources/base.py.",
+        )
+    plain = frame[list(QUOTE_COLUMNS)].reset_index(drop=True)
+    misfits = pd.Series(False, index=plain.index)
+    for name, kind in QUOTE_COLUMNS.items():
+        if str(plain[name].dtype) != kind:
+            plain[name], bad = _fitted(plain[name], kind)
+            misfits |= bad
+    return plain, misfits
+
+
+def _fitted(column: pd.Series[Any], kind: Any) -> tuple[pd.Series[Any], pd.Series[bool]]:
+    if kind == "object":
+        return column.astype(kind), pd.Series(False, index=column.index)
+    if kind.startswith("datetime"):
+        times = pd.to_datetime(column, errors="coerce")
+        if times.dt.tz is not None:
+            times = times.dt.tz_localize(None)
+            return times.astype(kind), pd.Series(True, index=column.index)
+        return times.astype(kind), times.isna()
+    numbers = pd.to_numeric(column, errors="coerce").astype("float64")
+    if kind == "int64":
+        bad = numbers.isna() | (numbers % 1 != 0)
+        return numbers.where(~bad, 0).astype(kind), bad
+    return numbers, numbers.isna() & column.notna()
+
+
+def _broken(frame: pd.DataFrame) -> pd.Series[Any]:
+    """Return the first rule that each row breaks, None where it breaks none."""
+    import pandera.errors  # half a second, spared whoever does not ingest
+
+    rules = pd.Series(None, index=frame.index, dtype="object")
+    try:
+        _schema().validate(frame, lazy=True)
+    except pandera.errors.SchemaErrors as error:
+        kept = {found.check.name: found.check_output for found in error.schema_errors}
+        for rule in reversed(RULES):  # so that the first one stays
+            if rule.name in kept:
+                rules[~kept[rule.name]] = rule.name
+    return rules
+
+
+@cache
+def _schema() -> Any:
+    import pandera.pandas as pa
+
+    # One case of failure each: pandera lists them slowly, and the checks know all of them.
+    checks = [pa.Check(rule.holds, name=rule.name, n_failure_cases=1) for rule in RULES]
+    columns = {name: pa.Column(kind, nullable=True) for name, kind in QUOTE_COLUMNS.items()}
+    return pa.DataFrameSchema(columns, checks=checks)
+
+
+def _calendar_rules(
+    frame: pd.DataFrame, sessions: Sequence[dt.date], final: dt.date
+) -> pd.Series[Any]:
+    days = frame["traded_at"].dt.normalize()
+    held = days.isin(pd.to_datetime(list(sessions)))
+    flat = (frame["volume"] == 0) & (frame["high"] == frame["low"])
+    rules = pd.Series(None, index=frame.index, dtype="object")
+    rules[held & (days > pd.Timestamp(final))] = "session_open"
+    rules[~held & flat] = "flat_on_closed_day"
+    rules[~held & ~flat] = "trades_on_closed_day"
+    return rules
