@@ -140,6 +140,26 @@ def ingest(
         str | None, typer.Option(envvar="END_DATE", help="Last date, itself included.")
     ] = None,
     interval: Annotated[str, typer.Option(help="Length of a bar: 1d, 60m, 15m, …")] = "1d",
+    since: Annotated[
+        str | None,
+        typer.Option(help="'last': only sessions after the last one that bronze holds."),
+    ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Complete the newest batch that was cut off or lacks sessions.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be asked and written; do nothing.")
+    ] = False,
+    window: Annotated[
+        int, typer.Option(min=0, help="Sessions of a ticker to compare with bronze.")
+    ] = 10,
+    fault: Annotated[
+        str, typer.Option(help="What shall go wrong with the sample, such as 429:BBAS3.")
+    ] = "",
     bucket: Annotated[
         str | None, typer.Option(envvar="RAW_BUCKET", help="Raw bucket, instead of the target's.")
     ] = None,
@@ -148,23 +168,40 @@ def ingest(
     ] = False,
     target: TargetOption = "local",
 ) -> None:
-    """Fetch quotes and put them into bronze: objects first, the manifest last."""
-    from b3pipeline.ingest import ingest as run_ingest
+    """Fetch quotes and put them into bronze: objects first, the manifest last.
+
+    Exit code 0 where every session of the calendar came, 3 where the batch was written with
+    sessions missing or quotes held back, 1 where it failed.
+    """
+    from b3pipeline import ingest as ingestion
+    from b3pipeline.errors import NothingToDoError
 
     cloud = _connect(target, bucket)
-    batch = run_ingest(
-        cloud,
-        _open_source(source, path),
-        _split(tickers) or _default_tickers(),
-        start,
-        end,
-        interval=interval,
-        progress=tqdm,
-    )
+    since_last = _check_since(since, resume)
+    asked = (_split(tickers) or _default_tickers(), start, end)
+    how: dict[str, Any] = {"interval": interval, "since_last": since_last, "window": window}
+    try:
+        if dry_run and resume:
+            typer.echo(ingestion.preview_resume(cloud, window=window).describe())
+            return
+        if dry_run:
+            market = _open_source(source, path, fault)
+            typer.echo(ingestion.preview(cloud, market, *asked, **how).describe())
+            return
+        if resume:
+            batch = ingestion.resume(
+                cloud, lambda name: _open_source(name, path, fault), window=window, progress=tqdm
+            )
+        else:
+            market = _open_source(source, path, fault)
+            batch = ingestion.ingest(cloud, market, *asked, **how, progress=tqdm)
+    except NothingToDoError as nothing:
+        typer.echo(f"{nothing.message} {nothing.hint}")
+        return
     typer.echo(batch)
     if wait:
         _follow_batch(cloud, batch.manifest.uri)
-    if batch.manifest.missing:
+    if not batch.complete:
         raise typer.Exit(EXIT_INCOMPLETE)
 
 
@@ -301,10 +338,26 @@ def _connect(target: str, bucket: str | None = None) -> Any:
     return Cloud(replace(config, raw_data_bucket=bucket) if bucket else config)
 
 
-def _open_source(name: str, path: Path | None = None) -> Any:
+def _open_source(name: str, path: Path | None = None, fault: str = "") -> Any:
     from b3pipeline.sources import open_source
 
-    return open_source(name, **({"path": path} if path else {}))
+    given = {"path": path, "faults": fault}
+    return open_source(name, **{option: value for option, value in given.items() if value})
+
+
+def _check_since(since: str | None, resume: bool) -> bool:
+    """Return whether only new sessions are wanted; raise ConfigError for what makes no sense."""
+    from b3pipeline.errors import ConfigError
+
+    if since not in (None, "last"):
+        raise ConfigError(
+            f"--since is {since!r}.", hint="write --since last; for a date there is --start."
+        )
+    if since and resume:
+        raise ConfigError(
+            "--since last and --resume exclude each other.", hint="--resume first, then --since."
+        )
+    return since == "last"
 
 
 def _default_tickers() -> tuple[str, ...]:

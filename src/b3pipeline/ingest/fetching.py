@@ -22,6 +22,8 @@ from b3pipeline.sources.base import Failure, Quotes, QuoteSource, empty_frame
 log = logging.getLogger(__name__)
 
 UNASKED = "the source refuses more requests for now"
+BEYOND = dt.timedelta(days=10)
+"""How far past the dates asked for a day is still known for a session: its bar may come unasked."""
 
 
 @dataclass(frozen=True)
@@ -121,19 +123,19 @@ def _unasked(ask: Ask) -> tuple[Failure, ...]:
 
 def _judged(frame: pd.DataFrame, plan: Plan, ask: Ask, scopes: Mapping[str, Scope]) -> pd.DataFrame:
     """Return the rows that count, with the rule that each breaks."""
-    judged = judge(frame, sessions(ask.start, ask.end), plan.final)
+    judged = judge(frame, sessions(ask.start, ask.end + BEYOND), plan.final)
     days = judged["traded_at"].to_numpy().astype("datetime64[D]")
     broken = judged[RULE].notna().to_numpy()
     off_calendar = judged[RULE].isin(list(CALENDAR_RULES)).to_numpy()
+    still_open = (judged[RULE] == "session_open").to_numpy()
+    asked = days <= np.datetime64(ask.end)
     tickers = judged["ticker"].to_numpy()
     counts = np.zeros(len(judged), dtype=bool)
     for ticker in ask.tickers:
         scope, mine = scopes[ticker], tickers == ticker
         wanted = np.isin(days, _days(scope.wanted)) | (broken & np.isnat(days))
         compared = np.isin(days, _days(scope.window)) & ~broken
-        beside = (
-            off_calendar & (days >= np.datetime64(scope.first)) & (days <= np.datetime64(ask.end))
-        )
+        beside = off_calendar & (days >= np.datetime64(scope.first)) & (asked | still_open)
         counts |= mine & (wanted | compared | beside)
     return judged[counts].reset_index(drop=True)
 
