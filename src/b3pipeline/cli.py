@@ -236,6 +236,35 @@ def refine(
 
 
 @app.command()
+def reconcile(
+    source: Annotated[
+        str, typer.Option(help="What bronze is compared with: cotahist, yahoo or sample.")
+    ] = "cotahist",
+    path: PathOption = None,
+    tickers: Annotated[
+        str, typer.Option(help="Codes, with commas between; all that bronze holds, without.")
+    ] = "",
+    start: Annotated[str | None, typer.Option(help="First date, YYYY-MM-DD.")] = None,
+    end: Annotated[str | None, typer.Option(help="Last date, itself included.")] = None,
+    target: TargetOption = "local",
+) -> None:
+    """Compare bronze with the exchange's file: exit code 0 where all is explained, 3 where not."""
+    from b3pipeline.reconcile import reconcile as run_reconcile
+
+    found = run_reconcile(
+        _connect(target),
+        _open_source(source, path),
+        _split(tickers) or None,
+        start,
+        end,
+        progress=tqdm,
+    )
+    typer.echo(found)
+    if not found.ok:
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+@app.command()
 def query(
     sql: Annotated[str, typer.Argument(help="A statement in Athena's SQL.")],
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,

@@ -27,7 +27,7 @@ def b3(checkout, clean_environment):
 
 VERBS = [
     ("local", "up"), ("local", "down"), ("local", "status"), ("local", "env"), ("local", "reset"),
-    ("ingest",), ("refine",), ("query",), ("doctor",), ("tutorial",),
+    ("ingest",), ("refine",), ("reconcile",), ("query",), ("doctor",), ("tutorial",),
 ]  # fmt: skip
 
 

@@ -204,7 +204,7 @@ def test_two_files_that_disagree_are_refused(tmp_path):
 def test_a_path_without_a_file_of_the_range_says_so(tmp_path):
     """The file of another day."""
     path = save(tmp_path / "COTAHIST_D28062024.TXT", content(record("PETR4")))
-    with pytest.raises(SourceError, match="no COTAHIST file of 2024-06-03"):
+    with pytest.raises(SourceError, match="holds nothing of 2024-06-03 to 2024-06-04"):
         open_source("cotahist", path=path).fetch(
             ["PETR4"], dt.date(2024, 6, 3), dt.date(2024, 6, 4)
         )
@@ -440,6 +440,19 @@ def test_two_years_do_not_fit_into_one_file(tmp_path, simulated):
     other = simulated.assign(traded_at=simulated["traded_at"] + dt.timedelta(days=300))
     with pytest.raises(SourceError, match="the years 2025, 2026"):
         write_cotahist(other, tmp_path / "a.zip")
+
+
+def test_a_folder_gets_a_file_for_each_year(tmp_path):
+    """And is read as one source."""
+    days = (dt.date(2023, 12, 27), dt.date(2024, 1, 3))
+    quotes = open_source("sample").fetch(["PETR4"], *days).frame
+    folder = write_cotahist(quotes, tmp_path / "exchange")
+    assert sorted(file.name for file in folder.iterdir()) == [
+        "COTAHIST_A2023.ZIP",
+        "COTAHIST_A2024.ZIP",
+    ]
+    back = open_source("cotahist", path=folder).fetch(["PETR4"], *days).frame
+    assert back["close"].tolist() == quotes["close"].tolist()
 
 
 def test_a_session_without_trades_does_not_fit(tmp_path, simulated):

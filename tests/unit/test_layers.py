@@ -13,7 +13,7 @@ ORDER = [
     "sources",
     "quality",
     "lake",
-    *("ingest", "jobs"),
+    *("factors", "ingest", "reconcile", "jobs"),
     *("costs", "athena", "checks", "wiring", "account"),
     "plots",
     *("provision", "teardown", "sandbox"),

@@ -110,6 +110,18 @@ STAGES = pd.DataFrame(
 )
 SCANNED = pd.DataFrame({"query": ["well", "badly"], "bytes_scanned": [1024, 10 * 1024]})
 
+
+def agreement(*sessions: tuple[str, float | None, float | None, str]) -> pd.DataFrame:
+    """Return what a reconciliation holds: ticker, ratio, factor and state of sessions in a row."""
+    dates = [dt.date(2024, 1, 2) + dt.timedelta(days=step) for step in range(len(sessions))]
+    frame = pd.DataFrame(sessions, columns=["ticker", "ratio", "factor", "state"])
+    return frame.assign(trade_date=pd.to_datetime(dates))
+
+
+AGREEMENT = agreement(
+    ("AAAA3", 1.133, 1.133, "equal"), ("AAAA3", 1.0, 1.0, "break"), ("BBBB4", 1.0, 1.0, "equal")
+)
+
 FINDINGS: list[tuple[Plot, pd.DataFrame, str]] = [
     (plots.closes_with_ma5, CLOSES, "AAAA3 did best, +20.0%; BBBB4 worst, −25.0%"),
     (plots.cumulative_returns, CUMULATIVE, "AAAA3 made +23.4%, BBBB4 −5.0%, the basket +9.2%"),
@@ -125,6 +137,11 @@ FINDINGS: list[tuple[Plot, pd.DataFrame, str]] = [
     (plots.volume, VOLUME, "BBBB4 trades most: 40.0 million shares a session"),
     (plots.gaps, GAPS, "Longest gap: BBBB4 missed 5 sessions before 4 Jan 2024"),
     (plots.completeness, COUNTS, "Missing: 1 of 4 partitions, 1 of them of BBBB4"),
+    (
+        plots.reconciliation,
+        AGREEMENT,
+        "The ratio of AAAA3 breaks on 3 Jan 2024; 3 closes compared",
+    ),
     (plots.bytes_scanned, SCANNED, "“badly” reads 10 times as much as “well”"),
 ]
 
@@ -359,3 +376,38 @@ def test_labels_stay_within_the_axes() -> None:
 def test_a_span_writes_its_year_once_where_it_can(first: str, last: str, text: str) -> None:
     """Short on the axis, and unambiguous."""
     assert style.span(pd.Series(pd.to_datetime([first, last]))) == text
+
+
+def test_sources_that_agree_share_one_panel_and_are_said_to() -> None:
+    """A factor that stays is divided out: nothing is to be seen, and that is the news."""
+    frame = agreement(("AAAA3", 1.0, 1.0, "equal"), ("BBBB4", 2.0, 2.0, "equal"))
+    ax = plots.reconciliation(frame)
+
+    assert title(ax) == "Both agree: 2 closes, to the cent"
+    assert len(style.figure_of(ax).axes) == 1
+    assert ax.get_ylabel() == "source / bronze / factor"
+    assert [list(line.get_ydata()) for line in ax.lines] == [[1.0, 1.0]]
+
+
+def test_a_break_has_a_panel_a_mark_and_the_title() -> None:
+    """The others share the last panel."""
+    ax = plots.reconciliation(AGREEMENT)
+
+    assert [panel.get_title(loc="left") for panel in style.figure_of(ax).axes] == [
+        "AAAA3  1.133, then 1",
+        "BBBB4  no change",
+    ]
+    marked = [line for line in ax.lines if line.get_color() == style.VERMILION]
+    assert marked[0].get_linestyle() == "--"
+    assert list(marked[-1].get_ydata()) == [1.0]
+    assert "break" in words(ax)
+    assert "session, 2 Jan to 4 Jan 2024" in words(ax)
+
+
+def test_a_session_that_one_side_lacks_is_marked() -> None:
+    """There is no ratio to draw, so a line stands at the foot of the panel."""
+    frame = agreement(("AAAA3", 1.0, 1.0, "equal"), ("AAAA3", None, None, "only in bronze"))
+    ax = plots.reconciliation(frame)
+
+    assert title(ax) == "1 session that only one side has; 1 close compared"
+    assert [len(line.get_xdata()) for line in ax.lines if line.get_color() == style.ORANGE] == [1]

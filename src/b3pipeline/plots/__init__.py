@@ -5,6 +5,7 @@ so on the plot.
 """
 
 from b3pipeline.plots.activity import completeness, gaps, volume, volume_against_moves
+from b3pipeline.plots.agreement import reconciliation
 from b3pipeline.plots.prices import (
     candlestick,
     closes_with_ma5,
@@ -25,6 +26,7 @@ __all__ = [
     "event_costs",
     "gaps",
     "monthly_returns",
+    "reconciliation",
     "rolling_volatility",
     "run_timeline",
     "volume",

@@ -5,5 +5,6 @@ parses them by columns, `downloading` brings a file, `writing` makes one out of 
 """
 
 from b3pipeline.sources.cotahist.source import CotahistSource
+from b3pipeline.sources.cotahist.writing import write_cotahist
 
-__all__ = ["CotahistSource"]
+__all__ = ["CotahistSource", "write_cotahist"]

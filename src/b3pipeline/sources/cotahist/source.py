@@ -118,7 +118,7 @@ class CotahistSource:
         files = [path for path in _files_in(self._path) if _may_hold(path, days[0], days[-1])]
         if not files:
             raise SourceError(
-                f"{self._path} has no COTAHIST file of {days[0]} to {days[-1]}.",
+                f"{self._path} holds nothing of {days[0]} to {days[-1]}.",
                 hint="give a file of that year or day, or leave out the path to download it.",
             )
         return files, ()

@@ -25,21 +25,30 @@ _LARGEST = {"price": 10**13, "volume": 10**18}
 def write_cotahist(quotes: pd.DataFrame, path: str | Path) -> Path:
     """Return the path at which `quotes` now stand as a COTAHIST file: ZIP, or text for `.txt`.
 
-    `quotes` is a frame of daily quotes (`sources.base.QUOTE_COLUMNS`) of one year. As on the
-    exchange, prices are as traded: the splits that the frame itself holds are undone, prices in
-    whole centavos. The header calls the file simulated, and so does its reader: it is no file of
-    the exchange. Raises SourceError for quotes that such a file cannot hold.
+    `quotes` is a frame of daily quotes (`sources.base.QUOTE_COLUMNS`) of one year. Where `path`
+    is a folder, or has no suffix and becomes one, it gets a yearly file for each year. As on
+    the exchange, prices are as traded: the splits that the frame itself holds are undone, prices
+    in whole centavos. The header calls the file simulated, and so does its reader: it is no file
+    of the exchange. Raises SourceError for quotes that such a file cannot hold.
     """
-    days = check_frame(quotes)["traded_at"]
-    _refuse_other_years(days)
-    traded = as_traded(quotes).sort_values(["traded_at", "ticker"])
-    last = days.max().date()
+    traded = as_traded(check_frame(quotes)).sort_values(["traded_at", "ticker"])
+    where = Path(path)
+    if where.suffix and not where.is_dir():
+        return _write(traded, where)
+    for year, rows in traded.groupby(traded["traded_at"].dt.year):
+        _write(rows, where / layout.yearly_name(int(str(year))))
+    return where
+
+
+def _write(traded: pd.DataFrame, path: Path) -> Path:
+    _refuse_other_years(traded["traded_at"])
+    last = traded["traded_at"].max().date()
     records = [
         _ends(layout.HEADER, last, ""),
         *(_record(row) for row in traded[list(QUOTE_COLUMNS)].itertuples(index=False)),
-        _ends(layout.TRAILER, last, f"{len(quotes) + 2:011d}"),
+        _ends(layout.TRAILER, last, f"{len(traded) + 2:011d}"),
     ]
-    return _save(b"".join(record + _LINE_END for record in records), Path(path))
+    return _save(b"".join(record + _LINE_END for record in records), path)
 
 
 def as_traded(quotes: pd.DataFrame) -> pd.DataFrame:
@@ -65,7 +74,7 @@ def _refuse_other_years(days: pd.Series[Any]) -> None:
         found = f"the years {', '.join(map(str, years))}" if len(years) != 1 else "intraday bars"
         raise SourceError(
             f"a COTAHIST file holds the sessions of one year; here are {found}.",
-            hint="write daily quotes of one year, or one file for each year.",
+            hint="give daily quotes, and a folder instead of a file for several years.",
         )
 
 
