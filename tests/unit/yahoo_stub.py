@@ -225,6 +225,8 @@ def serve() -> tuple[YahooStub, ThreadingHTTPServer]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1
+        disable_nagle_algorithm = True  # a small packet would wait 40 ms for the one before it
 
         def do_GET(self):
             parts = urlsplit(self.path)

@@ -28,8 +28,10 @@ def to_quotes(ticker: str, history: pd.DataFrame) -> pd.DataFrame:
     Every row with a price stays as it came: a holiday's, the open session's, one that lacks some
     prices (NaN). A row without any price is no bar and goes.
     """
-    bars = history.dropna(subset=list(PRICES), how="all")
-    _report_lost(ticker, history.drop(index=bars.index))
+    priced = history[list(PRICES)].notna().any(axis=1)
+    bars = history[priced]
+    if len(bars) < len(history):
+        _report_lost(ticker, history[~priced])
     index = pd.DatetimeIndex(bars.index)
     local = index if index.tz is None else index.tz_convert(SAO_PAULO).tz_localize(None)
     columns = {
