@@ -5,7 +5,14 @@ import pytest
 
 from b3pipeline.errors import ConfigError, SourceError
 from b3pipeline.sources import open_source
-from b3pipeline.sources.base import QUOTE_COLUMNS, check_frame, empty_frame, join_frames
+from b3pipeline.sources.base import (
+    QUOTE_COLUMNS,
+    Failure,
+    Quotes,
+    check_frame,
+    empty_frame,
+    join_frames,
+)
 
 
 def frame(*rows):
@@ -74,3 +81,17 @@ def test_frames_of_several_tickers_are_joined_in_order():
     """Sorted by ticker, then by time, whatever order they came in."""
     joined = join_frames([frame(GOOD[2]), frame(GOOD[1], GOOD[0]), empty_frame()])
     pd.testing.assert_frame_equal(joined, frame(*GOOD))
+
+
+@pytest.mark.parametrize(
+    ("kinds", "stopped"),
+    [
+        ([], False),
+        (["unknown", "empty", "closed", "retryable"], False),
+        (["empty", "rate_limited"], True),
+    ],
+)
+def test_quotes_are_stopped_where_the_source_refused_to_go_on(kinds, stopped):
+    """No other failure says anything of the tickers that are still to come."""
+    failures = tuple(Failure("PETR4", kind, "why") for kind in kinds)
+    assert Quotes(empty_frame(), failures).stopped is stopped

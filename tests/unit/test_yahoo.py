@@ -1,12 +1,16 @@
 """The Yahoo source: the real yfinance library against a stand-in on 127.0.0.1."""
 
 import datetime as dt
+import socket
 import threading
+import time
 
 import numpy as np
 import pandas as pd
 import pytest
 import yfinance
+from hypothesis import given
+from hypothesis import strategies as st
 from yfinance.data import YfData
 
 from b3pipeline.errors import ConfigError, DateRangeError
@@ -35,10 +39,14 @@ def waiting(yahoo):
 def make_source(yahoo_server, tmp_path, waiting):
     """Return a Yahoo source pointed at the stand-in, whose pauses cost no time."""
 
-    def make(stub=yahoo_server, patience=None, **options):
-        patience = patience or waiting.patience()
+    def make(stub=yahoo_server, patience=None, timeout=10, **options):
         return open_source(
-            "yahoo", session=stub.session(), cache_dir=tmp_path, patience=patience, **options
+            "yahoo",
+            session=stub.session(timeout),
+            cache_dir=tmp_path,
+            timeout=timeout,
+            patience=patience or waiting.patience(),
+            **options,
         )
 
     return make
@@ -287,6 +295,13 @@ def test_every_price_on_the_tick_survives_the_32_bits():
     np.testing.assert_array_equal(to_tick(prices.astype(np.float32).astype(np.float64)), prices)
 
 
+@given(st.lists(st.floats(0, 1e5, width=32), min_size=2))
+def test_rounding_keeps_prices_in_order(prices):
+    """A low that was no higher than its high stays so."""
+    prices.sort()
+    assert (np.diff(to_tick(np.array(prices))) >= 0).all()
+
+
 def test_a_missing_price_stays_missing():
     """It is neither nought nor an error."""
     assert np.isnan(to_tick(np.array([np.nan]))).all()
@@ -406,6 +421,29 @@ def test_a_time_out_for_ever_is_retryable(make_source, yahoo_server, yahoo, wait
     [failure] = source.fetch(["PETR4"], START, END).failures
     assert failure.kind == "retryable"
     assert failure.reason.startswith("Timeout")
+
+
+def test_a_cookie_that_does_not_come_costs_no_half_minute(make_source, yahoo_server, yahoo, petr4):
+    """The library would wait 30 s for it; the chart comes without."""
+    yahoo_server.cookie = yahoo.Answer(200, "", delay=6.0)
+    yahoo_server.answers["PETR4.SA"] = [petr4]
+    began = time.monotonic()
+    quotes = make_source(timeout=0.2).fetch(["PETR4"], START, END)
+    assert len(quotes.frame) == 3
+    assert time.monotonic() - began < 5
+
+
+def test_without_a_network_every_ticker_may_be_tried_again(tmp_path, waiting, monkeypatch):
+    """The source's own session, sent to a port where nobody listens."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        proxy = f"http://127.0.0.1:{closed.getsockname()[1]}"
+    monkeypatch.setitem(yfinance.config.network.data, "proxy", proxy)
+    source = open_source("yahoo", cache_dir=tmp_path, patience=waiting.patience(attempts=2))
+    assert kinds(source.fetch(["PETR4", "VALE3"], START, END)) == [
+        ("PETR4", "retryable"),
+        ("VALE3", "retryable"),
+    ]
 
 
 def test_a_failure_is_forgotten_at_the_next_fetch(make_source, yahoo_server, yahoo, petr4, waiting):

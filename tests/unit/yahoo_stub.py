@@ -12,8 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
-from curl_cffi import requests
-
+from b3pipeline.sources.yahoo_client import YahooSession
 from b3pipeline.sources.yahoo_retry import Patience
 
 ZONE = ZoneInfo("America/Sao_Paulo")
@@ -127,11 +126,11 @@ def _period(text: str) -> dict:
     }
 
 
-class StubSession(requests.Session):
-    """A curl_cffi session that finds Yahoo at the stub, and refuses every other host."""
+class StubSession(YahooSession):
+    """The source's own session, but it finds Yahoo at the stub and refuses every other host."""
 
-    def __init__(self, url: str) -> None:
-        super().__init__()
+    def __init__(self, url: str, limit: float = 10) -> None:
+        super().__init__(limit)
         self._stub_url = url
 
     def request(self, method, url, *args, **kwargs):
@@ -174,6 +173,7 @@ class YahooStub:
 
     url: str = ""
     answers: dict[str, list[Answer]] = field(default_factory=dict)
+    cookie: Answer = Answer(404, "{}")
     crumbs: list[Answer] = field(default_factory=lambda: [Answer(200, "crumb")])
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     latency: float = 0.0
@@ -181,9 +181,9 @@ class YahooStub:
     _under_way: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def session(self) -> StubSession:
-        """Return a session for yfinance that ends here."""
-        return StubSession(self.url)
+    def session(self, limit: float = 10) -> StubSession:
+        """Return a session for yfinance that ends here and waits `limit` seconds at most."""
+        return StubSession(self.url, limit)
 
     def symbols(self) -> list[str]:
         """Return the symbols of the charts requested, in order."""
@@ -194,6 +194,8 @@ class YahooStub:
         with self._lock:
             if path.endswith("/getcrumb"):
                 return _next(self.crumbs)
+            if path in ("", "/"):
+                return self.cookie
             if not path.startswith("/v8/finance/chart/"):
                 return Answer(404, "{}")
             self.asked.append((path, query))

@@ -23,6 +23,7 @@ from typing import Any
 
 import pandas as pd
 import yfinance
+from curl_cffi import requests
 from yfinance.cache import get_tz_cache
 from yfinance.data import YfData
 from yfinance.exceptions import (
@@ -59,11 +60,29 @@ bad JSON, and what its parser trips over."""
 _RUNNING = threading.Lock()
 
 
+class YahooSession(requests.Session[requests.Response]):
+    """A session that looks like a browser, as yfinance's own, and waits `limit` seconds at most.
+
+    yfinance asks for cookie and crumb with time-outs of 30 s, one thread after the other: on a
+    dead connection that would outlast any deadline.
+    """
+
+    def __init__(self, limit: float) -> None:
+        super().__init__(impersonate="chrome")
+        self._limit = limit
+
+    def request(self, method: Any, url: str, *args: Any, **options: Any) -> Any:
+        """Return the answer of `url`; raises curl_cffi's errors, Timeout among them."""
+        asked = options.get("timeout")
+        options["timeout"] = min(asked, self._limit) if asked else self._limit
+        return super().request(method, url, *args, **options)
+
+
 class YahooClient:
     """What asks yfinance for the history of one ticker, and says what a failure means."""
 
     def __init__(self, session: Any, cache_dir: Path | None, timeout: float) -> None:
-        self._session = session
+        self._session = YahooSession(timeout) if session is None else session
         self._timeout = timeout
         # Before the first ticker: later calls are ignored.
         yfinance.set_tz_cache_location(str(cache_dir or _default_cache()))
