@@ -14,6 +14,8 @@ set -euo pipefail
 
 home=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 source=${SOURCE:-yahoo}
+# The project is where this script lies, whatever folder it is called from.
+export B3_HOME=${B3_HOME:-$home}
 
 refuse() {
   printf 'error: %s\n  try: %s\n' "$1" "$2" >&2

@@ -86,6 +86,15 @@ def test_it_says_what_it_does_and_passes_everything_on(host: Path) -> None:
     ]
 
 
+def test_the_project_is_found_from_any_folder(host: Path) -> None:
+    """A timer or cron calls the script from elsewhere; a B3_HOME that is set stays."""
+    command = host.parents[1] / ".venv" / "bin" / "b3"
+    command.write_text('#!/bin/sh\necho "$B3_HOME"\n')
+
+    assert run(host, GIVEN).stdout.splitlines()[-1] == str(host.parents[1])
+    assert run(host, GIVEN | {"B3_HOME": "/elsewhere"}).stdout.splitlines()[-1] == "/elsewhere"
+
+
 def test_another_source_can_be_named(host: Path) -> None:
     """SOURCE replaces Yahoo."""
     answer = run(host, GIVEN | {"SOURCE": "sample"})
