@@ -6,6 +6,18 @@ locals {
     var.existing_glue_role_arn,
     var.existing_lambda_role_arn,
   ]
+
+  # Roles of another account than the credentials' own cannot be passed to Glue and Lambda.
+  foreign_roles = [
+    for arn in compact([local.existing_glue_role_arn, local.existing_lambda_role_arn]) : arn
+    if split(":", arn)[4] != local.account_id
+  ]
+
+  # What an AWS Academy Learner Lab allows; its role gives it away.
+  in_a_lab     = var.use_existing_iam_roles && endswith(coalesce(var.existing_glue_role_arn, "none"), ":role/LabRole")
+  lab_regions  = ["us-east-1", "us-west-2"]
+  lab_sizes    = ["nano", "micro", "small", "medium", "large"]
+  lab_key_pair = "vockey"
 }
 
 resource "terraform_data" "combinations" {
@@ -23,6 +35,26 @@ resource "terraform_data" "combinations" {
     precondition {
       condition     = !var.manage_iam || alltrue([for role in local.existing_roles : role == null])
       error_message = "An existing role or instance profile is named while manage_iam is true, and would not be used: remove it, or set manage_iam = false and use_existing_iam_roles = true."
+    }
+
+    precondition {
+      condition     = length(local.foreign_roles) == 0
+      error_message = "An existing role belongs to another account than your credentials: ${join(", ", local.foreign_roles)}. Write ACCOUNT in the place of its number, or use the credentials of that account."
+    }
+
+    precondition {
+      condition     = !local.in_a_lab || contains(local.lab_regions, var.region)
+      error_message = "An AWS Academy Learner Lab allows ${join(" and ", local.lab_regions)} alone, and region is ${var.region}."
+    }
+
+    precondition {
+      condition     = !local.in_a_lab || var.key_pair_name != local.lab_key_pair || var.region == "us-east-1"
+      error_message = "The lab's key pair vockey exists in us-east-1 alone, and region is ${var.region}: make a pair of your own there, or leave out key_pair_name and use Session Manager."
+    }
+
+    precondition {
+      condition     = !local.in_a_lab || contains(local.lab_sizes, split(".", var.instance_type)[1])
+      error_message = "An AWS Academy Learner Lab allows instances from nano to large, and instance_type is ${var.instance_type}."
     }
 
     precondition {

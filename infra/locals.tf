@@ -21,7 +21,11 @@ locals {
   results_prefix   = "results/"
   temporary_prefix = "temporary/"
 
-  glue_role_arn         = var.manage_iam ? aws_iam_role.glue[0].arn : var.existing_glue_role_arn
-  lambda_role_arn       = var.manage_iam ? aws_iam_role.lambda[0].arn : var.existing_lambda_role_arn
+  # The examples say ACCOUNT where the account's number belongs.
+  existing_glue_role_arn   = try(replace(var.existing_glue_role_arn, ":ACCOUNT:", ":${local.account_id}:"), null)
+  existing_lambda_role_arn = try(replace(var.existing_lambda_role_arn, ":ACCOUNT:", ":${local.account_id}:"), null)
+
+  glue_role_arn         = var.manage_iam ? aws_iam_role.glue[0].arn : local.existing_glue_role_arn
+  lambda_role_arn       = var.manage_iam ? aws_iam_role.lambda[0].arn : local.existing_lambda_role_arn
   instance_profile_name = var.manage_iam ? aws_iam_instance_profile.host[0].name : var.existing_instance_profile_name
 }

@@ -65,24 +65,24 @@ variable "existing_instance_profile_name" {
 }
 
 variable "existing_glue_role_arn" {
-  description = "ARN of the role that the Glue job assumes in restricted mode."
+  description = "ARN of the role that the Glue job assumes in restricted mode; the word ACCOUNT in it is your account."
   type        = string
   default     = null
 
   validation {
-    condition     = var.existing_glue_role_arn == null || can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$", var.existing_glue_role_arn))
-    error_message = "existing_glue_role_arn is a role's ARN: arn:aws:iam::, the 12 digits of your account, :role/LabRole. `aws sts get-caller-identity` prints the digits."
+    condition     = var.existing_glue_role_arn == null || can(regex("^arn:aws[a-z-]*:iam::([0-9]{12}|ACCOUNT):role/.+$", var.existing_glue_role_arn))
+    error_message = "existing_glue_role_arn is a role's ARN, such as arn:aws:iam::ACCOUNT:role/LabRole; ACCOUNT stands for the number of your account, which may be written out."
   }
 }
 
 variable "existing_lambda_role_arn" {
-  description = "ARN of the role that the Lambda assumes in restricted mode."
+  description = "ARN of the role that the Lambda assumes in restricted mode; the word ACCOUNT in it is your account."
   type        = string
   default     = null
 
   validation {
-    condition     = var.existing_lambda_role_arn == null || can(regex("^arn:aws[a-z-]*:iam::[0-9]{12}:role/.+$", var.existing_lambda_role_arn))
-    error_message = "existing_lambda_role_arn is a role's ARN: arn:aws:iam::, the 12 digits of your account, :role/LabRole. `aws sts get-caller-identity` prints the digits."
+    condition     = var.existing_lambda_role_arn == null || can(regex("^arn:aws[a-z-]*:iam::([0-9]{12}|ACCOUNT):role/.+$", var.existing_lambda_role_arn))
+    error_message = "existing_lambda_role_arn is a role's ARN, such as arn:aws:iam::ACCOUNT:role/LabRole; ACCOUNT stands for the number of your account, which may be written out."
   }
 }
 

@@ -50,6 +50,66 @@ run "an_existing_role_that_would_not_be_used" {
   expect_failures = [terraform_data.combinations]
 }
 
+run "a_role_of_somebody_elses_account" {
+  command = plan
+
+  variables {
+    manage_iam                     = false
+    use_existing_iam_roles         = true
+    existing_instance_profile_name = "LabInstanceProfile"
+    existing_glue_role_arn         = "arn:aws:iam::ACCOUNT:role/LabRole"
+    existing_lambda_role_arn       = "arn:aws:iam::999999999999:role/LabRole"
+  }
+
+  expect_failures = [terraform_data.combinations]
+}
+
+run "a_lab_in_a_region_that_it_does_not_allow" {
+  command = plan
+
+  variables {
+    manage_iam                     = false
+    use_existing_iam_roles         = true
+    existing_instance_profile_name = "LabInstanceProfile"
+    existing_glue_role_arn         = "arn:aws:iam::ACCOUNT:role/LabRole"
+    existing_lambda_role_arn       = "arn:aws:iam::ACCOUNT:role/LabRole"
+    region                         = "sa-east-1"
+  }
+
+  expect_failures = [terraform_data.combinations]
+}
+
+run "the_labs_key_pair_where_it_does_not_exist" {
+  command = plan
+
+  variables {
+    manage_iam                     = false
+    use_existing_iam_roles         = true
+    existing_instance_profile_name = "LabInstanceProfile"
+    existing_glue_role_arn         = "arn:aws:iam::ACCOUNT:role/LabRole"
+    existing_lambda_role_arn       = "arn:aws:iam::ACCOUNT:role/LabRole"
+    region                         = "us-west-2"
+    key_pair_name                  = "vockey"
+  }
+
+  expect_failures = [terraform_data.combinations]
+}
+
+run "an_instance_that_a_lab_does_not_allow" {
+  command = plan
+
+  variables {
+    manage_iam                     = false
+    use_existing_iam_roles         = true
+    existing_instance_profile_name = "LabInstanceProfile"
+    existing_glue_role_arn         = "arn:aws:iam::ACCOUNT:role/LabRole"
+    existing_lambda_role_arn       = "arn:aws:iam::ACCOUNT:role/LabRole"
+    instance_type                  = "t3.xlarge"
+  }
+
+  expect_failures = [terraform_data.combinations]
+}
+
 run "ssh_for_nobody" {
   command = plan
 
@@ -89,7 +149,7 @@ run "a_role_that_is_no_arn" {
     manage_iam                     = false
     use_existing_iam_roles         = true
     existing_instance_profile_name = "arn:aws:iam::123456789012:instance-profile/LabInstanceProfile"
-    existing_glue_role_arn         = "arn:aws:iam::ACCOUNT:role/LabRole"
+    existing_glue_role_arn         = "arn:aws:iam::12345:role/LabRole"
     existing_lambda_role_arn       = "LabRole"
   }
 

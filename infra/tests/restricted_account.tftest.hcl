@@ -66,6 +66,22 @@ run "existing_buckets_are_used_and_not_managed" {
   }
 }
 
+run "the_word_account_is_the_account" {
+  variables {
+    existing_glue_role_arn   = "arn:aws:iam::ACCOUNT:role/LabRole"
+    existing_lambda_role_arn = "arn:aws:iam::ACCOUNT:role/LabRole"
+    region                   = "us-west-2"
+  }
+
+  assert {
+    condition = (
+      aws_glue_job.refine.role_arn == "arn:aws:iam::123456789012:role/LabRole" &&
+      aws_lambda_function.start_glue.role == "arn:aws:iam::123456789012:role/LabRole"
+    )
+    error_message = "The example's placeholder is not replaced."
+  }
+}
+
 run "one_existing_bucket_is_enough" {
   variables {
     existing_raw_data_bucket = "lab-raw"

@@ -118,7 +118,7 @@ class Account:
 
 @dataclass(frozen=True)
 class Deployment:
-    """One state of Terraform in one account."""
+    """One state of Terraform in one account; a variable is name=value, or a file of them."""
 
     terraform: Terraform
     account: Account
@@ -127,7 +127,7 @@ class Deployment:
 
     def run(self, verb: str, *arguments: str, check: bool = True) -> Any:
         """Return a finished plan, apply or destroy of this deployment."""
-        given = [f"-var={variable}" for variable in self.variables]
+        given = [f"-var{'' if '=' in one else '-file'}={one}" for one in self.variables]
         return self.terraform.run(
             verb,
             "-input=false",

@@ -49,8 +49,8 @@ ONE_SIDED = {
 
 @pytest.fixture(scope="module")
 def own(new_account, deployment):
-    """Return the deployment, applied with every default."""
-    made = deployment(new_account())
+    """Return the deployment, applied with the example of variables as it stands."""
+    made = deployment(new_account(), "terraform.tfvars.example")
     made.apply()
     return made
 

@@ -13,6 +13,9 @@ pytestmark = pytest.mark.slow
 
 DOCUMENTATION = Path(__file__).resolve().parents[2] / "docs" / "aws.md"
 
+EXAMPLE = "academy.tfvars.example"
+"""The restricted mode's variables, as they stand."""
+
 NO_ROLES = ["iam:Create*"]
 NO_BUCKETS = [
     *NO_ROLES,
@@ -46,18 +49,6 @@ def _document(statement: dict[str, object]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def restricted_mode(account) -> list[str]:
-    """Return the variables of `academy.tfvars.example`, with the account's number."""
-    role = f"arn:aws:iam::{account.account_id}:role/LabRole"
-    return [
-        "manage_iam=false",
-        "use_existing_iam_roles=true",
-        "existing_instance_profile_name=LabInstanceProfile",
-        f"existing_glue_role_arn={role}",
-        f"existing_lambda_role_arn={role}",
-    ]
-
-
 @pytest.fixture(scope="module")
 def labs(new_account, over_tls, deployment):
     """Return both labs with their deployments, applied side by side: each mostly waits."""
@@ -70,8 +61,8 @@ def labs(new_account, over_tls, deployment):
     student = over_tls(lab(roomy, NO_ROLES))
     made = SimpleNamespace(
         account=roomy,
-        without_roles=deployment(student, *restricted_mode(roomy)),
-        without_buckets=deployment(lab(narrow, NO_BUCKETS), *restricted_mode(narrow), *existing),
+        without_roles=deployment(student, EXAMPLE),
+        without_buckets=deployment(lab(narrow, NO_BUCKETS), EXAMPLE, *existing),
         own_mode=deployment(student),
     )
     with ThreadPoolExecutor(2) as threads:
