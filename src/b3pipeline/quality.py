@@ -90,8 +90,8 @@ def judge(frame: pd.DataFrame, sessions: Sequence[dt.date], final: dt.date) -> p
     typed, misfits = _typed(frame)
     closed = _calendar_rules(typed, sessions, final)
     broken = _broken(typed[~misfits]).reindex(typed.index)
-    named = np.where(closed.notna(), closed, broken)
-    typed[RULE] = np.where(misfits, "dtypes", named)
+    named = np.where(misfits, "dtypes", np.where(closed.notna(), closed, broken))
+    typed[RULE] = pd.Series(named, dtype="object").mask(pd.isna(named), None)
     typed[CAME_AS] = None
     if misfits.any():
         came = frame.reset_index(drop=True)[misfits].astype(str).to_dict("records")

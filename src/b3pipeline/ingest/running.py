@@ -3,53 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 from b3pipeline import lake, names
 from b3pipeline.aws import Cloud
-from b3pipeline.calendar import Clock, last_closed_session, sessions, utc_now
-from b3pipeline.errors import B3Error, CatalogError, NothingToDoError, StorageError
+from b3pipeline.calendar import Clock, utc_now
+from b3pipeline.errors import B3Error, CatalogError, StorageError
+from b3pipeline.ingest.beginning import Begun, begin, plan_missing, refreshed, request_of, settle
 from b3pipeline.ingest.drafting import Findings, Outcome, draft, refuse_unknown
 from b3pipeline.ingest.fetching import fetch_all, first_scopes
 from b3pipeline.ingest.outcome import Batch
 from b3pipeline.ingest.planning import DEFAULT_TICKERS, WINDOW, Plan, plan
 from b3pipeline.ingest.restating import Trail, compare, note_trail, reload_asks
 from b3pipeline.ingest.survey import survey
-from b3pipeline.ingest.writing import finish, write
+from b3pipeline.ingest.writing import write
 from b3pipeline.lake import Journal
-from b3pipeline.lake.storage import list_keys
 from b3pipeline.progress import Progress
 from b3pipeline.sources.base import QuoteSource
-
-log = logging.getLogger(__name__)
-
-Request = dict[str, Any]
-"""What was asked for, as JSON knows it: the same request completes a batch that was cut off."""
-
-
-@dataclass(frozen=True)
-class Begun:
-    """A batch with a journal: what was asked for, when, and what it plans."""
-
-    journal: Journal
-    request: Request
-    created_at: dt.datetime
-    plan: Plan
-    resumed: bool = False
-
-    def note(self) -> None:
-        """Put the plan into the journal."""
-        content = {
-            "version": 1,
-            "request": self.request,
-            "created_at": self.created_at.isoformat(),
-            "plan": self.plan.to_dict(),
-        }
-        self.journal.write_plan(content)
 
 
 def ingest(
@@ -82,16 +54,16 @@ def ingest(
     """
     began = time.monotonic()
     wanted = plan(source, tickers, start, end, interval=interval, clock=clock)
-    request = _request(wanted, since_last=since_last, window=window)
+    request = request_of(wanted, since_last=since_last, window=window)
     _check(cloud)
     for earlier, manifest in reversed(settle(cloud, progress)):
         if earlier.request != request:
             continue
         if manifest is not None:
             return Batch(manifest, time.monotonic() - began, resumed=True)
-        return _run(cloud, source, _refreshed(cloud, earlier), began, progress)
+        return _run(cloud, source, refreshed(cloud, earlier), began, progress)
     surveyed = survey(cloud, wanted, window, since_last=since_last)
-    return _run(cloud, source, _begin(cloud, request, surveyed, clock, batch_id), began, progress)
+    return _run(cloud, source, begin(cloud, request, surveyed, clock, batch_id), began, progress)
 
 
 def preview(
@@ -135,10 +107,10 @@ def resume(
         if manifest is not None:
             return Batch(manifest, time.monotonic() - began, resumed=True)
         source = open_source(earlier.plan.source)
-        return _run(cloud, source, _refreshed(cloud, earlier), began, progress)
+        return _run(cloud, source, refreshed(cloud, earlier), began, progress)
     wanted = plan_missing(cloud, clock)
-    request = _request(wanted, since_last=False, window=window)
-    begun = _begin(cloud, request, survey(cloud, wanted, window), clock)
+    request = request_of(wanted, since_last=False, window=window)
+    begun = begin(cloud, request, survey(cloud, wanted, window), clock)
     return _run(cloud, open_source(wanted.source), begun, began, progress)
 
 
@@ -148,92 +120,15 @@ def preview_resume(cloud: Cloud, *, window: int = WINDOW, clock: Clock = utc_now
     journals = lake.list_journals(cloud)
     if not journals:
         return survey(cloud, plan_missing(cloud, clock), window)
-    begun = read_begun(journals[-1])
+    begun = Begun.read(journals[-1])
     done = journals[-1].slices()
     asks = tuple(ask for number, ask in enumerate(begun.plan.asks) if number not in done)
     return replace(begun.plan, asks=asks)
 
 
-def settle(
-    cloud: Cloud, progress: Progress | None = None
-) -> list[tuple[Begun, lake.BatchManifest | None]]:
-    """Return the batches that were cut off, oldest first, each with its manifest if it stands now.
-
-    One that had fetched everything is written to its end: bronze holds some of it, maybe. One
-    that had not has changed nothing, and waits for the same request or for `resume`.
-    """
-    left = []
-    for journal in lake.list_journals(cloud):
-        begun = read_begun(journal)
-        manifest = finish(cloud, journal, begun.plan, progress)
-        if manifest is None:
-            log.warning("batch %s was cut off while fetching", journal.batch_id)
-        else:
-            log.warning("batch %s had been cut off, and is complete now", journal.batch_id)
-        left.append((begun, manifest))
-    return left
-
-
-def plan_missing(cloud: Cloud, clock: Clock = utc_now) -> Plan:
-    """Return a plan of what the newest incomplete batch lacks and no later one brought.
-
-    Raises NothingToDoError where every batch is complete.
-    """
-    brought: set[tuple[str, str]] = set()
-    for batch in reversed(lake.list_manifests(cloud)):
-        lacking = [(gap.ticker, gap.dt) for gap in batch.missing]
-        lacking = [pair for pair in lacking if pair not in brought]
-        if lacking:
-            return _plan_of(batch, lacking, last_closed_session(clock()))
-        brought |= {(ticker, day) for ticker, days in batch.partitions.items() for day in days}
-    raise NothingToDoError(
-        "no batch was cut off, and none lacks a session: there is nothing to resume.",
-        hint="`b3 ingest --since last` asks for what is new.",
-    )
-
-
-def read_begun(journal: Journal) -> Begun:
-    """Return the batch that a journal belongs to."""
-    content = journal.read_plan()
-    return Begun(
-        journal,
-        content["request"],
-        dt.datetime.fromisoformat(content["created_at"]),
-        Plan.from_dict(content["plan"]),
-        resumed=True,
-    )
-
-
 def _check(cloud: Cloud) -> None:
     lake.check_bucket(cloud)
     lake.check_table(cloud, names.BRONZE_TABLE)
-
-
-def _begin(
-    cloud: Cloud, request: Request, surveyed: Plan, clock: Clock, batch_id: str | None = None
-) -> Begun:
-    created_at = clock().astimezone(dt.UTC).replace(microsecond=0)
-    journal = Journal(cloud, batch_id or lake.new_batch_id(created_at))
-    begun = Begun(journal, request, created_at, surveyed)
-    begun.note()
-    return begun
-
-
-def _refreshed(cloud: Cloud, begun: Begun) -> Begun:
-    """Return a batch that was cut off, without what came of it if a later one has been written.
-
-    What came then is older than what bronze holds by now, and would replace it.
-    """
-    own = names.manifest_key(begun.journal.batch_id)
-    if next(iter(list_keys(cloud, names.MANIFEST_PREFIX, own)), None) is None:
-        return begun
-    begun.journal.drop_slices()
-    bare = replace(begun.plan, firsts={}, windows={}, asks=())
-    request = begun.request
-    surveyed = survey(cloud, bare, request["window"], since_last=request["since_last"])
-    begun = replace(begun, plan=surveyed)
-    begun.note()
-    return begun
 
 
 def _run(
@@ -284,35 +179,3 @@ def _gather(
     ):
         again.note(each)
     return Outcome(plan, found, verdicts, again, scopes)
-
-
-def _request(wanted: Plan, *, since_last: bool, window: int) -> Request:
-    return {
-        "source": wanted.source,
-        "interval": wanted.interval,
-        "tickers": list(wanted.tickers),
-        "start": str(wanted.start),
-        "end": str(wanted.end),
-        "last_session": str(wanted.sessions[-1]),
-        "since_last": since_last,
-        "window": window,
-        "only": wanted.only and {ticker: list(days) for ticker, days in wanted.only.items()},
-    }
-
-
-def _plan_of(batch: lake.BatchManifest, pairs: list[tuple[str, str]], final: dt.date) -> Plan:
-    only: dict[str, list[str]] = {}
-    for ticker, day in sorted(pairs):
-        only.setdefault(ticker, []).append(day)
-    days = [dt.date.fromisoformat(day) for _, day in pairs]
-    start, end = min(days), max(days)
-    return Plan(
-        batch.source,
-        batch.interval,
-        tuple(only),
-        start,
-        end,
-        tuple(day for day in sessions(start, end) if day <= final),
-        final=final,
-        only=only,
-    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ def bronze_objects(
     tickers = quotes["ticker"].to_numpy()
     days = quotes["traded_at"].to_numpy().astype("datetime64[D]")
     starts = _group_starts(tickers, days)
-    for first, last in zip(starts, [*starts[1:], len(quotes)], strict=True):
+    for first, last in pairwise([*starts, len(quotes)]):
         yield str(days[first]), tickers[first], _encode(table.slice(first, last - first))
 
 

@@ -7,7 +7,8 @@ leaves it, the next one completes the batch from it, and a batch that is done ha
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +47,8 @@ class Journal:
 
     def read_plan(self) -> dict[str, Any]:
         """Return the plan; raises StorageError where it cannot be read."""
-        return dict(json.loads(self._get(PLAN)))
+        with self.reading():
+            return dict(json.loads(self._get(PLAN)))
 
     def write_slice(self, number: int, frame: pd.DataFrame, notes: dict[str, Any]) -> None:
         table = pa.Table.from_pandas(frame, preserve_index=False)
@@ -59,9 +61,10 @@ class Journal:
 
     def read_slice(self, number: int) -> tuple[pd.DataFrame, dict[str, Any]]:
         """Return the frame and the notes of a slice, as they were written."""
-        table = pq.read_table(pa.BufferReader(self._get(f"{number:04}{_SLICE}")))
-        notes = json.loads(table.schema.metadata[_NOTES])
-        return table.to_pandas(), notes
+        with self.reading():
+            table = pq.read_table(pa.BufferReader(self._get(f"{number:04}{_SLICE}")))
+            notes = json.loads(table.schema.metadata[_NOTES])
+            return table.to_pandas(), notes
 
     def slices(self) -> set[int]:
         """Return the numbers of the slices that are there."""
@@ -83,6 +86,18 @@ class Journal:
             return None
         return BatchManifest.from_json(self._get(SEAL), self.cloud.config.raw_data_bucket)
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Turn what unreadable content raises while the block runs into StorageError."""
+        try:
+            yield
+        except (ValueError, KeyError, TypeError) as error:
+            raise StorageError(
+                f"the journal of batch {self.batch_id} is damaged: {error}.",
+                hint=f"delete s3://{self.cloud.config.raw_data_bucket}/{self.folder} "
+                "and run the ingestion again.",
+            ) from error
+
     def drop_slices(self) -> None:
         """Forget what came: it is older than what bronze holds by now."""
         delete_objects(self.cloud, [key for key in self._keys() if not key.endswith(PLAN)])
@@ -102,15 +117,7 @@ class Journal:
         put_object(self.cloud, f"{self.folder}{name}", body)
 
     def _get(self, name: str) -> bytes:
-        key = f"{self.folder}{name}"
-        try:
-            [body] = get_objects(self.cloud, [key], lambda _, body: body)
-        except StorageError as error:
-            raise StorageError(
-                f"the journal of batch {self.batch_id} is damaged: {error.message}",
-                hint=f"delete s3://{self.cloud.config.raw_data_bucket}/{self.folder} "
-                "and run the ingestion again.",
-            ) from error
+        [body] = get_objects(self.cloud, [f"{self.folder}{name}"], lambda _, body: body)
         return body
 
 

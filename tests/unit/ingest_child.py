@@ -1,0 +1,21 @@
+"""An ingestion in a process of its own, run by path: `job` is what it is given."""
+
+import datetime as dt
+
+from b3pipeline.aws import Cloud
+from b3pipeline.config import Config
+from b3pipeline.ingest import ingest
+from b3pipeline.sources import open_source
+
+job = globals()["job"]  # from run_path
+
+ingest(
+    Cloud(Config(**job["config"])),
+    open_source("sample", faults=job["faults"]),
+    job["tickers"],
+    job["start"],
+    job["end"],
+    window=job["window"],
+    clock=lambda: dt.datetime.fromisoformat(job["now"]),
+    batch_id=job["batch_id"],
+)

@@ -1,0 +1,327 @@
+"""Going on: what another run left, what a batch lacks, what is new since the last one."""
+
+import datetime as dt
+import logging
+
+import pytest
+
+from b3pipeline import lake, names
+from b3pipeline.errors import NothingToDoError, RateLimitedError, StorageError, UnknownTickerError
+from b3pipeline.ingest import ingest, planning, preview, preview_resume, resume
+from b3pipeline.ingest.planning import Ask
+from b3pipeline.sources import open_source
+from b3pipeline.sources.base import Failure, Quotes
+
+NOW = dt.datetime(2024, 7, 1, 9, 0, tzinfo=dt.UTC)  # a Monday before the open
+WEEK = ("2024-06-24", "2024-06-28")
+
+
+class Noted:
+    """The simulated market, which writes down each question and may break off at one of them."""
+
+    simulated = True
+    intervals = ("1d", "60m", "5m")
+
+    def __init__(self, faults="", break_at=None, name="sample"):
+        self.name, self.asked, self.break_at = name, [], break_at
+        self.market = open_source("sample", faults=faults)
+
+    def fetch(self, tickers, start, end, interval="1d", progress=None):
+        """Return the simulated quotes."""
+        if len(self.asked) == self.break_at:
+            raise KeyboardInterrupt
+        self.asked.append((",".join(tickers), str(start), str(end)))
+        return self.market.fetch(tickers, start, end, interval)
+
+
+def run(cloud, source, tickers=("PETR4", "VALE3"), span=WEEK, now=NOW, **options):
+    """Ingest a week of two stocks, one question each."""
+    return ingest(cloud, source, tickers, *span, clock=lambda: now, **options)
+
+
+def go_on(cloud, source, now=NOW):
+    """Resume, with the one source that is asked for by its name."""
+    return resume(cloud, lambda name: source, clock=lambda: now)
+
+
+@pytest.fixture
+def one_each(monkeypatch):
+    """A question for each ticker alone."""
+    monkeypatch.setattr(planning, "TICKERS_A_FETCH", 1)
+
+
+def sessions_held(cloud):
+    """Return the sessions in bronze by ticker."""
+    held = {}
+    for day, ticker in lake.stored_partitions(cloud):
+        held.setdefault(ticker, []).append(day[-2:])
+    return held
+
+
+def journals(cloud):
+    """Return the ids of the batches that have a journal."""
+    return [journal.batch_id for journal in lake.list_journals(cloud)]
+
+
+# ------------------------------------------------------------------------- a run that was cut off
+
+
+def test_what_was_fetched_before_the_cut_is_not_fetched_again(lake_cloud, one_each):
+    """The same request, in the same words, goes on with the same batch."""
+    with pytest.raises(KeyboardInterrupt):
+        run(lake_cloud, Noted(break_at=1), batch_id="once")
+    market = Noted()
+    batch = run(lake_cloud, market)
+    assert market.asked == [("VALE3", *WEEK)]
+    assert (batch.batch_id, batch.objects, batch.resumed) == ("once", 10, True)
+    assert journals(lake_cloud) == []
+
+
+def test_another_request_leaves_the_batch_that_was_cut_off_alone(lake_cloud, one_each, caplog):
+    """It says so; nothing of that batch is in bronze yet."""
+    with pytest.raises(KeyboardInterrupt):
+        run(lake_cloud, Noted(break_at=1), batch_id="once")
+    with caplog.at_level(logging.WARNING):
+        batch = run(lake_cloud, Noted(), ["ITUB4"])
+    assert not batch.resumed
+    assert journals(lake_cloud) == ["once"]
+    assert "batch once was cut off while fetching" in caplog.text
+
+
+def test_a_batch_cut_off_while_writing_is_completed_by_any_later_run(lake_cloud, monkeypatch):
+    """Bronze holds a part of it that no refine would ever see."""
+    with monkeypatch.context() as patch:
+        patch.setattr(lake, "register_partitions", broken_off)
+        with pytest.raises(KeyboardInterrupt):
+            run(lake_cloud, Noted(), batch_id="once")
+    run(lake_cloud, Noted(), ["ITUB4"])
+    assert lake.read_manifest(lake_cloud, "once").objects == 10
+    assert len(lake.list_partitions(lake_cloud, names.BRONZE_TABLE)) == 15
+    assert journals(lake_cloud) == []
+
+
+def broken_off(*args, **kwargs):
+    """Break off as a person does with Ctrl+C."""
+    raise KeyboardInterrupt
+
+
+def test_old_quotes_of_a_journal_do_not_replace_newer_ones(lake_cloud, one_each):
+    """A later batch has been written meanwhile, so all is asked for again."""
+    with pytest.raises(KeyboardInterrupt):
+        run(lake_cloud, Noted(break_at=1), batch_id="20240701T080000Z-cut00000")
+    run(lake_cloud, Noted(), ["ITUB4"])
+    market = Noted()
+    batch = go_on(lake_cloud, market)
+    assert [tickers for tickers, *_ in market.asked] == ["PETR4", "VALE3"]
+    assert batch.batch_id == "20240701T080000Z-cut00000"
+
+
+def test_a_request_that_fails_leaves_no_journal(lake_cloud, one_each):
+    """An unknown ticker stops the batch, and nothing waits to be resumed."""
+    with pytest.raises(UnknownTickerError):
+        run(lake_cloud, Noted(), ["PETR4", "PETR9"])
+    with pytest.raises(NothingToDoError, match="nothing to resume"):
+        go_on(lake_cloud, Noted())
+
+
+def test_a_damaged_journal_is_named(lake_cloud, one_each):
+    """The hint says what to delete."""
+    with pytest.raises(KeyboardInterrupt):
+        run(lake_cloud, Noted(break_at=1), batch_id="once")
+    bucket = lake_cloud.config.raw_data_bucket
+    lake_cloud.s3.put_object(Bucket=bucket, Key="raw/b3/_journal/once/plan.json", Body=b"{")
+    with pytest.raises(StorageError, match="journal of batch once is damaged") as caught:
+        run(lake_cloud, Noted())
+    assert f"delete s3://{bucket}/raw/b3/_journal/once/" in caught.value.hint
+
+
+# ------------------------------------------------------------------------- a batch that lacks some
+
+
+def test_after_a_429_resume_asks_for_the_missing_alone(lake_cloud, one_each):
+    """A batch of its own brings them, and then there is nothing left to resume."""
+    first = run(lake_cloud, Noted("429:VALE3:1"), ["PETR4", "VALE3", "ITUB4"])
+    assert (first.objects, len(first.manifest.missing), first.complete) == (5, 10, False)
+    market = Noted()
+    second = go_on(lake_cloud, market)
+    assert market.asked == [("ITUB4", *WEEK), ("VALE3", *WEEK)]
+    assert (second.objects, second.complete) == (10, True)
+    assert second.batch_id != first.batch_id
+    with pytest.raises(NothingToDoError):
+        go_on(lake_cloud, market)
+
+
+def test_after_a_429_no_further_question_is_put(lake_cloud, one_each):
+    """Each one would prolong the refusal; the tickers that were not asked say why they lack."""
+    market = Noted("429:VALE3")
+    batch = run(lake_cloud, market, ["PETR4", "VALE3", "ITUB4"])
+    assert [tickers for tickers, *_ in market.asked] == ["PETR4", "VALE3"]
+    assert {gap.reason for gap in batch.manifest.missing if gap.ticker == "ITUB4"} == {
+        "the source refuses more requests for now"
+    }
+
+
+def test_resume_brings_single_sessions(lake_cloud):
+    """Of a ticker of which the others came, only the hole is written."""
+    run(lake_cloud, Noted("missing:PETR4:2024-06-26"))
+    batch = go_on(lake_cloud, Noted())
+    assert batch.manifest.partitions == {"PETR4": ["2024-06-26"]}
+    assert sessions_held(lake_cloud)["PETR4"] == ["24", "25", "26", "27", "28"]
+
+
+def test_what_still_does_not_come_can_be_resumed_again(lake_cloud):
+    """The newest incomplete batch is then the second one."""
+    faults = "missing:PETR4:2024-06-26; missing:VALE3:2024-06-27"
+    run(lake_cloud, Noted(faults))
+    second = go_on(lake_cloud, Noted("missing:VALE3:2024-06-27"), NOW + dt.timedelta(hours=1))
+    assert [gap.ticker for gap in second.manifest.missing] == ["VALE3"]
+    third = go_on(lake_cloud, Noted(), NOW + dt.timedelta(hours=2))
+    assert third.manifest.partitions == {"VALE3": ["2024-06-27"]}
+
+
+def test_resume_fails_where_the_source_refuses_still(lake_cloud):
+    """Nothing is written, and the first batch stays the one to resume."""
+    run(lake_cloud, Noted("429:VALE3"))
+    with pytest.raises(RateLimitedError):
+        go_on(lake_cloud, Noted("429:VALE3"))
+    assert go_on(lake_cloud, Noted()).manifest.partitions.keys() == {"VALE3"}
+
+
+# --------------------------------------------------------------------------- since the last one
+
+
+def test_since_last_writes_the_new_sessions_of_each_ticker(lake_cloud):
+    """One stopped on Tuesday, one on Wednesday, one was never there."""
+    run(lake_cloud, Noted(), ["PETR4"], ("2024-06-24", "2024-06-25"))
+    run(lake_cloud, Noted(), ["VALE3"], ("2024-06-24", "2024-06-26"))
+    batch = run(lake_cloud, Noted(), ["PETR4", "VALE3", "ITUB4"], since_last=True)
+    assert {ticker: len(days) for ticker, days in batch.manifest.partitions.items()} == {
+        "ITUB4": 5,
+        "PETR4": 3,
+        "VALE3": 2,
+    }
+    assert batch.complete
+
+
+def test_since_last_asks_for_the_window_too(lake_cloud):
+    """The last sessions are compared with what bronze holds, and not written again."""
+    run(lake_cloud, Noted(), ["PETR4"], ("2024-06-17", "2024-06-26"))
+    market = Noted()
+    run(lake_cloud, market, ["PETR4"], since_last=True, window=2)
+    assert market.asked == [("PETR4", "2024-06-25", "2024-06-28")]
+    assert len(set(lake.read_bronze(lake_cloud)["batch_id"])) == 2
+
+
+def test_since_last_goes_back_to_a_ticker_that_was_left_out_for_long(lake_cloud):
+    """Its last session lies before the range and before any window."""
+    run(lake_cloud, Noted(), ["PETR4"], ("2023-01-02", "2023-01-06"))
+    market = Noted()
+    run(lake_cloud, market, ["PETR4"], since_last=True, window=1)
+    assert market.asked == [("PETR4", "2023-01-06", "2024-06-28")]
+
+
+def test_since_last_with_nothing_new_asks_for_nothing(lake_cloud):
+    """And leaves nothing behind."""
+    run(lake_cloud, Noted())
+    market = Noted()
+    with pytest.raises(NothingToDoError, match="every session up to 2024-06-28"):
+        run(lake_cloud, market, since_last=True)
+    assert (market.asked, journals(lake_cloud)) == ([], [])
+
+
+# -------------------------------------------------------------------------------------- a preview
+
+
+def test_a_preview_says_what_would_be_asked_and_written(lake_cloud):
+    """And does none of it."""
+    run(lake_cloud, Noted(), ["PETR4"], ("2024-06-17", "2024-06-26"))
+    before = lake.stored_partitions(lake_cloud)
+    market = Noted()
+    found = preview(lake_cloud, market, ["PETR4", "VALE3"], *WEEK, window=3, clock=lambda: NOW)
+    assert found.describe().splitlines() == [
+        "2 tickers x 5 sessions = 10 objects from sample, 2024-06-24 to 2024-06-28, bars of 1d.",
+        "  ask sample: PETR4, VALE3, 2024-06-24 to 2024-06-28",
+        "  compare: 3 objects that bronze holds already",
+        "  write: at most 10 objects (3 of them replace one), their partitions, one manifest; "
+        "a restated ticker's whole history besides",
+    ]
+    assert (market.asked, journals(lake_cloud)) == ([], [])
+    assert lake.stored_partitions(lake_cloud) == before
+
+
+def test_a_preview_names_the_session_that_is_still_open(lake_cloud):
+    """It is left out of the batch, and the manifest says so as well."""
+    span = ("2024-06-27", "2024-07-01")
+    found = preview(lake_cloud, Noted(), ["PETR4"], *span, clock=lambda: NOW)
+    assert "leave out: 2024-07-01 has not closed yet" in found.describe()
+    batch = run(lake_cloud, Noted("open:PETR4:2024-07-01"), ["PETR4"], span)
+    assert batch.manifest.open_sessions == ("2024-07-01",)
+    assert sessions_held(lake_cloud) == {"PETR4": ["27", "28"]}
+    [gap] = batch.manifest.quarantined
+    assert (gap.dt, gap.reason.split(":")[0]) == ("2024-07-01", "session_open")
+    assert batch.complete
+
+
+def test_a_preview_of_resume_shows_what_is_left(lake_cloud, one_each):
+    """Of a batch that was cut off, or of one that lacks sessions."""
+    with pytest.raises(KeyboardInterrupt):
+        run(lake_cloud, Noted(break_at=1), batch_id="once")
+    found = preview_resume(lake_cloud, clock=lambda: NOW)
+    assert [ask.tickers for ask in found.asks] == [("VALE3",)]
+    go_on(lake_cloud, Noted("missing:VALE3:2024-06-26"))
+    found = preview_resume(lake_cloud, clock=lambda: NOW)
+    assert found.asks == (Ask(("VALE3",), dt.date(2024, 6, 24), dt.date(2024, 6, 26)),)
+    assert found.partitions == 1
+
+
+# ------------------------------------------------------------------------------ what a batch holds
+
+
+def test_a_broken_quote_is_kept_apart_and_the_rest_is_written(lake_cloud):
+    """The table counts it, the manifest names its rule, the quarantine has the row."""
+    batch = run(lake_cloud, Noted("bad:VALE3:2024-06-26"))
+    assert batch.table.loc["VALE3"].tolist()[:4] == [5, 4, 1, 1]
+    [gap] = batch.manifest.missing
+    assert gap.reason == "held back, low_is_lowest: the low lies above the open or the close"
+    held = lake.read_quarantine(lake_cloud, batch.batch_id)
+    assert held[["ticker", "traded_at"]].astype(str).values.tolist() == [["VALE3", "2024-06-26"]]
+    assert not batch.complete
+
+
+def test_many_tickers_make_a_short_table(lake_cloud, one_each, monkeypatch):
+    """Those with something to say, and the sum of all."""
+    monkeypatch.setattr("b3pipeline.ingest.outcome.ROWS_SHOWN", 2)
+    span = ("2024-06-27", "2024-06-28")
+    batch = run(lake_cloud, Noted("missing:VALE3:2024-06-27"), ["PETR4", "VALE3", "ITUB4"], span)
+    lines = str(batch).splitlines()
+    table = lines[1 : lines.index("  (and 2 tickers more)")]
+    assert [line.split() for line in table] == [
+        ["expected", "came", "missing", "quarantined", "restated"],
+        ["VALE3", "2", "1", "1", "0"],
+        ["all", "6", "5", "1", "0", "0"],
+    ]
+
+
+def test_2020_11_20_is_expected_though_yahoo_lacks_it(lake_cloud):
+    """B3 traded on that day; the calendar says so and not the source."""
+
+    class Lacking(Noted):
+        def fetch(self, tickers, start, end, interval="1d", progress=None):
+            frame = super().fetch(tickers, start, end, interval).frame
+            return Quotes(frame[frame["traded_at"] != "2020-11-20"].reset_index(drop=True))
+
+    batch = run(lake_cloud, Lacking(), ["PETR4"], ("2020-11-18", "2020-11-23"))
+    assert batch.manifest.missing == (lake.Gap("PETR4", "2020-11-20", "the source has no quote"),)
+
+
+def test_a_ticker_that_fails_does_not_harm_the_others(lake_cloud):
+    """Its sessions are missing for the reason that the source gave."""
+
+    class Failing(Noted):
+        def fetch(self, tickers, start, end, interval="1d", progress=None):
+            frame = super().fetch(["PETR4"], start, end, interval).frame
+            return Quotes(frame, (Failure("VALE3", "retryable", "Timeout after 10 s"),))
+
+    batch = run(lake_cloud, Failing())
+    assert sessions_held(lake_cloud) == {"PETR4": ["24", "25", "26", "27", "28"]}
+    assert {gap.reason for gap in batch.manifest.missing} == {"Timeout after 10 s"}
