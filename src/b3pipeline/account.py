@@ -13,7 +13,7 @@ from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from b3pipeline.checks import CheckReport, Finding
-from b3pipeline.names import Names
+from b3pipeline.clashes import bucket_names, other_names
 
 LAB_REGIONS = ("us-east-1", "us-west-2")
 """The regions that an AWS Academy Learner Lab allows."""
@@ -49,9 +49,10 @@ class Account:
         return _LAB_MARK in self.identity["Arn"]
 
 
-def check_account(session: boto3.Session | None = None) -> CheckReport:
+def check_account(session: boto3.Session | None = None, *, deployed: bool = False) -> CheckReport:
     """Return whether the account behind the credentials can take the pipeline. Reads only.
 
+    `deployed` is whether the pipeline stands there already, so that its names are its own.
     Credentials and region come first, for nothing can be asked without them; then services are
     asked in earnest, since in an ended AWS Academy session STS still answers while every other
     call is denied.
@@ -64,13 +65,17 @@ def check_account(session: boto3.Session | None = None) -> CheckReport:
     identity = _asked("identity", lambda: _identity(account))
     if not identity.ok:
         return CheckReport((*first, identity))
-    return CheckReport((*first, identity, *_live(account)))
+    return CheckReport((*first, identity, *_live(account, deployed)))
 
 
-def _live(account: Account) -> Iterator[Finding]:
+def _live(account: Account, deployed: bool) -> Iterator[Finding]:
     yield _asked("S3 answers", lambda: _probe_s3(account))
     yield _asked("Glue answers", lambda: _probe_glue(account))
-    yield _asked("bucket names", lambda: _bucket_names(account))
+    if not deployed:
+        number = account.identity["Account"]
+        yield _asked("bucket names", lambda: bucket_names(account.client, number))
+        yield _asked("other names", lambda: other_names(account.client, roles=not account.is_lab))
+        yield _asked("network", lambda: _network(account))
     if account.is_lab:
         yield _asked(LAB_ROLE, lambda: _lab_role(account))
         yield _asked("region of the lab", lambda: _lab_region(account))
@@ -142,29 +147,16 @@ def _probe_glue(account: Account) -> Finding:
     return Finding("Glue answers", True, "the Data Catalog can be read")
 
 
-def _bucket_names(account: Account) -> Finding:
-    known, number = Names(), account.identity["Account"]
-    states = {
-        bucket: _bucket_state(account, bucket)
-        for bucket in (known.raw_data_bucket(number), known.athena_results_bucket(number))
-    }
+def _network(account: Account) -> Finding:
+    found = account.client("ec2").describe_vpcs(
+        Filters=[{"Name": "is-default", "Values": ["true"]}]
+    )["Vpcs"]
     return Finding(
-        "bucket names",
-        "taken by another account" not in states.values(),
-        ", ".join(f"{bucket} {state}" for bucket, state in states.items()),
-        "set `environment` or `project_name` in infra/terraform.tfvars to have other names.",
+        "network",
+        bool(found),
+        f"default VPC {found[0]['VpcId']}" if found else "the region has no default VPC",
+        "set `subnet_id` in infra/terraform.tfvars, or `aws ec2 create-default-vpc`.",
     )
-
-
-def _bucket_state(account: Account, bucket: str) -> str:
-    try:
-        account.client("s3").head_bucket(Bucket=bucket)
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code in _DENIED:
-            return "taken by another account"
-        return "is free"
-    return "is yours already"
 
 
 def _lab_role(account: Account) -> Finding:

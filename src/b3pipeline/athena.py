@@ -94,6 +94,8 @@ def query(
     """
     text = load_sql(sql_or_name) if is_query_name(sql_or_name) else sql_or_name
     sql = bind(text, params or {})
+    if not sql.strip():
+        raise QueryError("the statement is empty.", hint="ask for something: 'SHOW TABLES'.")
     try:
         query_id = _start(cloud, sql, database or cloud.config.glue_database)
         execution = _wait(cloud, query_id, progress, sleep)

@@ -316,12 +316,12 @@ def _aws_reports() -> list[Any]:
     from b3pipeline.account import check_account
     from b3pipeline.errors import ConfigError
 
-    account = check_account()
     try:
-        return [account, checks.check_deployment(_connect("aws"))]
+        cloud = _connect("aws")
     except ConfigError:
         typer.echo("Nothing is deployed that is known here: `terraform apply`, then `b3 outputs`.")
-        return [account]
+        return [check_account()]
+    return [check_account(deployed=True), checks.check_deployment(cloud)]
 
 
 @app.command()

@@ -7,6 +7,9 @@ import boto3
 import pytest
 
 from b3pipeline.account import check_account
+from b3pipeline.aws import Cloud
+from b3pipeline.config import Config
+from b3pipeline.lake import storage
 from localaws import process
 
 EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
@@ -54,6 +57,86 @@ def test_an_account_with_every_right_is_fit(session_of):
     assert findings(report)["bucket names"].detail.count("is free") == 2
 
 
+def test_names_that_are_taken_are_told_before_terraform_stops_at_them(session_of):
+    """Each by its kind and name, with both ways on; a deployment's own names are no clash."""
+    session = session_of("owner-again", EVERYTHING)
+    group = "tech_challenge2_dev_wg"
+    output = {"ResultConfiguration": {"OutputLocation": "s3://bucket/"}}
+    session.client("athena").create_work_group(Name=group, Configuration=output)
+    session.client("glue").create_database(DatabaseInput={"Name": "tech_challenge2_dev"})
+    found = findings(check_account(session))["other names"]
+    deployed = findings(check_account(session, deployed=True))
+    session.client("athena").delete_work_group(WorkGroup=group)
+    session.client("glue").delete_database(Name="tech_challenge2_dev")
+    assert (found.ok, found.detail) == (
+        False,
+        "database tech_challenge2_dev, workgroup tech_challenge2_dev_wg exist already",
+    )
+    assert "b3 outputs" in found.hint
+    assert "other names" not in deployed
+
+
+def test_a_region_without_a_default_vpc_is_told(session_of):
+    """The host has no network there, unless a subnet is named."""
+    keys = session_of("owner-abroad", EVERYTHING).get_credentials()
+    session = boto3.Session(keys.access_key, keys.secret_key, region_name="eu-west-1")
+    ec2 = session.client("ec2")
+    (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
+    assert findings(check_account(session))["network"].detail == f"default VPC {vpc['VpcId']}"
+    for subnet in ec2.describe_subnets()["Subnets"]:
+        ec2.delete_subnet(SubnetId=subnet["SubnetId"])
+    for gateway in ec2.describe_internet_gateways()["InternetGateways"]:
+        ec2.detach_internet_gateway(
+            InternetGatewayId=gateway["InternetGatewayId"], VpcId=vpc["VpcId"]
+        )
+    ec2.delete_vpc(VpcId=vpc["VpcId"])
+    found = findings(check_account(session))["network"]
+    assert not found.ok
+    assert "subnet_id" in found.hint
+
+
+def test_a_lab_that_lacks_its_role_is_told(session_of):
+    """Who is in a lab is known by the session's name; without LabRole nothing can run."""
+    session = session_of("voclabs-student", EVERYTHING)
+    before = findings(check_account(session))["LabRole"]
+    iam = session.client("iam")
+    iam.create_role(RoleName="LabRole", AssumeRolePolicyDocument=json.dumps({"Statement": []}))
+    iam.create_instance_profile(InstanceProfileName="LabInstanceProfile")
+    after = findings(check_account(session))["LabRole"]
+    assert (before.ok, after.ok) == (False, True)
+    assert "LabRole" in before.detail
+
+
+def test_a_region_that_a_lab_does_not_allow_is_told(session_of):
+    """The two that it allows are named."""
+    keys = session_of("voclabs-abroad", EVERYTHING).get_credentials()
+    session = boto3.Session(keys.access_key, keys.secret_key, region_name="sa-east-1")
+    found = findings(check_account(session))["region of the lab"]
+    assert (found.ok, found.detail) == (False, "sa-east-1")
+    assert "us-east-1 and us-west-2" in found.hint
+
+
+def test_a_lab_that_is_full_is_told(session_of):
+    """Nine instances at a time: one more would be refused, and twenty close the account."""
+    session = session_of("voclabs-busy", EVERYTHING)
+    ec2 = session.client("ec2")
+    ec2.run_instances(ImageId="ami-12345678", InstanceType="t3.nano", MinCount=8, MaxCount=8)
+    before = findings(check_account(session))["EC2 instances"]
+    ec2.run_instances(ImageId="ami-12345678", InstanceType="t3.nano", MinCount=1, MaxCount=1)
+    after = findings(check_account(session))["EC2 instances"]
+    assert (before.ok, before.detail) == (True, "8 running of 9 that a lab allows")
+    assert (after.ok, after.detail) == (False, "9 running of 9 that a lab allows")
+
+
+def test_credentials_that_aws_no_longer_knows_are_told(session_of):
+    """They are there, and the first question shows that their time is over."""
+    session_of("owner-late", EVERYTHING)
+    session = boto3.Session("AKIA" + "X" * 16, "none", region_name="us-east-1")
+    found = findings(check_account(session))["identity"]
+    assert not found.ok
+    assert "get new credentials" in found.hint
+
+
 def test_an_ended_lab_session_is_told_though_sts_answers(session_of):
     """The identity is known, every live service refuses, and the hint names the lab."""
     report = check_account(session_of("student", EVERYTHING, denied("s3:*", "glue:*")))
@@ -91,3 +174,18 @@ def test_a_missing_region_is_told(monkeypatch, tmp_path):
     report = check_account(boto3.Session("key", "secret"))
     assert [finding.subject for finding in report.failed] == ["region"]
     assert "AWS_DEFAULT_REGION" in report.failed[0].hint
+
+
+def test_the_target_aws_works_where_the_environment_names_a_local_aws(
+    strict_server, session_of, monkeypatch
+):
+    """Whoever applies `infra/` to a local AWS ingests there by `b3 --target aws`, as docs say."""
+    keys = session_of("owner-local", EVERYTHING).get_credentials()
+    for variable, value in zip(
+        ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), keys.get_frozen_credentials(), strict=False
+    ):
+        monkeypatch.setenv(variable, value)
+    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="applied")
+    config = Config("aws", "us-east-1", "applied", "results", "db", "job", "function", "wg")
+    storage.put_object(Cloud(config), "raw/b3/x", b"there")
+    assert list(storage.list_keys(Cloud(config), "raw/")) == ["raw/b3/x"]

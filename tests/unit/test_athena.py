@@ -185,6 +185,12 @@ def test_bad_syntax_keeps_athenas_reason(cloud: Cloud) -> None:
     assert "Trino" in caught.value.hint
 
 
+def test_an_empty_statement_is_said_to_be_empty(cloud: Cloud) -> None:
+    """Nothing is asked of Athena for it."""
+    with pytest.raises(QueryError, match="the statement is empty"):
+        athena.query(cloud, " \n")
+
+
 def test_a_workgroup_that_does_not_exist_is_an_error_of_ours(cloud: Cloud) -> None:
     """Not a traceback of botocore."""
     elsewhere = Cloud(replace(cloud.config, athena_workgroup="nowhere"))

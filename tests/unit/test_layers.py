@@ -14,7 +14,7 @@ ORDER = [
     "quality",
     "lake",
     *("factors", "ingest", "reconcile", "jobs"),
-    *("costs", "athena", "checks", "wiring", "account"),
+    *("costs", "athena", "checks", "wiring", "clashes", "account"),
     "plots",
     *("provision", "teardown", "sandbox"),
     *("notebooks", "sentences", "exercises", "lesson", "tutorial"),

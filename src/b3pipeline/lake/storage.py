@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -164,6 +165,8 @@ def open_store(cloud: Cloud) -> S3Store:
     options: dict[str, Any] = {"region": config.region, "retry_config": RETRIES}
     if config.endpoint_url is None:
         options["credential_provider"] = _credentials(cloud)
+        if os.environ.get("AWS_ENDPOINT_URL", "").startswith("http:"):  # `infra/` on a local AWS
+            options["client_options"] = {"allow_http": True}
     else:
         options |= {
             "endpoint": config.endpoint_url,
