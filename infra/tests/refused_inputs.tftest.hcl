@@ -58,7 +58,7 @@ run "a_role_of_somebody_elses_account" {
     use_existing_iam_roles         = true
     existing_instance_profile_name = "LabInstanceProfile"
     existing_glue_role_arn         = "arn:aws:iam::ACCOUNT:role/LabRole"
-    existing_lambda_role_arn       = "arn:aws:iam::999999999999:role/LabRole"
+    existing_lambda_role_arn       = "arn:aws:iam::111122223333:role/LabRole"
   }
 
   expect_failures = [terraform_data.combinations]
