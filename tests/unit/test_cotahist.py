@@ -300,7 +300,7 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("block", [2, 1 << 16], ids=["small blocks", "one block"])
+@pytest.mark.parametrize("block", [2, 1 << 14], ids=["small blocks", "one block"])
 @pytest.mark.parametrize(("lines", "message"), DAMAGE.values(), ids=DAMAGE)
 def test_a_damaged_file_is_refused_with_the_record_and_what_was_found(
     tmp_path, monkeypatch, lines, message, block

@@ -10,7 +10,6 @@ from b3pipeline.errors import (
     ConfigError,
     DamagedFileError,
     NotPublishedError,
-    RateLimitedError,
     SourceError,
 )
 from b3pipeline.sources import open_source
@@ -244,11 +243,20 @@ def test_the_pause_that_a_server_asks_for_is_kept(source, stub, exchange, pauses
     assert pauses[1] <= 3.0
 
 
-def test_429_for_ever_is_a_refusal(source, stub, exchange):
-    """Told apart from trouble: more requests would not help."""
+def test_429_for_ever_stops_the_batch_and_keeps_what_came(source, stub, exchange):
+    """More requests would not help: the files after it are not asked for."""
+    stub.plays[DAILY[2]] = [exchange.Play(429)] * 5
+    quotes = source.fetch(["PETR4"], *WEEK)
+    assert quotes.frame["traded_at"].dt.day.tolist() == [24, 25]
+    assert quotes.stopped
+    assert names(stub) == [*DAILY[:2], *[DAILY[2]] * 5]
+
+
+def test_429_from_the_first_file_on_brings_nothing_and_stops(source, stub, exchange):
+    """The ingestion says so, and writes nothing."""
     stub.plays[FRIDAY] = [exchange.Play(429)] * 5
-    with pytest.raises(RateLimitedError, match="429"):
-        friday(source)
+    quotes = friday(source)
+    assert (len(quotes.frame), quotes.stopped) == (0, True)
 
 
 def test_403_is_not_tried_again(source, stub, exchange):

@@ -57,6 +57,15 @@ class _RetryError(Exception):
 
 
 @dataclass(frozen=True)
+class Brought:
+    """Files that are here, the names of those not published yet, and a refusal to go on."""
+
+    files: list[Path]
+    late: tuple[str, ...] = ()
+    refusal: str = ""
+
+
+@dataclass(frozen=True)
 class Downloads:
     """A folder of files of the exchange, and how missing ones are brought.
 
@@ -71,11 +80,12 @@ class Downloads:
 
     def bring_all(
         self, days: Sequence[dt.date], now: dt.datetime, progress: Progress | None = None
-    ) -> tuple[list[Path], tuple[str, ...]]:
-        """Return the files that hold the sessions `days`, and the names of those not there yet.
+    ) -> Brought:
+        """Return the files that hold the sessions `days`, and what is said of the others.
 
         Sessions later than a yearly file come from daily ones. Raises NotPublishedError where
-        not one file is there, and what `bring` raises.
+        not one file is there, and what `bring` raises but for RateLimitedError: after that one
+        nothing more is asked for.
         """
         wanted = deque(files_of(days, now.astimezone(SAO_PAULO).date()))
         files, late = [], []
@@ -85,13 +95,15 @@ class Downloads:
             except NotPublishedError as error:
                 late.append(name)
                 missing = error
+            except RateLimitedError as error:
+                return Brought(files, tuple(late), error.message)
             else:
                 made_on = read_header(files[-1]).made_on
                 after = [day for day in days if made_on < day <= last]
                 wanted += [(daily_name(day), day) for day in after]
         if not files:
             raise missing
-        return files, tuple(late)
+        return Brought(files, tuple(late))
 
     def bring(self, name: str, last: dt.date | None = None) -> Path:
         """Return the file called `name`, downloaded unless it is here and holds the day `last`.

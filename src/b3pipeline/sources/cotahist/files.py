@@ -19,8 +19,8 @@ from b3pipeline.sources.cotahist.layout import RECORD
 
 Bytes = npt.NDArray[np.uint8]
 
-RECORDS_A_BLOCK = 1 << 16
-"""Records in memory at a time: 16 MB of text."""
+RECORDS_A_BLOCK = 1 << 14
+"""Records in memory at a time: 4 MB of text."""
 
 AGAIN = "download it again; the exchange has the whole file about 22:00 São Paulo time."
 _SHOWN = 40

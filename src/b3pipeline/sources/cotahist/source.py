@@ -25,7 +25,7 @@ from b3pipeline.sources.base import (
     empty_frame,
     join_frames,
 )
-from b3pipeline.sources.cotahist.downloading import BASE_URL, Downloads, default_cache
+from b3pipeline.sources.cotahist.downloading import BASE_URL, Brought, Downloads, default_cache
 from b3pipeline.sources.cotahist.layout import KINDS, scope_of_name
 from b3pipeline.sources.cotahist.records import read_bars, read_header
 
@@ -87,32 +87,32 @@ class CotahistSource:
 
         A ticker that no file names is `empty`, never `unknown`: a file names what was traded, so
         its silence says nothing about a share that was suspended, or is named later. Where the
-        exchange has not published some of the files yet, what the others hold comes, and every
-        ticker is a `retryable` failure too that names the files.
+        exchange has not published some of the files yet, or refuses to go on, what the others hold
+        comes, and every ticker is a failure too, `retryable` or `rate_limited`.
 
-        Raises DamagedFileError or TruncatedFileError for a file that is not whole, NotPublished-
-        Error where no file of the range is there, RateLimitedError and SourceError where the
-        exchange does not answer.
+        Raises DamagedFileError or TruncatedFileError for a file that is not whole,
+        NotPublishedError where no file of the range is there, and SourceError where a file cannot
+        be read or the exchange does not answer.
         """
         check_interval(self, interval)
         days = sessions(start, end)
         if not days:
             reason = f"B3 held no session from {start} to {end}"
             return Quotes(empty_frame(), tuple(Failure(t, "closed", reason) for t in tickers))
-        files, late = self._files(days, progress)
+        brought = self._files(days, progress)
+        files = brought.files
         frames = [
             self._wanted(path, tickers, start, end)
             for path in track(files, progress, total=len(files), desc="cotahist")
         ]
+        if not frames:
+            return Quotes(empty_frame(), _not_whole(tickers, brought))
         bars = _without_doubles(pd.concat(frames, ignore_index=True), files)
         quoted = bars[bars["kind"].isin(KINDS)]
-        failures = [*_absent(tickers, bars, files), *_late(tickers, late)]
-        return Quotes(join_frames([_to_quotes(quoted)]), tuple(failures))
+        failures = _not_whole(tickers, brought) or _absent(tickers, bars, files)
+        return Quotes(join_frames([_to_quotes(quoted)]), failures)
 
-    def _files(
-        self, days: Sequence[dt.date], progress: Progress | None
-    ) -> tuple[list[Path], tuple[str, ...]]:
-        """Return the files of some sessions, and the names of those not published yet."""
+    def _files(self, days: Sequence[dt.date], progress: Progress | None) -> Brought:
         if self._path is None:
             return self._downloads.bring_all(days, self._clock(), progress)
         files = [path for path in _files_in(self._path) if _may_hold(path, days[0], days[-1])]
@@ -121,7 +121,7 @@ class CotahistSource:
                 f"{self._path} holds nothing of {days[0]} to {days[-1]}.",
                 hint="give a file of that year or day, or leave out the path to download it.",
             )
-        return files, ()
+        return Brought(files)
 
     def _wanted(
         self, path: Path, tickers: Sequence[str], start: dt.date, end: dt.date
@@ -192,7 +192,10 @@ def _to_quotes(bars: pd.DataFrame) -> pd.DataFrame:
     return bars.assign(**columns, **nothing)[list(QUOTE_COLUMNS)].astype(QUOTE_COLUMNS)
 
 
-def _absent(tickers: Sequence[str], bars: pd.DataFrame, files: Sequence[Path]) -> list[Failure]:
+def _absent(
+    tickers: Sequence[str], bars: pd.DataFrame, files: Sequence[Path]
+) -> tuple[Failure, ...]:
+    """Return a failure for each ticker that the files do not quote."""
     named = [path.name for path in files]
     rest = len(named) - _SHOWN_FILES
     where = ", ".join(named[:_SHOWN_FILES]) + (f" and {rest} more" if rest > 0 else "")
@@ -204,11 +207,15 @@ def _absent(tickers: Sequence[str], bars: pd.DataFrame, files: Sequence[Path]) -
         elif kinds[ticker] not in KINDS:
             reason = f"it is no share, unit or fund quota but {kinds[ticker]} in {where}"
             failures.append(Failure(ticker, "empty", reason))
-    return failures
+    return tuple(failures)
 
 
-def _late(tickers: Sequence[str], late: Sequence[str]) -> list[Failure]:
-    if not late:
-        return []
-    log.warning("not published yet: %s", ", ".join(late))
-    return [Failure(t, "retryable", f"not published yet: {', '.join(late)}") for t in tickers]
+def _not_whole(tickers: Sequence[str], brought: Brought) -> tuple[Failure, ...]:
+    """Return why every ticker may lack sessions: files that the exchange did not give."""
+    if brought.refusal:
+        return tuple(Failure(ticker, "rate_limited", brought.refusal) for ticker in tickers)
+    if not brought.late:
+        return ()
+    reason = f"not published yet: {', '.join(brought.late)}"
+    log.warning(reason)
+    return tuple(Failure(ticker, "retryable", reason) for ticker in tickers)
