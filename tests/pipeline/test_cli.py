@@ -1,10 +1,14 @@
 """The command line as a person meets it: its help, its exit codes, its sentences."""
 
+import datetime as dt
 import socket
 import subprocess
 import sys
 
 import pytest
+
+from b3pipeline.sources import open_source
+from b3pipeline.sources.cotahist import write_cotahist
 
 
 @pytest.fixture
@@ -23,6 +27,14 @@ def b3(checkout, clean_environment):
         )
 
     return call
+
+
+@pytest.fixture
+def exchange_file(tmp_path):
+    """A file in the exchange's format with two sessions of the simulated PETR4."""
+    days = (dt.date(2024, 1, 2), dt.date(2024, 1, 3))
+    quotes = open_source("sample").fetch(["PETR4"], *days).frame
+    return str(write_cotahist(quotes, tmp_path / "COTAHIST_A2024.ZIP"))
 
 
 VERBS = [
@@ -77,7 +89,7 @@ def test_status_of_what_is_down_is_exit_code_1(b3):
     assert (answer.returncode, answer.stdout.strip()) == (1, "The local AWS is down.")
 
 
-def test_a_session_at_the_command_line(b3):
+def test_a_session_at_the_command_line(b3, exchange_file):
     """Up, bad input of each kind, a small batch and its query, down: one server for all."""
     assert b3("local", "up", "--port", str(free_port())).returncode == 0
     exports = b3("local", "env").stdout
@@ -95,6 +107,13 @@ def test_a_session_at_the_command_line(b3):
     assert "1 objects" in b3("ingest", *one_day).stdout
     csv = b3("query", "SELECT ticker, close FROM b3_daily_quotes", "--csv").stdout.splitlines()
     assert (csv[0], len(csv)) == ("ticker,close", 2)
+
+    two_days = ("--path", exchange_file, "--start", "2024-01-02", "--end", "2024-01-03")
+    found = b3("reconcile", *two_days)
+    assert (found.returncode, "1 session that only one side has" in found.stdout) == (3, True)
+    from_file = b3("ingest", "--source", "cotahist", "--tickers", "PETR4", *two_days)
+    assert (from_file.returncode, "cotahist (simulated)" in from_file.stdout) == (0, True)
+    assert b3("reconcile", *two_days).returncode == 0
 
     bad_sql = b3("query", "SELECT nothing FROM nowhere")
     assert bad_sql.returncode == 1
