@@ -88,14 +88,22 @@ def test_a_split_of_the_market_reloads_what_bronze_held(lake_cloud):
     assert column(lake_cloud, "ITUB4", "stock_splits") == [0, 0, 0, 0, 0, 2]
 
 
-def test_what_yahoo_does_to_a_history_is_seen_through(lake_cloud, yahoo, yahoo_server, tmp_path):
-    """A 429 waited out, a made-up holiday, a split that rewrote the past, a session still open."""
-    source = open_source(
+@pytest.fixture
+def yahoo_source(yahoo, yahoo_server, tmp_path):
+    """The Yahoo source at its stand-in, on 3 April 2024; its pauses cost no time."""
+    return open_source(
         "yahoo",
         session=yahoo_server.session(),
         cache_dir=tmp_path,
         patience=yahoo.Waiting().patience(),
+        clock=clock,
     )
+
+
+def test_what_yahoo_does_to_a_history_is_seen_through(
+    lake_cloud, yahoo, yahoo_server, yahoo_source
+):
+    """A 429 waited out, a made-up holiday, a split that rewrote the past, a session still open."""
     thursday = yahoo.Bar(yahoo.day("2024-03-28"), 33.0, 34.0, 32.0, 33.5, 33.5, 1000)
     halved = yahoo.Bar(thursday.at, 16.5, 17.0, 16.0, 16.75, 16.75, 2000)
     friday = yahoo.Bar(yahoo.day("2024-03-29"), *[16.75] * 5, volume=0)
@@ -110,9 +118,40 @@ def test_what_yahoo_does_to_a_history_is_seen_through(lake_cloud, yahoo, yahoo_s
         *[yahoo.TOO_MANY] * 2,
         late,
     ]
-    run(lake_cloud, source, ["ITUB4"], "2024-03-28", "2024-03-28")
-    batch = run(lake_cloud, source, ["ITUB4"], "2024-03-28", "2024-04-01")
+    run(lake_cloud, yahoo_source, ["ITUB4"], "2024-03-28", "2024-03-28")
+    batch = run(lake_cloud, yahoo_source, ["ITUB4"], "2024-03-28", "2024-04-01")
     assert named(batch.manifest.quarantined) == [("ITUB4", "2024-03-29", "flat_on_closed_day")]
     assert [(each.ticker, each.factor) for each in batch.manifest.restated] == [("ITUB4", 0.5)]
     assert column(lake_cloud, "ITUB4", "dt") == ["2024-03-28", "2024-04-01"]
     assert column(lake_cloud, "ITUB4", "close") == [16.75, 17.0]
+
+
+def test_a_split_of_bars_that_yahoo_no_longer_keeps_costs_that_ticker_alone(
+    lake_cloud, yahoo, yahoo_server, yahoo_source
+):
+    """Bars of 5 minutes go back 60 days: those of 2 January cannot be loaded at the new price."""
+
+    def chart(ticker, price, *days, **events):
+        bars = [
+            yahoo.Bar(yahoo.at(f"{day} 10:00"), *[price] * 4, adj_close=None, volume=100)
+            for day in days
+        ]
+        return yahoo.chart(f"{ticker}.SA", bars, interval="5m", **events)
+
+    def load(day, source=yahoo_source):
+        return ingest(lake_cloud, source, ["ITUB4", "PETR4"], day, day, interval="5m", clock=clock)
+
+    stamp = int(yahoo.at("2024-04-02 10:00").timestamp())
+    split = {"splits": {"1": {"date": stamp, "numerator": 2, "denominator": 1}}}
+    for ticker, events in (("ITUB4", {"events": split}), ("PETR4", {})):
+        yahoo_server.answers[f"{ticker}.SA"] = [
+            chart(ticker, 30.0, "2024-04-01"),
+            chart(ticker, 15.0 if events else 30.0, "2024-04-01", "2024-04-02", **events),
+        ]
+    load("2024-01-02", open_source("sample"))
+    load("2024-04-01")
+    batch = load("2024-04-02")
+    assert batch.manifest.partitions == {"PETR4": ["2024-04-02"]}
+    [gap] = batch.manifest.missing
+    assert (gap.ticker, gap.dt) == ("ITUB4", "2024-04-02")
+    assert "its history did not come: Yahoo keeps bars of 5m for 60 days" in gap.reason

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yfinance
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from yfinance.data import YfData
 
@@ -132,11 +132,11 @@ def test_one_request_a_ticker(one_by_one, yahoo_server, yahoo):
 
 
 def test_at_most_four_requests_are_under_way(source, yahoo_server, yahoo):
-    """Each answer takes 50 ms; a thread's frame holds its own ticker and nobody else's."""
+    """Each answer takes 100 ms; a thread's frame holds its own ticker and nobody else's."""
     prices = {f"AAAA{place}": 10.0 + place for place in range(12)}
     for ticker, price in prices.items():
         yahoo_server.answers[f"{ticker}.SA"] = [flat(yahoo, ticker, "2024-06-26", price)]
-    yahoo_server.latency = 0.05
+    yahoo_server.latency = 0.1
     frame = source.fetch(list(prices), START, END).frame
     assert yahoo_server.most == 4
     assert dict(zip(frame["ticker"], frame["close"], strict=True)) == prices
@@ -295,6 +295,7 @@ def test_every_price_on_the_tick_survives_the_32_bits():
     np.testing.assert_array_equal(to_tick(prices.astype(np.float32).astype(np.float64)), prices)
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 1e5, width=32), min_size=2))
 def test_rounding_keeps_prices_in_order(prices):
     """A low that was no higher than its high stays so."""

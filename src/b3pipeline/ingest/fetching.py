@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from b3pipeline.calendar import sessions
-from b3pipeline.errors import RateLimitedError
+from b3pipeline.errors import DateRangeError, RateLimitedError
 from b3pipeline.ingest.planning import Ask, Plan
 from b3pipeline.lake import Journal
 from b3pipeline.progress import Progress
@@ -86,7 +86,7 @@ def fetch_all(
         elif stopped:
             found = Slice(number, ask, _judged(empty_frame(), plan, ask, scopes), _unasked(ask))
         else:
-            quotes = _fetch(source, plan, ask, progress)
+            quotes = _fetch(source, plan, ask, progress, reload=number >= len(plan.asks))
             found = Slice(number, ask, _judged(quotes.frame, plan, ask, scopes), quotes.failures)
             notes = {"failures": [[f.ticker, f.kind, f.reason] for f in found.failures]}
             journal.write_slice(number, found.frame, notes)
@@ -109,12 +109,20 @@ def read_slice(journal: Journal, number: int, ask: Ask) -> Slice:
     return Slice(number, ask, frame, tuple(Failure(*each) for each in notes["failures"]))
 
 
-def _fetch(source: QuoteSource, plan: Plan, ask: Ask, progress: Progress | None) -> Quotes:
+def _fetch(
+    source: QuoteSource, plan: Plan, ask: Ask, progress: Progress | None, *, reload: bool
+) -> Quotes:
+    """Return what the source brings; of a `reload` also, why it cannot reach back so far."""
     try:
         return source.fetch(ask.tickers, ask.start, ask.end, plan.interval, progress)
     except RateLimitedError as error:
         log.warning("%s: %s", source.name, error.message)
         return Quotes(empty_frame(), _unasked(ask))
+    except DateRangeError as error:
+        if not reload:
+            raise
+        lost = (Failure(ticker, "retryable", error.message) for ticker in ask.tickers)
+        return Quotes(empty_frame(), tuple(lost))
 
 
 def _unasked(ask: Ask) -> tuple[Failure, ...]:
