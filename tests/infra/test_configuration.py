@@ -12,9 +12,12 @@ from b3pipeline.names import Names
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 
+MOCKED = ("-test-directory=mocked", "-no-color")
+"""Terraform 1.6 reads the default folder `tests` at `init`, and does not know mocked providers."""
+
 PLAN = """\
 mock_provider "aws" {
-  source = "./tests/mocks"
+  source = "./mocked/mocks"
 }
 
 run "plan" {
@@ -33,15 +36,20 @@ def test_every_file_is_formatted(terraform) -> None:
 
 def test_the_configuration_is_valid(terraform) -> None:
     """`terraform validate` finds neither an error nor a warning."""
-    answer = json.loads(terraform.run("validate", "-json").stdout)
+    answer = json.loads(terraform.run("validate", "-json", MOCKED[0]).stdout)
 
     assert answer["diagnostics"] == []
+
+
+def test_no_test_file_lies_where_terraform_1_6_would_read_it() -> None:
+    """It reads them at `init`, and would stop at a block that came with 1.7."""
+    assert [*INFRA.glob("*.tftest.*"), *INFRA.glob("tests/**/*")] == []
 
 
 @pytest.mark.slow
 def test_both_modes_plan_as_they_must_on_a_mocked_provider(terraform) -> None:
     """`terraform test` passes: own account, restricted account, refused inputs."""
-    answer = terraform.run("test", "-no-color", check=False)
+    answer = terraform.run("test", *MOCKED, check=False)
 
     assert answer.returncode == 0, answer.stdout[-6000:]
     assert "28 passed, 0 failed" in answer.stdout
@@ -56,12 +64,12 @@ def test_missing_artifacts_are_named_with_the_command_that_builds_them(
     for path in terraform.folder.iterdir():
         (broken / path.name).symlink_to(path)
     (tmp_path / "src").symlink_to(terraform.folder.parent / "src")
-    (broken / "tests").unlink()
-    (broken / "tests").mkdir()
-    (broken / "tests" / "mocks").symlink_to(terraform.folder / "tests" / "mocks")
-    (broken / "tests" / "plan.tftest.hcl").write_text(PLAN)
+    (broken / "mocked").unlink()
+    (broken / "mocked").mkdir()
+    (broken / "mocked" / "mocks").symlink_to(terraform.folder / "mocked" / "mocks")
+    (broken / "mocked" / "plan.tftest.hcl").write_text(PLAN)
 
-    answer = type(terraform)(broken, terraform.environment).run("test", "-no-color", check=False)
+    answer = type(terraform)(broken, terraform.environment).run("test", *MOCKED, check=False)
 
     assert answer.returncode == 1
     assert answer.stderr.count("Error:") == 1

@@ -1,6 +1,6 @@
 # An account where no role can be made, such as an AWS Academy Learner Lab.
 mock_provider "aws" {
-  source = "./tests/mocks"
+  source = "./mocked/mocks"
 }
 
 variables {

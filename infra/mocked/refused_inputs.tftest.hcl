@@ -1,6 +1,6 @@
 # What makes no sense is refused while planning, before anything is made.
 mock_provider "aws" {
-  source = "./tests/mocks"
+  source = "./mocked/mocks"
 }
 
 run "both_ways_of_iam_at_once" {

@@ -1,6 +1,6 @@
 # An account of one's own, with every default. The provider is mocked: no credentials, no cost.
 mock_provider "aws" {
-  source = "./tests/mocks"
+  source = "./mocked/mocks"
 }
 
 run "everything_has_its_name" {
