@@ -755,7 +755,9 @@ def main(
                 work = work_of(lake, given, batch_id)
                 plan = plan_of(lake, work, absent={})
             with timed(seconds, "spark"):
-                session.result()
+                context = session.result().sparkContext
+            cores = context.defaultParallelism
+            logger.info("Spark %s on %s, %d core(s)", context.version, context.master, cores)
             summary = refine(session.result(), lake, work, plan, seconds)
         finally:
             if spark is None:
@@ -768,6 +770,7 @@ def refine(
 ) -> dict[str, Any]:
     """Recompute the planned sessions, publish them, mark the batches; return the summary."""
     spark.conf.set("spark.sql.adaptive.enabled", False)  # it puts small writes into one task
+    spark.conf.set("spark.sql.ansi.enabled", True)  # on Glue 5.1 as on 6.0: no silent overflow
     with timed(seconds, "read"), task_errors_in_words():
         reading = read_all(spark, lake, work, plan)
     with timed(seconds, "write"), task_errors_in_words():
@@ -784,6 +787,7 @@ def refine(
         "rows_read": reading.rows,
         "partitions_written": len(written),
         "partitions_removed": removed,
+        "partitions_skipped": len(reading.without_quotes) - len(reading.quarantined),
         "quarantined": reading.quarantined,
         "seconds": seconds,
     }
@@ -818,11 +822,7 @@ def read_all(spark: SparkSession, lake: Lake, work: Work, plan: Plan) -> Reading
             if problem not in (GONE, EMPTY):
                 quarantined[object_key(BRONZE_PREFIX, *session)] = problem
         if quarantined and not work.may_quarantine:
-            named = "; ".join(f"{key}: {problem}" for key, problem in quarantined.items())
-            raise RefineError(
-                f"{len(quarantined)} bronze object(s) cannot be refined: {named[:2000]}. Try: "
-                "ingest them again, or refine the rest with --on_bad_object quarantine."
-            )
+            raise RefineError(bad_objects(quarantined, work, lake.bucket))
         news = [(ticker, day) for ticker, day in problems if day not in work.affected[ticker]]
         if not news:
             return Reading(bars, rows, plan, list(problems), quarantined)
@@ -830,6 +830,20 @@ def read_all(spark: SparkSession, lake: Lake, work: Work, plan: Plan) -> Reading
             absent.setdefault(ticker, set()).add(day)
         bars.unpersist()
         plan = plan_of(lake, work, absent)
+
+
+def bad_objects(problems: dict[str, str], work: Work, bucket: str) -> str:
+    """Return in words which objects stand in the way of which batches, and how to go on."""
+    named = "; ".join(f"{key}: {problem}" for key, problem in problems.items())
+    again, waiting = "--rebuild", ""
+    if work.mode == "batch":
+        again = f"--manifest s3://{bucket}/{MANIFESTS}{work.batch_ids[-1]}.json"
+        waiting = f" Until then these batches wait: {', '.join(work.batch_ids)[:500]}."
+    return (
+        f"{len(problems)} bronze object(s) cannot be refined: {named[:2000]}.{waiting} Try: ingest "
+        "these sessions again, or set the objects aside and refine the rest with "
+        f"--on_bad_object quarantine (`b3 refine {again} --quarantine`)."
+    )
 
 
 def work_of(lake: Lake, given: argparse.Namespace, batch_id: str | None) -> Work:

@@ -213,6 +213,9 @@ def refine(
     manifest: Annotated[str | None, typer.Option(help="s3:// address of a batch manifest.")] = None,
     dates: Annotated[str, typer.Option(help="Sessions to recompute, with commas between.")] = "",
     tickers: Annotated[str, typer.Option(help="Tickers to recompute, with commas between.")] = "",
+    quarantine: Annotated[
+        bool, typer.Option("--quarantine", help="Set unreadable objects aside, refine the rest.")
+    ] = False,
     follow: Annotated[
         bool, typer.Option("--follow/--no-follow", help="Show state and log until the run ends.")
     ] = True,
@@ -229,6 +232,7 @@ def refine(
         rebuild=rebuild or not (manifest or any(chosen)),
         dates=chosen[0],
         tickers=chosen[1],
+        quarantine=quarantine,
     )
     typer.echo(f"Run {run.run_id} of {run.job_name} has started.")
     if follow:
@@ -430,9 +434,9 @@ def _follow_run(cloud: Any, run_id: str) -> None:
     if run.state != "SUCCEEDED":
         raise JobError(
             f"run {run_id} ended {run.state}: {run.error or 'no reason given'}",
-            hint="mend what the reason names, then `b3 refine --rebuild`.",
+            hint="do what the reason says, then `b3 refine --rebuild`; docs/troubleshooting.md.",
         )
-    typer.echo(f"Run {run_id} SUCCEEDED in {run.seconds:.1f} s.")
+    typer.echo(jobs.describe(cloud, run))
 
 
 if __name__ == "__main__":

@@ -118,10 +118,11 @@ def test_a_session_whose_bars_have_no_close_is_no_session(lake, closes, make_bar
     sessions = closes([1.0, 2.0, 3.0])
     sessions["PETR4", DAYS[1]] = [make_bar(None), make_bar(math.nan, at="11:00")]
 
-    lake.refine("b1", sessions)
+    summary = lake.refine("b1", sessions)
 
     assert column(lake, "close_delta") == [None, 2.0]
     assert set(lake.silver()) == {("PETR4", DAYS[0]), ("PETR4", DAYS[2])}
+    assert summary["partitions_skipped"] == 1
 
 
 def test_neighbours_without_quotes_are_stepped_over(lake, closes, make_bar):
@@ -287,6 +288,7 @@ def test_bad_objects_can_be_set_aside(lake, closes):
     summary = lake.run("--batch_manifest", manifest, "--on_bad_object", "quarantine")
 
     (key,) = summary["quarantined"]
+    assert summary["partitions_skipped"] == 0
     assert key == f"raw/b3/dt={DAYS[1]}/ticker=PETR4/data.parquet"
     assert column(lake, "close_delta") == [None, 3.0]
     mark = lake.s3.get_object(Bucket=lake.bucket, Key="refined/b3/_batches/b2.json")
@@ -301,6 +303,46 @@ def test_a_repaired_object_comes_back(lake, closes):
     lake.refine("b3", closes([2.0], days=DAYS[1:]))
 
     assert column(lake, "close_delta") == [None, 1.0, 2.0]
+
+
+def test_a_bad_object_of_an_earlier_batch_names_the_batches_that_wait(lake, closes):
+    """Set aside, it no longer stands in their way."""
+    lake.ingest("b1", {("VALE3", DAYS[0]): b"no parquet"})
+    manifest = lake.ingest("b2", closes([1.0]))
+
+    with pytest.raises(lake.job.RefineError, match=r"these batches wait: b1, b2\. Try: ingest"):
+        lake.run("--batch_manifest", manifest)
+    lake.run("--batch_manifest", manifest, "--on_bad_object", "quarantine")
+
+    assert lake.marks() == ["b1.json", "b2.json"]
+    assert lake.refine("b3", closes([2.0], days=DAYS[1:]))["batch_ids"] == ["b3"]
+
+
+def test_a_volume_that_overflows_is_an_error(lake, make_bar):
+    """On Spark 3.5 as on 4.1: a sum that wraps around would be a false number."""
+    bars = [make_bar(volume=2**62), make_bar(volume=2**62, at="11:00")]
+
+    with pytest.raises(lake.job.RefineError, match="overflow"):
+        lake.refine("b1", {("PETR4", DAYS[0]): bars})
+
+
+@pytest.mark.parametrize("lean", [True, False])
+def test_both_clients_of_objects_keep_the_same_promises(lake, lean):
+    """With obstore or with pyarrow alone: whole objects, and a missing one is told apart."""
+    if lean:
+        pytest.importorskip("obstore")
+    store = lake.job.Store(lake.bucket, "us-east-1", lake.endpoint_url, lean)
+    with pytest.MonkeyPatch.context() as keys:
+        keys.setenv("AWS_ACCESS_KEY_ID", "test")
+        keys.setenv("AWS_SECRET_ACCESS_KEY", "test")
+        objects = store.connect()
+
+    objects.put("some/key", b"old")
+    objects.put("some/key", b"new")
+
+    assert objects.get("some/key") == b"new"
+    with pytest.raises(FileNotFoundError):
+        objects.get("some/other")
 
 
 @pytest.mark.parametrize(

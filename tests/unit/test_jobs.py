@@ -10,6 +10,7 @@ from b3pipeline import jobs
 from b3pipeline.errors import JobError
 
 MANIFEST = "s3://raw/raw/b3/_batches/b1.json"
+QUARANTINE = {"--rebuild": "true", "--on_bad_object": "quarantine"}
 STARTED = dt.datetime(2026, 1, 2, 12, 0, tzinfo=dt.UTC)
 
 
@@ -89,6 +90,7 @@ def test_a_manifest_that_starts_nothing_is_an_error_with_a_way_on():
     ("request_", "arguments"),
     [
         ({"rebuild": True}, {"--rebuild": "true"}),
+        ({"rebuild": True, "quarantine": True}, QUARANTINE),
         ({"manifest": MANIFEST}, {"--batch_manifest": MANIFEST}),
         (
             {"dates": ("2024-01-02", "2024-01-03"), "tickers": ("PETR4",)},
@@ -120,3 +122,88 @@ def test_a_run_shows_its_error_as_text_not_as_markup():
     """An error with angle brackets must not become HTML."""
     run = jobs.JobRun("jr_1", "refine", "FAILED", STARTED, STARTED, error="<script>")
     assert "&lt;script&gt;" in run._repr_html_()
+
+
+class FakeLogs:
+    """Logs with one stream of lines."""
+
+    exceptions = SimpleNamespace(ResourceNotFoundException=KeyError)
+
+    def __init__(self, *lines):
+        self.lines = lines
+
+    def get_log_events(self, **request):
+        events = [{"message": line} for line in self.lines]
+        seen = "nextToken" in request
+        return {"events": [] if seen else events, "nextForwardToken": "end"}
+
+
+SUMMARY = (
+    '{"event": "refined", "batch_ids": ["b1"], "rows_read": 1200, "partitions_written": 90, '
+    '"partitions_removed": 1, "partitions_skipped": 2, "quarantined": {"raw/x": "zero bytes"}, '
+    '"seconds": {"read": 1.5, "total": 9.0}}'
+)
+
+
+def described(state, *lines, **more):
+    """Return the report of a run that took 90 s with two DPUs."""
+    run = {"ExecutionTime": 90, "MaxCapacity": 2.0, **more}
+    ended = STARTED + dt.timedelta(seconds=95)
+    glue = SimpleNamespace(
+        get_job_run=lambda **_: {"JobRun": answer(state, CompletedOn=ended, **run)}
+    )
+    whole = cloud(glue)
+    whole.logs = FakeLogs(*lines)
+    return jobs.describe(whole, jobs.get_run(whole, "jr_1"))
+
+
+def test_a_report_holds_the_figures_of_glue_and_of_the_summary():
+    """Duration, DPU-seconds and price by Glue's figures; partitions by the job's last line."""
+    report = described("SUCCEEDED", "10:00 plan: 1 s", SUMMARY)
+
+    assert (report.seconds, report.dpu_seconds) == (95.0, 180.0)
+    assert report.usd == pytest.approx(0.022)  # 180 s at 0.44 an hour
+    assert (report.rows, report.written, report.removed, report.skipped) == (1200, 90, 1, 2)
+    assert report.quarantined == {"raw/x": "zero bytes"}
+    assert report.steps == {"read": 1.5, "total": 9.0}
+
+
+def test_a_short_run_is_billed_its_minimum():
+    """AWS bills a minute of each DPU at least: two of them are 120 DPU-seconds."""
+    report = described("SUCCEEDED", SUMMARY, ExecutionTime=9)
+
+    assert report.dpu_seconds == 18.0
+    assert report.usd == pytest.approx(120 / 3600 * 0.44)
+
+
+def test_a_report_shows_each_figure_in_words():
+    """As text for a terminal, as a table for a notebook."""
+    report = described("SUCCEEDED", SUMMARY)
+
+    assert "partitions written  90" in str(report)
+    assert "  raw/x             zero bytes" in str(report)
+    assert "<td style='text-align:left'>180 DPU-seconds</td>" in report._repr_html_()
+
+
+def test_a_failed_run_is_described_without_a_summary():
+    """It did nothing that counts, and cost all the same."""
+    report = described("FAILED", "Traceback")
+
+    assert (report.written, report.quarantined) == (0, {})
+    assert report.usd == pytest.approx(0.022)
+
+
+def test_a_followed_run_tells_its_states_and_its_lines():
+    """Each state once, each line once."""
+    whole = cloud(FakeGlue("STARTING", "RUNNING", "RUNNING", "SUCCEEDED"))
+    whole.logs = FakeLogs("a", "b")
+
+    told = list(jobs.follow_run(whole, "jr_1", sleep=lambda _: None))
+
+    assert told == [
+        "run jr_1 is STARTING",
+        "a",
+        "b",
+        "run jr_1 is RUNNING",
+        "run jr_1 is SUCCEEDED",
+    ]

@@ -1,12 +1,11 @@
-"""The refine job from outside: start a run, find the run of a batch, follow it, read its log."""
+"""Runs of the refine job: started, found, waited for."""
 
 from __future__ import annotations
 
 import datetime as dt
 import html
-import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +15,6 @@ from b3pipeline.aws import Cloud
 from b3pipeline.errors import JobError
 
 FINAL_STATES = frozenset({"SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT", "ERROR"})
-OUTPUT_GROUP = "/aws-glue/jobs/output"
-ERROR_GROUP = "/aws-glue/jobs/error"
 
 _MARKS = {"SUCCEEDED": "✔", "RUNNING": "▶", "WAITING": "⏸", "STARTING": "▶", "STOPPING": "▶"}
 
@@ -62,27 +59,17 @@ class JobRun:
         }
         if self.error:
             facts["error"] = self.error
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{name}</th>"
-            f"<td style='text-align:left'>{html.escape(str(value))}</td></tr>"
-            for name, value in facts.items()
-        )
-        return f"<table>{rows}</table>"
+        return facts_table(facts)
 
 
-@dataclass(frozen=True)
-class LogLines:
-    """Lines of a log, oldest first; a notebook shows them as they were written."""
-
-    group: str
-    lines: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return "\n".join(self.lines)
-
-    def _repr_html_(self) -> str:
-        body = html.escape(str(self)) or "(no lines)"
-        return f"<pre style='white-space:pre-wrap'>{body}</pre>"
+def facts_table(facts: Mapping[str, Any]) -> str:
+    """Return names and values as an HTML table, a row each."""
+    rows = "".join(
+        f"<tr><th style='text-align:left'>{name}</th>"
+        f"<td style='text-align:left'>{html.escape(str(value))}</td></tr>"
+        for name, value in facts.items()
+    )
+    return f"<table>{rows}</table>"
 
 
 def start_refine(
@@ -92,13 +79,17 @@ def start_refine(
     rebuild: bool = False,
     dates: tuple[str, ...] = (),
     tickers: tuple[str, ...] = (),
+    quarantine: bool = False,
 ) -> JobRun:
     """Return a run just started by hand: for a manifest, a rebuild, or given dates and tickers.
 
-    Raises JobError where the request makes no sense, the job is missing, or it is at its limit
-    of runs.
+    With `quarantine`, bronze objects that cannot be read are set aside and the rest is refined;
+    without, they fail the run. Raises JobError where the request makes no sense, the job is
+    missing, or it is at its limit of runs.
     """
     arguments = _refine_arguments(manifest, rebuild, dates, tickers)
+    if quarantine:
+        arguments |= {"--on_bad_object": "quarantine"}
     name = cloud.config.glue_job_name
     try:
         started = cloud.glue.start_job_run(JobName=name, Arguments=arguments)
@@ -207,78 +198,11 @@ def wait_for_run(
             bar.close()
 
 
-def follow_run(
-    cloud: Cloud,
-    run_id: str,
-    *,
-    poll: float = 1.0,
-    sleep: Callable[[float], None] = time.sleep,
-) -> Iterator[str]:
-    """Yield a run's output lines as they come, and end when the run has ended."""
-    seen = 0
-    while True:
-        run = get_run(cloud, run_id)
-        lines = read_log(cloud, OUTPUT_GROUP, run_id).lines
-        yield from lines[seen:]
-        seen = len(lines)
-        if run.is_final:
-            return
-        sleep(poll)
-
-
-def tail_log(cloud: Cloud, run: JobRun, *, lines: int = 20, errors: bool = False) -> LogLines:
-    """Return the last lines that a run wrote: its output, or with `errors` its error log."""
-    log = read_log(cloud, ERROR_GROUP if errors else OUTPUT_GROUP, run.run_id)
-    return LogLines(log.group, log.lines[-lines:])
-
-
-def run_summary(cloud: Cloud, run: JobRun) -> dict[str, Any]:
-    """Return the figures that a run printed as its last JSON line; raise JobError without one."""
-    for line in reversed(read_log(cloud, OUTPUT_GROUP, run.run_id).lines):
-        if line.startswith("{"):
-            return dict(json.loads(line))
-    raise JobError(
-        f"run {run.run_id} ({run.state}) printed no summary.",
-        hint="read its error log: jobs.tail_log(cloud, run, errors=True).",
-    )
-
-
-def lambda_log(cloud: Cloud, *, lines: int = 20) -> LogLines:
-    """Return the last lines that the Lambda `start_glue_job` wrote, over all its streams."""
-    log = read_log(cloud, f"/aws/lambda/{cloud.config.lambda_function_name}")
-    return LogLines(log.group, log.lines[-lines:])
-
-
-def read_log(cloud: Cloud, group: str, stream: str | None = None) -> LogLines:
-    """Return a log group's lines, or one stream's, oldest first; none where nothing was logged."""
-    events = _stream_events(cloud, group, stream) if stream else _group_events(cloud, group)
-    try:
-        return LogLines(group, tuple(event["message"].rstrip("\n") for event in events))
-    except cloud.logs.exceptions.ResourceNotFoundException:
-        return LogLines(group, ())
-
-
-def _group_events(cloud: Cloud, group: str) -> Iterator[Mapping[str, Any]]:
-    pages = cloud.logs.get_paginator("filter_log_events").paginate(logGroupName=group)
-    for page in pages:
-        yield from page["events"]
-
-
-def _stream_events(cloud: Cloud, group: str, stream: str) -> Iterator[Mapping[str, Any]]:
-    """Yield a stream's events; the end is where the token no longer moves."""
-    request: dict[str, Any] = {"logGroupName": group, "logStreamName": stream}
-    token = None
-    while True:
-        answer = cloud.logs.get_log_events(
-            **request, startFromHead=True, **({"nextToken": token} if token else {})
-        )
-        yield from answer["events"]
-        if answer["nextForwardToken"] == token:
-            return
-        token = answer["nextForwardToken"]
-
-
 def _job_run(answer: Mapping[str, Any]) -> JobRun:
+    # AWS tells DPU-seconds of some kinds of runs alone; of the others they follow.
+    dpu_seconds = answer.get("DPUSeconds")
+    if dpu_seconds is None and "MaxCapacity" in answer:
+        dpu_seconds = answer.get("ExecutionTime", 0) * answer["MaxCapacity"]
     return JobRun(
         run_id=answer["Id"],
         job_name=answer["JobName"],
@@ -286,7 +210,7 @@ def _job_run(answer: Mapping[str, Any]) -> JobRun:
         started_on=answer["StartedOn"],
         completed_on=answer.get("CompletedOn"),
         execution_seconds=answer.get("ExecutionTime", 0),
-        dpu_seconds=answer.get("DPUSeconds"),
+        dpu_seconds=dpu_seconds,
         error=answer.get("ErrorMessage"),
         arguments=answer.get("Arguments", {}),
     )

@@ -1,0 +1,43 @@
+"""The refine job from outside: start a run, find the run of a batch, follow it, read its log."""
+
+from b3pipeline.jobs.logs import (
+    ERROR_GROUP,
+    OUTPUT_GROUP,
+    LogLines,
+    follow_run,
+    lambda_log,
+    read_log,
+    tail_log,
+)
+from b3pipeline.jobs.report import RunReport, describe, run_summary
+from b3pipeline.jobs.runs import (
+    FINAL_STATES,
+    JobRun,
+    get_run,
+    list_runs,
+    runs_of_batch,
+    start_refine,
+    wait_for_run,
+    wait_for_start,
+)
+
+__all__ = [
+    "ERROR_GROUP",
+    "FINAL_STATES",
+    "OUTPUT_GROUP",
+    "JobRun",
+    "LogLines",
+    "RunReport",
+    "describe",
+    "follow_run",
+    "get_run",
+    "lambda_log",
+    "list_runs",
+    "read_log",
+    "run_summary",
+    "runs_of_batch",
+    "start_refine",
+    "tail_log",
+    "wait_for_run",
+    "wait_for_start",
+]

@@ -1,0 +1,105 @@
+"""What a run did and what it costs: the figures of its summary, beside Glue's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from b3pipeline.aws import Cloud
+from b3pipeline.costs import format_usd, glue_run_cost
+from b3pipeline.errors import JobError
+from b3pipeline.jobs.logs import OUTPUT_GROUP, read_log
+from b3pipeline.jobs.runs import JobRun, facts_table
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """One run of the refine in figures.
+
+    `seconds`: from start to end; `dpu_seconds`: what AWS bills, the minimum of a minute aside;
+    `usd`: its list price, that minimum included; None where Glue did not tell. `skipped`:
+    sessions without a quote; `quarantined`: why, by the key of each object set aside; `steps`:
+    seconds of each part of the job. A run that found its batch done did nothing.
+    """
+
+    run: JobRun
+    seconds: float
+    dpu_seconds: float | None
+    usd: float | None
+    rows: int = 0
+    written: int = 0
+    removed: int = 0
+    skipped: int = 0
+    quarantined: Mapping[str, str] = field(default_factory=dict)
+    batch_ids: tuple[str, ...] = ()
+    steps: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def facts(self) -> dict[str, str]:
+        """The figures in words, in the order in which they are shown."""
+        work = "unknown" if self.dpu_seconds is None else f"{self.dpu_seconds:,.0f} DPU-seconds"
+        price = "unknown" if self.usd is None else format_usd(self.usd)
+        facts = {
+            "run": f"{self.run.run_id}, {self.run.state}",
+            "took": f"{self.seconds:.1f} s",
+            "work": work,
+            "price on AWS": price,
+            "batches": ", ".join(self.batch_ids) or "none",
+            "rows read": f"{self.rows:,}",
+            "partitions written": f"{self.written:,}",
+            "partitions removed": f"{self.removed:,}",
+            "skipped: no quote": f"{self.skipped:,}",
+            "quarantined": f"{len(self.quarantined):,}",
+        }
+        return facts | {f"  {key}": reason for key, reason in self.quarantined.items()}
+
+    def __str__(self) -> str:
+        width = max(map(len, self.facts))
+        return "\n".join(f"{name:{width}}  {value}" for name, value in self.facts.items())
+
+    def _repr_html_(self) -> str:
+        return facts_table(self.facts)
+
+
+def describe(cloud: Cloud, run: JobRun) -> RunReport:
+    """Return what a run did and what it costs; zeros where it wrote no summary, as when it failed.
+
+    The price is the list price of us-east-1, in USD, whatever the target is.
+    """
+    said = _summary(cloud, run) or {}
+    capacity = run.dpu_seconds / run.execution_seconds if run.dpu_seconds else 2
+    price = (
+        None if run.dpu_seconds is None else glue_run_cost(run.dpu_seconds, dpus=round(capacity))
+    )
+    return RunReport(
+        run=run,
+        seconds=run.seconds,
+        dpu_seconds=run.dpu_seconds,
+        usd=price,
+        rows=said.get("rows_read", 0),
+        written=said.get("partitions_written", 0),
+        removed=said.get("partitions_removed", 0),
+        skipped=said.get("partitions_skipped", 0),
+        quarantined=said.get("quarantined", {}),
+        batch_ids=tuple(said.get("batch_ids", ())),
+        steps=said.get("seconds", {}),
+    )
+
+
+def run_summary(cloud: Cloud, run: JobRun) -> dict[str, Any]:
+    """Return the figures that a run printed as its last JSON line; raise JobError without one."""
+    if (said := _summary(cloud, run)) is not None:
+        return said
+    raise JobError(
+        f"run {run.run_id} ({run.state}) printed no summary.",
+        hint="read its error log: jobs.tail_log(cloud, run, errors=True).",
+    )
+
+
+def _summary(cloud: Cloud, run: JobRun) -> dict[str, Any] | None:
+    for line in reversed(read_log(cloud, OUTPUT_GROUP, run.run_id).lines):
+        if line.startswith("{"):
+            return dict(json.loads(line))
+    return None
