@@ -404,6 +404,18 @@ def test_a_break_has_a_panel_a_mark_and_the_title() -> None:
     assert "session, 2 Jan to 4 Jan 2024" in words(ax)
 
 
+def test_beyond_eight_panels_changes_are_counted() -> None:
+    """Ten tickers break: the last panel says how many of them it hides."""
+    sessions = [
+        (f"AAA{letter}3", ratio, ratio, state)
+        for letter in "ABCDEFGHIJ"
+        for ratio, state in ((2.0, "equal"), (1.0, "break"))
+    ]
+    panels = style.figure_of(plots.reconciliation(agreement(*sessions))).axes
+
+    assert panels[8].get_title(loc="left") == "2 other tickers  2 with changes"
+
+
 def test_a_session_that_one_side_lacks_is_marked() -> None:
     """There is no ratio to draw, so a line stands at the foot of the panel."""
     frame = agreement(("AAAA3", 1.0, 1.0, "equal"), ("AAAA3", None, None, "only in bronze"))

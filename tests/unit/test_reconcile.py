@@ -5,7 +5,7 @@ import datetime as dt
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from b3pipeline import lake
@@ -121,6 +121,7 @@ CENTS = st.lists(st.integers(100, 20_000), min_size=2, max_size=60)
 SPLITS = [1, 2, 3, 4, 10, 100, 1.1, 1.2, 1.03, 1.04, 1.133, 1 / 2, 1 / 10, 1 / 15]
 
 
+@settings(deadline=None)
 @given(CENTS, st.sampled_from(SPLITS))
 def test_whatever_a_split_has_rounded_is_one_stretch(cents, split):
     """A law: the true factor is among those that explain all sessions."""
@@ -130,6 +131,7 @@ def test_whatever_a_split_has_rounded_is_one_stretch(cents, split):
     assert stretch.low <= split <= stretch.high
 
 
+@settings(deadline=None)
 @given(CENTS, st.data())
 def test_whatever_is_a_cent_off_ends_a_stretch(cents, data):
     """A law: no factor excuses a session that differs from its neighbours."""

@@ -31,7 +31,8 @@ def reconciliation(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
     """
     wanted = ["trade_date", "ticker", "ratio", "factor", "state"]
     data = style.require(frame, wanted, "reconcile").sort_values(["ticker", "trade_date"])
-    shown = _tickers_with_news(data)[:_PANELS]
+    news = _tickers_with_news(data)
+    shown = news[:_PANELS]
     rest = data[~data["ticker"].isin(shown)]
     count = len(shown) + bool(len(rest))
     columns = 1 if count <= 2 else 2
@@ -40,7 +41,7 @@ def reconciliation(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
     for ax, ticker in zip(panels, shown, strict=False):
         _ticker_panel(ax, data[data["ticker"] == ticker], ticker)
     if len(rest):
-        _rest_panel(panels[len(shown)], rest, alone=not shown)
+        _rest_panel(panels[len(shown)], rest, changed=len(news) - len(shown), alone=not shown)
     for ax in panels[count:]:
         ax.set_visible(False)
     for ax in panels[max(count - columns, 0) : count]:
@@ -82,14 +83,15 @@ def _told(factors: pd.Series[float]) -> str:
     return told if len(told) <= _TITLE_CHARACTERS else f"{len(runs) - 1} changes of factor"
 
 
-def _rest_panel(ax: Axes, data: pd.DataFrame, *, alone: bool) -> None:
+def _rest_panel(ax: Axes, data: pd.DataFrame, *, changed: int, alone: bool) -> None:
     relative = (data["ratio"] / data["factor"]).where(data["ratio"].notna())
     ax.plot(data["trade_date"], relative, ".", color=BLUE, ms=3, alpha=0.5)
     _fit(ax, relative.dropna())
     count = data["ticker"].nunique()
     if not alone:
         others = str(data["ticker"].iloc[0]) if count == 1 else f"{count:,} other tickers"
-        ax.set_title(f"{others}  no change", fontsize=10.5, loc="left", pad=3)
+        told = f"{changed:,} with changes" if changed else "no change"
+        ax.set_title(f"{others}  {told}", fontsize=10.5, loc="left", pad=3)
     plain = bool((data["factor"].dropna() == 1).all())
     ax.set_ylabel("source / bronze" if plain else "source / bronze / factor")
 
