@@ -29,13 +29,14 @@ class ExchangeStub:
     """What the server holds, how it answers, and what it was asked.
 
     `plays` holds a list for each name: each request takes the next, then all goes well. `asked`
-    lists (name, Range header) of every request.
+    lists (name, Range header) of every request, `sent` the bytes of each answer with a file.
     """
 
     url: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     plays: dict[str, list[Play]] = field(default_factory=dict)
     asked: list[tuple[str, str | None]] = field(default_factory=list)
+    sent: list[int] = field(default_factory=list)
 
     def play(self, name: str) -> Play:
         """Return how the next request for a file is answered."""
@@ -70,7 +71,7 @@ def serve() -> tuple[ExchangeStub, ThreadingHTTPServer]:
             part = body[start:]
             self.send_header("Content-Length", str(play.claims or len(part)))
             self.end_headers()
-            self.wfile.write(part if play.cut is None else part[: play.cut])
+            stub.sent.append(self.wfile.write(part if play.cut is None else part[: play.cut]))
             self.close_connection = True
 
         def log_message(self, *_):

@@ -245,6 +245,10 @@ DAMAGE = {
         "record 3: it has 240 bytes instead of 245",
     ),
     "a record too long": ([*WHOLE[:3], WHOLE[3] + " ", WHOLE[4]], "record 4: it has 246 bytes"),
+    "an end of line within a name": (
+        change(WHOLE, 3, 30, "\n"),
+        "record 3: it has 29 bytes instead of 245",
+    ),
     "a letter in a price": (
         change(WHOLE, 3, 110, "O"),
         "record 3: 'O' at position 110, where a digit must be",

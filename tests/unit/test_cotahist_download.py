@@ -54,7 +54,7 @@ def server(exchange):
 def stub(server, published, monkeypatch):
     """The stand-in with the published files, nothing asked yet."""
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    server.files, server.plays, server.asked = dict(published), {}, []
+    server.files, server.plays, server.asked, server.sent = dict(published), {}, [], []
     return server
 
 
@@ -163,6 +163,7 @@ def test_a_download_that_is_cut_goes_on_where_it_stopped(source, stub, exchange,
     stub.plays[FRIDAY] = [exchange.Play(cut=100)]
     assert friday(source).failures == ()
     assert [wanted for _, wanted in stub.asked] == [None, "bytes=100-"]
+    assert stub.sent == [100, len(stub.files[FRIDAY]) - 100]
     assert len(pauses) == 1
 
 
@@ -184,10 +185,11 @@ def test_a_file_that_changed_meanwhile_is_begun_anew(source, stub, exchange):
     assert [wanted for _, wanted in stub.asked] == [None, "bytes=100-"]
 
 
-def test_a_server_without_ranges_sends_the_whole_again(source, stub, exchange):
+def test_a_server_without_ranges_sends_the_whole_again(source, stub, exchange, tmp_path):
     """And the whole replaces the part."""
     stub.plays[FRIDAY] = [exchange.Play(cut=100), exchange.Play(ranges=False)]
     assert friday(source).failures == ()
+    assert (tmp_path / "cache" / FRIDAY).read_bytes() == stub.files[FRIDAY]
 
 
 def test_a_server_that_promises_more_than_it_sends_is_not_believed(source, stub, exchange):

@@ -64,6 +64,12 @@ def test_a_cent_is_a_break_and_the_way_back_is_another():
     ]
 
 
+def test_a_cent_beside_a_factor_is_a_break_too():
+    """1.998 alone would excuse 5.01, and no split has ever been 1.998."""
+    found, _ = states(quotes([5, 5, 5.01, 5, 5]), quotes([10.0] * 5))
+    assert found == ["equal", "equal", "break", "break", "equal"]
+
+
 def test_halves_may_be_rounded_either_way():
     """Two for one: 10.01 became 5.00 and 10.03 became 5.02; the factor 2 alone explains both."""
     exchange = quotes([10.01, 10.03, 10.02, 10.0, 10.04])
