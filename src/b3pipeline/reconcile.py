@@ -44,7 +44,7 @@ _SHOWN = 20
 class Break:
     """The session at which a ticker's factor (source / bronze) changes, and both factors.
 
-    `split`: the split of that session in bronze where it explains the change, otherwise None.
+    `split`: the split that bronze or the source has there, if it explains the change, else None.
     """
 
     ticker: str
@@ -79,7 +79,7 @@ class Reconciliation:
 
     @property
     def unexplained(self) -> tuple[Break, ...]:
-        """The changes of factor that no split of bronze explains."""
+        """The changes of factor that no split explains."""
         return tuple(found for found in self.breaks if found.split is None)
 
     @property
@@ -283,13 +283,22 @@ def _stretches(shared: pd.DataFrame) -> list[Stretch]:
 def _break(
     ticker: str, rows: pd.DataFrame, shared: pd.DataFrame, before: Stretch, after: Stretch
 ) -> Break:
-    """Return the change from one stretch to the next, with the split of bronze that explains it."""
+    """Return the change from one stretch to the next, with the split that explains it.
+
+    Bronze's own split, where bronze is adjusted and the source is not; the source's, where it is
+    the other way round.
+    """
     last, first = shared.index[before.last], shared.index[after.first]
-    splits = rows["split"].loc[last + 1 : first]
-    split = float(np.prod(splits[splits > 0].to_numpy(float)))
+    since = rows.loc[last + 1 : first]
+    split, other = _product(since["split"]), _product(since["split_theirs"])
+    known = [(split, split), (other, 1 / other)]
+    told = (value for value, change in known if value != 1 and explains(change, before, after))
     day = rows["trade_date"][first].date()
-    explained = split != 1 and explains(split, before, after)
-    return Break(ticker, day, before.factor, after.factor, split if explained else None)
+    return Break(ticker, day, before.factor, after.factor, next(told, None))
+
+
+def _product(splits: pd.Series[float]) -> float:
+    return float(np.prod(splits[splits > 0].to_numpy(float)))
 
 
 def _factors(factors: pd.Series[float]) -> str:

@@ -85,6 +85,16 @@ def test_a_split_in_bronze_explains_the_change_of_its_day():
     assert breaks == ["AAAA3 2024-06-26: factor 2 to 1, as the split of 2 explains"]
 
 
+def test_a_split_in_the_source_explains_the_change_where_bronze_is_as_traded():
+    """Bronze came from the exchange's file, and is held against Yahoo."""
+    bronze = quotes([40.0, 41.0, 20.1, 20.2, 20.3]).assign(source="cotahist")
+    adjusted = quotes([20.0, 20.5, 20.1, 20.2, 20.3], splits={"2024-06-26": 2.0})
+    _, breaks = compare(bronze, adjusted, "yahoo")
+    assert [str(found) for found in breaks] == [
+        "AAAA3 2024-06-26: factor 1/2 to 1, as the split of 2 explains"
+    ]
+
+
 def test_a_split_explains_its_change_although_its_session_is_missing():
     """The exchange's file lacks the very day."""
     bronze = quotes([20.0, 20.5, 20.1, 20.2, 20.3], splits={"2024-06-26": 2.0})
