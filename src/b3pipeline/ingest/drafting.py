@@ -32,9 +32,7 @@ class Findings:
 
     def note(self, found: Slice) -> None:
         """Add what a slice tells."""
-        kept = found.kept
-        days = kept["traded_at"].dt.strftime("%Y-%m-%d")
-        for (ticker, day), count in Counter(zip(kept["ticker"], days, strict=True)).items():
+        for day, ticker, _, count in lake.partition_rows(found.kept):
             self.rows[ticker][day] += count
         self.failures += [(found.ask, failure) for failure in found.failures]
         back = found.held_back

@@ -42,8 +42,8 @@ WINDOW = 10
 
 TICKERS_A_FETCH = 20
 """Tickers asked of a source at a time."""
-ROWS_A_FETCH = 150_000
-"""Bars asked of a source, and held in memory, at a time: 25 years of 20 tickers' daily bars."""
+ROWS_A_FETCH = 50_000
+"""Bars asked of a source, and held in memory, at a time: 25 years of eight tickers' daily bars."""
 BARS_A_SESSION = {"1d": 1, "60m": 8, "30m": 16, "15m": 32, "5m": 96, "1m": 480}
 """How many bars a session has at most; an interval that is not listed counts as a minute."""
 

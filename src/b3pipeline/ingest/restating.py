@@ -9,7 +9,9 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
+from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from b3pipeline import lake, names
@@ -17,6 +19,8 @@ from b3pipeline.aws import Cloud
 from b3pipeline.ingest.fetching import Scope, Slice
 from b3pipeline.ingest.planning import Ask, Plan, split_asks
 from b3pipeline.lake import Gap, Restatement
+
+_NO_SPLIT = [0.0, 1.0]
 
 TICK = 0.01
 """BRL. Closes that differ by no more are the same: adjusting for a split rounds."""
@@ -50,14 +54,18 @@ class Verdict:
 def note_trail(trails: dict[str, Trail], plan: Plan, found: Slice) -> None:
     """Add what a slice tells of the windows of its tickers to `trails`."""
     kept = found.kept
-    days = kept["traded_at"].dt.strftime("%Y-%m-%d")
+    days = kept["traded_at"].to_numpy().astype("datetime64[D]")
+    tickers, splits = kept["ticker"].to_numpy(), kept["stock_splits"].to_numpy()
     for ticker in found.ask.tickers:
-        mine = (kept["ticker"] == ticker).to_numpy()
+        mine = tickers == ticker
         trail = trails.setdefault(ticker, Trail())
-        split = mine & ~kept["stock_splits"].isin([0.0, 1.0]).to_numpy()
-        trail.splits |= dict(zip(days[split], kept["stock_splits"][split], strict=True))
-        window = mine & days.isin(list(plan.windows.get(ticker, ()))).to_numpy()
-        trail.bars |= _last_bars(kept[window], days[window])
+        split = mine & ~np.isin(splits, _NO_SPLIT)
+        trail.splits |= {
+            str(day): float(ratio) for day, ratio in zip(days[split], splits[split], strict=True)
+        }
+        window = np.array(plan.windows.get(ticker, ()), dtype="datetime64[D]")
+        compared = mine & np.isin(days, window)
+        trail.bars |= _last_bars(kept[compared], days[compared].astype(str))
 
 
 def compare(cloud: Cloud, plan: Plan, trails: Mapping[str, Trail]) -> dict[str, Verdict]:
@@ -73,7 +81,7 @@ def compare(cloud: Cloud, plan: Plan, trails: Mapping[str, Trail]) -> dict[str, 
         keys.values(), lake.find_partitions(cloud, list(keys)), strict=True
     ):
         if bar is not None and set(bar["source"]) == {plan.source}:
-            held[ticker][day] = _last_bars(bar, pd.Series(day, index=bar.index))[day]
+            held[ticker][day] = _last_bars(bar, np.repeat(day, len(bar)))[day]
     return {ticker: judge_ticker(ticker, held[ticker], trails[ticker]) for ticker in plan.windows}
 
 
@@ -144,11 +152,11 @@ def _factor(held: Mapping[str, LastBar], trail: Trail, days: Sequence[str]) -> f
     return round(median(ratios), 6) if ratios else 1.0
 
 
-def _last_bars(bars: pd.DataFrame, days: pd.Series[str]) -> dict[str, LastBar]:
+def _last_bars(bars: pd.DataFrame, days: Any) -> dict[str, LastBar]:
     found = {}
-    for day, rows in bars.groupby(days.to_numpy()):
+    for day, rows in bars.groupby(days):
         last = rows.iloc[-1]
-        splits = rows["stock_splits"][~rows["stock_splits"].isin([0.0, 1.0])]
+        splits = rows["stock_splits"][~rows["stock_splits"].isin(_NO_SPLIT)]
         split = float(splits.iloc[0]) if len(splits) else 0.0
         found[str(day)] = LastBar(last["traded_at"], float(last["close"]), split)
     return found

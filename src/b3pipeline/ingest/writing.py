@@ -50,7 +50,7 @@ def write(
         frame = _without_outdated(number, journal.read_slice(number)[0], plan, manifest)
         broken = frame[RULE].notna()
         rows = _rows_of(manifest, frame[~broken])
-        total = len(rows[["ticker"]].assign(day=rows["traded_at"].dt.normalize()).drop_duplicates())
+        total = sum(1 for _ in lake.partition_rows(rows))
         lake.put_objects(cloud, _objects(manifest, rows), total=total, progress=progress)
         if broken.any():
             lake.write_quarantine(cloud, manifest.batch_id, number, frame[broken])

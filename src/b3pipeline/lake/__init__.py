@@ -5,6 +5,7 @@ from b3pipeline.lake.bronze import (
     decode_partition,
     encode_partition,
     find_partitions,
+    partition_rows,
     read_bronze,
 )
 from b3pipeline.lake.catalog import (
@@ -43,6 +44,7 @@ __all__ = [
     "list_manifests",
     "list_partitions",
     "new_batch_id",
+    "partition_rows",
     "put_objects",
     "read_bronze",
     "read_manifest",

@@ -32,11 +32,16 @@ def bronze_objects(
     The same quotes, source, batch and moment (UTC) give the same bytes.
     """
     table = _bronze_table(quotes, source, batch_id, ingested_at)
+    for day, ticker, first, count in partition_rows(quotes):
+        yield day, ticker, _encode(table.slice(first, count))
+
+
+def partition_rows(quotes: pd.DataFrame) -> Iterator[tuple[str, str, int, int]]:
+    """Yield (dt, ticker, first row, number of rows) of each partition of a sorted frame."""
     tickers = quotes["ticker"].to_numpy()
     days = quotes["traded_at"].to_numpy().astype("datetime64[D]")
-    starts = _group_starts(tickers, days)
-    for first, last in pairwise([*starts, len(quotes)]):
-        yield str(days[first]), tickers[first], _encode(table.slice(first, last - first))
+    for first, last in pairwise([*_group_starts(tickers, days), len(quotes)]):
+        yield str(days[first]), tickers[first], first, last - first
 
 
 def encode_partition(

@@ -1,0 +1,197 @@
+"""How fast quotes reach bronze on the local AWS, against what, and in how much memory.
+
+Run: .venv/bin/python benchmarks/ingest.py [rounds]
+
+Speed: 2,500 one-row objects, ten stocks over the 250 sessions of 2025. Every way writes the same
+quotes, in turns, on a server of its own; the table shows medians. `raw` is the floor: plain HTTP
+with kept connections, of bytes that are encoded already, no signature, no retries, nothing
+checked. `ours` encodes and puts as the ingestion does; `ingest` is `b3 ingest` as a whole:
+fetching, judging, journal, objects, partitions, manifest. `awswrangler` is its `to_parquet` with
+`dataset=True, partition_cols=["dt", "ticker"]`.
+
+Memory: the peak of a process of its own that ingests five-minute bars, for one year and for eight.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import http.client
+import os
+import resource
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from b3pipeline import lake, names, schema
+from b3pipeline.aws import Cloud
+from b3pipeline.config import Config
+from b3pipeline.ingest import DEFAULT_TICKERS
+from b3pipeline.ingest import ingest as run_ingest
+from b3pipeline.sources import open_source
+from localaws import process
+
+ROUNDS = 3
+CONNECTIONS = 4
+BUCKET = "benchmark"
+FIRST, LAST = dt.date(2025, 1, 1), dt.date(2025, 12, 31)
+STAMP = {"source": "sample", "batch_id": "benchmark", "ingested_at": dt.datetime.now(dt.UTC)}
+YEARS = (1, 8)
+
+Item = tuple[str, bytes]
+
+
+def encode(quotes: pd.DataFrame) -> list[Item]:
+    """Return key and body of each bronze object of `quotes`."""
+    objects = lake.bronze_objects(quotes, **STAMP)
+    return [(names.bronze_key(day, ticker), body) for day, ticker, body in objects]
+
+
+def raw(cloud: Cloud, quotes: pd.DataFrame, items: list[Item]) -> None:
+    """Put the encoded bytes by plain HTTP, over a few connections."""
+
+    def put(part: list[Item]) -> None:
+        address = str(cloud.config.endpoint_url).removeprefix("http://")
+        server = http.client.HTTPConnection(address, timeout=60)
+        for key, body in part:
+            server.request("PUT", f"/{BUCKET}/{key}", body)
+            answer = server.getresponse()
+            answer.read()
+            assert answer.status == 200
+
+    with ThreadPoolExecutor(CONNECTIONS) as pool:
+        list(pool.map(put, [items[place::CONNECTIONS] for place in range(CONNECTIONS)]))
+
+
+def ours(cloud: Cloud, quotes: pd.DataFrame, items: list[Item]) -> None:
+    """Encode and put, as the ingestion does."""
+    objects = lake.bronze_objects(quotes, **STAMP)
+    lake.put_objects(
+        cloud, ((names.bronze_key(day, ticker), body) for day, ticker, body in objects)
+    )
+
+
+def ingest(cloud: Cloud, quotes: pd.DataFrame, items: list[Item]) -> None:
+    """Run the ingestion as a whole."""
+    run_ingest(cloud, open_source("sample"), DEFAULT_TICKERS, FIRST, LAST)
+
+
+def boto3(cloud: Cloud, quotes: pd.DataFrame, items: list[Item]) -> None:
+    """Put the encoded bytes one by one; with more threads boto3 is slower."""
+    for key, body in items:
+        cloud.s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+
+
+def awswrangler(cloud: Cloud, quotes: pd.DataFrame, items: list[Item]) -> None:
+    """Write the same quotes as a partitioned dataset."""
+    import awswrangler as wr
+
+    wr.config.s3_endpoint_url = cloud.config.endpoint_url
+    frame = quotes.assign(dt=quotes["traded_at"].dt.strftime("%Y-%m-%d"), source="sample")
+    wr.s3.to_parquet(
+        frame,
+        path=f"s3://{BUCKET}/awswrangler/",
+        dataset=True,
+        partition_cols=["dt", "ticker"],
+        boto3_session=cloud.session,
+    )
+
+
+def measure(cloud: Cloud, rounds: int) -> dict[str, float]:
+    """Return the median rate of each way, in objects a second; the ways take turns."""
+    quotes = open_source("sample").fetch(DEFAULT_TICKERS, FIRST, LAST).frame
+    items = encode(quotes)
+    ways: list[Callable[..., None]] = [raw, ours, ingest, boto3, awswrangler]
+    seconds: dict[str, list[float]] = {way.__name__: [] for way in ways}
+    for way in tqdm(ways * rounds, desc="put"):
+        start = time.perf_counter()
+        way(cloud, quotes, items)
+        seconds[way.__name__].append(time.perf_counter() - start)
+    return {name: len(items) / statistics.median(times) for name, times in seconds.items()}
+
+
+def peak(endpoint_url: str, years: int) -> None:
+    """Ingest so many years of five-minute bars, and print objects, rows and the peak in MB."""
+    cloud = Cloud(config(endpoint_url))
+    start, end = dt.date(2016, 1, 1), dt.date(2015 + years, 12, 31)
+    batch = run_ingest(cloud, open_source("sample"), DEFAULT_TICKERS, start, end, interval="5m")
+    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"{batch.objects} {batch.rows} {kilobytes / 1024:.0f}")
+
+
+def measure_peaks(endpoint_url: str) -> dict[int, list[int]]:
+    """Return objects, rows and peak MB of each number of years, a process each."""
+    return {
+        years: [
+            int(figure)
+            for figure in subprocess.run(
+                [sys.executable, __file__, "peak", endpoint_url, str(years)],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout.split()
+        ]
+        for years in tqdm(YEARS, desc="memory")
+    }
+
+
+def main() -> None:
+    """Print both tables."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped too
+    rounds = int(sys.argv[1]) if sys.argv[1:] else ROUNDS
+    with tempfile.TemporaryDirectory() as folder:
+        server = process.start(Path(folder) / "state", port=0, owner=os.getpid())
+        try:
+            cloud = Cloud(config(server.endpoint_url))
+            make_lake(cloud)
+            rates = measure(cloud, rounds)
+            peaks = measure_peaks(server.endpoint_url)
+        finally:
+            process.stop(Path(folder) / "state")
+    print("\n| way | objects/s | of raw | times awswrangler |\n|---|---|---|---|")
+    for name, rate in rates.items():
+        times = rate / rates["awswrangler"]
+        print(f"| {name} | {rate:,.0f} | {rate / rates['raw']:.0%} | {times:.1f} |")
+    print("\n| years of 5-minute bars | objects | rows | peak MB | of one year |")
+    print("|---|---|---|---|---|")
+    for years, (objects, rows, megabytes) in peaks.items():
+        share = megabytes / peaks[YEARS[0]][2]
+        print(f"| {years} | {objects:,} | {rows:,} | {megabytes:,} | {share:.2f} |")
+
+
+def make_lake(cloud: Cloud) -> None:
+    """Make the bucket and the bronze table."""
+    cloud.s3.create_bucket(Bucket=BUCKET)
+    cloud.glue.create_database(DatabaseInput={"Name": BUCKET})
+    location = f"s3://{BUCKET}/{names.BRONZE_PREFIX}"
+    cloud.glue.create_table(
+        DatabaseName=BUCKET,
+        TableInput={
+            "Name": names.BRONZE_TABLE,
+            "TableType": "EXTERNAL_TABLE",
+            "PartitionKeys": schema.glue_partition_keys(),
+            "StorageDescriptor": schema.storage_descriptor(schema.BRONZE, location),
+        },
+    )
+
+
+def config(endpoint_url: str) -> Config:
+    """Return a deployment with nothing but a bucket and a database."""
+    return Config(
+        "local", "us-east-1", BUCKET, "-", BUCKET, "-", "-", "-", endpoint_url=endpoint_url
+    )
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["peak"]:
+        peak(sys.argv[2], int(sys.argv[3]))
+    else:
+        main()
