@@ -33,6 +33,10 @@ test: env checkov ## run every test that this machine can run
 test-spark4: env ## run the refine's tests on Spark 4.1, where Python 3.13 and a full JDK are found
 	@bash scripts/test_spark4.sh
 
+.PHONY: test-browser
+test-browser: env ## run the notebooks in JupyterLab and the report in Chromium
+	@$(RUN) pytest tests/browser
+
 .PHONY: lab
 lab: env ## open JupyterLab on the notebooks
 	@$(BIN)/b3 local up

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,7 @@ SECTORS = {stock.ticker: stock.sector for stock in STOCKS.values()}
 
 JOB = "glue/refine_job.py"
 LAMBDA = "src/lambda/start_glue_job/handler.py"
+QUIET = Path(__file__).with_name("quiet.properties")
 
 sentences.install()
 
@@ -111,18 +113,18 @@ def compare_runs(cloud: Cloud, **runs: jobs.JobRun) -> pd.DataFrame:
             "partitions read": said.get("partitions_read", 0),
             "partitions written": said.get("partitions_written", 0),
         }
-        stages = {f"{stage}, s": seconds for stage, seconds in said.get("seconds", {}).items()}
+        stages = {stage: f"{seconds:.1f} s" for stage, seconds in said.get("seconds", {}).items()}
         rows[title] = counts | stages
-    return pd.DataFrame(rows).T.fillna(0).astype(dict.fromkeys(counts, int))
+    return pd.DataFrame(rows).T.fillna("")
 
 
 def query_bill(answers: Mapping[str, QueryResult]) -> pd.DataFrame:
-    """Return a row a query: rows, seconds, bytes scanned, and the price in USD."""
+    """Return a row a query: rows, time as text, bytes scanned, and the price in USD."""
     rows = [
-        (name, len(answer.frame), answer.seconds, answer.bytes_scanned, answer.cost_usd)
+        (name, len(answer.frame), f"{answer.seconds:.1f} s", answer.bytes_scanned, answer.cost_usd)
         for name, answer in answers.items()
     ]
-    return pd.DataFrame(rows, columns=["query", "rows", "seconds", "bytes_scanned", "usd"])
+    return pd.DataFrame(rows, columns=["query", "rows", "time", "bytes_scanned", "usd"])
 
 
 def show_source(path: str, *functions: str) -> Code:
@@ -174,7 +176,7 @@ def spark_session() -> SparkSession:
     settings = {
         "spark.ui.enabled": "false",
         "spark.sql.shuffle.partitions": "1",
-        "spark.log.level": "ERROR",
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={QUIET.as_uri()}",
         "spark.ui.showConsoleProgress": "false",
     }
     for name, value in settings.items():

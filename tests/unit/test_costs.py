@@ -105,3 +105,15 @@ def test_small_amounts_keep_the_decimals_that_they_need(usd: float, text: str) -
 def test_every_price_names_its_page() -> None:
     """Prices change: each says where it stands."""
     assert all(price.source.startswith("https://aws.amazon.com/") for price in costs.PRICES)
+
+
+def test_a_day_of_a_forgotten_pipeline_costs_its_host_and_its_storage() -> None:
+    """24 hours of a t3.micro with 8 GB, and a thirtieth of a month of one gigabyte."""
+    bill = costs.daily_cost(costs.GIGABYTE, hosts=1)
+
+    assert [round(line.usd, 6) for line in bill.lines] == [0.000767, 0.0, 0.270641]
+
+
+def test_a_day_without_a_host_costs_next_to_nothing() -> None:
+    """Why it is so easily forgotten."""
+    assert costs.daily_cost(12_000_000).usd < 0.00001

@@ -36,6 +36,7 @@ class Chapter:
     sections: tuple[Section, ...]
     body: Markup
     seconds: float
+    kernel_seconds: float
     cells: int
     plots: int
 
@@ -95,6 +96,7 @@ def _chapter(item: ExecutedNotebook, page_folder: Path) -> Chapter:
         sections=sections,
         body=Markup(str(soup)),  # noqa: S704  # made by `cells`, which strips what is active
         seconds=item.seconds,
+        kernel_seconds=item.kernel_seconds,
         cells=item.cells,
         plots=len(soup.select("figure img")),
     )

@@ -1,0 +1,83 @@
+"""The whole course, as `make tutorial` runs it, in a checkout of its own."""
+
+import re
+
+import nbformat
+import pytest
+
+from b3pipeline import sandbox
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+NOTEBOOKS = [
+    "01_provisioning_check",
+    "02_ingestion",
+    "03_glue_refine",
+    "04_athena_analysis",
+    "05_teardown",
+]
+
+
+def test_the_course_runs_to_its_end(course):
+    """Exit code 0, and the last lines say what was made and where to look."""
+    assert course.answer.returncode == 0, course.answer.stderr[-3000:]
+    assert str(course.report) in course.answer.stdout
+
+
+@pytest.mark.parametrize("name", NOTEBOOKS)
+def test_each_executed_notebook_is_whole(course, name):
+    """Every code cell ran, in order, and none left an error."""
+    notebook = nbformat.read(course.executed / f"{name}.ipynb", as_version=4)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert not [o for cell in cells for o in cell.outputs if o.output_type == "error"]
+
+
+def test_a_headless_run_solves_the_exercises(course):
+    """Nine verdicts, each of them a tick: the solutions in the notebooks are right."""
+    texts = [
+        output.data["text/plain"]
+        for name in NOTEBOOKS
+        for cell in nbformat.read(course.executed / f"{name}.ipynb", as_version=4).cells
+        if "check" in cell.metadata.get("tags", [])
+        for output in cell.outputs
+    ]
+    assert [text[0] for text in texts] == ["✔"] * 9
+
+
+def test_the_time_of_every_stage_is_said(course):
+    """A slow course names what was slow: the kernel or the cells, notebook by notebook."""
+    stages = dict(re.findall(r"^  (\S.*?)  +([\d.]+) s$", course.answer.stdout, re.MULTILINE))
+    wanted = [f"{name}: {part}" for name in NOTEBOOKS for part in ("kernel", "cells")]
+    assert [name for name in (*wanted, "report") if name not in stages] == []
+    assert all(float(seconds) >= 0 for seconds in stages.values())
+
+
+def test_the_report_has_the_plots_of_the_analysis(course):
+    """One page, with every notebook and at least four plots, labelled as simulated."""
+    page = course.report.read_text()
+    assert page.count("data:image/") >= 13
+    assert all(f'id="{name}"' in page for name in NOTEBOOKS)
+    assert "simulated" in page
+
+
+def test_the_report_has_the_figures_of_the_run(course):
+    """Objects, runs, queries and their price, and how the time was spent."""
+    page = course.report.read_text()
+    wanted = ["bronze objects", "Spark runs", "Athena queries", "on AWS this costs", "kernel"]
+    assert [label for label in wanted if label not in page] == []
+
+
+def test_a_failing_cell_stops_the_course(checkout, clean_environment, run_in):
+    """Exit code 1; notebook, cell and error are named; the partial notebook stays."""
+    path = checkout / "notebooks" / "01_provisioning_check.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(3, nbformat.v4.new_code_cell("1 / 0"))
+    nbformat.write(notebook, path)
+    sandbox.up(root=checkout, port=0)
+    answer = run_in(checkout, clean_environment(checkout), "b3pipeline.cli", "tutorial")
+    assert answer.returncode == 1
+    assert "01_provisioning_check.ipynb" in answer.stderr
+    assert "ZeroDivisionError" in answer.stderr
+    assert (checkout / "build" / "notebooks" / "01_provisioning_check.ipynb").is_file()
+    assert not (checkout / "build" / "notebooks" / "02_ingestion.ipynb").exists()

@@ -1,0 +1,58 @@
+"""What a notebook shows of an error: a sentence and what to try."""
+
+import re
+
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from b3pipeline import sentences
+from b3pipeline.errors import StorageError
+
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+UNKNOWN = NameError("name 'batch' is not defined", name="batch")
+
+
+def plain(lines):
+    """Return lines without the codes that colour them."""
+    return [COLOUR.sub("", line) for line in lines]
+
+
+def test_an_error_of_the_package_shows_itself_as_a_sentence():
+    """IPython asks an exception for its own rendering before it prints a traceback."""
+    error = StorageError("bronze holds no batch yet.", hint="run notebook 02 first.")
+    assert plain(error._render_traceback_()) == [
+        "StorageError: bronze holds no batch yet.",
+        "Try: run notebook 02 first.",
+    ]
+
+
+def test_what_aws_answered_is_said():
+    """An ended session of AWS Academy, say."""
+    answer = {"Error": {"Code": "ExpiredToken", "Message": "The token has expired."}}
+    said = plain(sentences.describe(ClientError(answer, "ListBuckets"), at_the_cell=False))
+    assert said[0] == "ClientError: AWS answered ExpiredToken: The token has expired."
+    assert "b3 doctor" in said[1]
+
+
+def test_an_aws_that_is_not_there_leads_back_to_the_opening_cell():
+    """The local AWS was stopped while the notebook stayed open."""
+    error = EndpointConnectionError(endpoint_url="http://127.0.0.1:4566/")
+    said = plain(sentences.describe(error, at_the_cell=False))
+    assert "127.0.0.1:4566" in said[0]
+    assert "lesson.open_cloud" in said[1]
+
+
+def test_an_unknown_name_of_the_cell_leads_to_the_cells_above():
+    """A kernel that was restarted knows nothing."""
+    said = plain(sentences.describe(UNKNOWN, at_the_cell=True))
+    assert said[0] == "NameError: this kernel knows no 'batch'."
+    assert "Run All Above" in said[1]
+
+
+def test_an_unknown_name_deeper_down_keeps_its_traceback():
+    """That is a mistake of the code, and only the traceback says where."""
+    assert sentences.describe(UNKNOWN, at_the_cell=False) == []
+
+
+def test_outside_of_a_kernel_nothing_is_changed():
+    """The command line and the tests import the lesson, too."""
+    sentences.install()
