@@ -70,7 +70,7 @@ class Lab:
         return f"{self.url}/{place}?token={self.token}&reset"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def lab(course: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """JupyterLab on the checkout of the course, ended afterwards as Ctrl-C ends it."""
     folder = tmp_path_factory.mktemp("lab")

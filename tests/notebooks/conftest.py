@@ -68,7 +68,7 @@ class Reader:
         )["content"]
         lines = "\n".join(reply.get("traceback", ())).splitlines()
         return Answer(
-            "\n".join(shown),
+            "".join(shown).strip(),
             f"{reply['ename']}: {reply['evalue']}" if reply["status"] == "error" else "",
             tuple(COLOUR.sub("", line) for line in lines),
         )
