@@ -8,7 +8,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from b3pipeline import lake
 from b3pipeline.errors import ConfigError, DamagedFileError, SourceError, TruncatedFileError
+from b3pipeline.ingest import ingest
 from b3pipeline.sources import open_source
 from b3pipeline.sources.base import QUOTE_COLUMNS, check_frame
 from b3pipeline.sources.cotahist import files
@@ -395,6 +397,17 @@ def test_a_damaged_file_brings_nothing_of_the_others(tmp_path):
     save(tmp_path / "other.txt", change(content(record("VALE3")), 2, 110, "O"))
     with pytest.raises(DamagedFileError, match=r"other.txt, record 2"):
         open_source("cotahist", path=tmp_path).fetch(["PETR4"], DAY, DAY)
+
+
+def test_of_a_damaged_file_nothing_reaches_bronze(lake_cloud, tmp_path):
+    """The whole day before it was good, and is not written either."""
+    before = content(record("PETR4", day="20240627"), made_on="20240627")
+    save(tmp_path / "COTAHIST_D27062024.TXT", before)
+    save(tmp_path / "COTAHIST_D28062024.TXT", content(record("PETR4"), count=4))
+    source = open_source("cotahist", path=tmp_path)
+    with pytest.raises(TruncatedFileError, match="promises 4 records and holds 3"):
+        ingest(lake_cloud, source, ["PETR4"], "2024-06-27", "2024-06-28")
+    assert lake.read_bronze(lake_cloud).empty
 
 
 # --------------------------------------------------------------------------- made by hand

@@ -278,10 +278,11 @@ def test_a_server_that_is_not_there_is_an_error_of_ours(tmp_path, pauses):
     assert len(pauses) == 4
 
 
-def test_an_address_that_is_no_web_address_is_refused(tmp_path):
+@pytest.mark.parametrize("address", ["file:///etc/", "exchange"])
+def test_an_address_that_is_no_web_address_is_refused(tmp_path, address):
     """A file of this machine is given as a path, not as an address."""
     with pytest.raises(ConfigError, match="no web address"):
-        Downloads(tmp_path, "file:///etc/").bring(FRIDAY)
+        Downloads(tmp_path, address).bring(FRIDAY)
 
 
 def test_a_damaged_file_of_the_cache_is_downloaded_again(source, stub, tmp_path):

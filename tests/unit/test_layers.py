@@ -13,7 +13,7 @@ ORDER = [
     "sources",
     "quality",
     "lake",
-    *("factors", "ingest", "reconcile"),
+    *("factors", "ingest", "reconciliation", "reconcile"),
     *("costs", "jobs", "athena", "checks", "wiring", "clashes", "account"),
     "plots",
     *("provision", "teardown", "sandbox"),

@@ -1,7 +1,8 @@
 """The exchange's own history files (COTAHIST) as a quote source.
 
-`layout` knows the bytes of a record, `files` a file's name and its bytes, `records` checks and
-parses them by columns, `downloading` brings a file, `writing` makes one out of given quotes.
+`layout` knows the bytes of a record and a file's name, `files` yields its records in blocks,
+`checking` judges every record by `columns`, `records` makes bars of them, `transfer` and
+`downloading` bring files from the exchange, `writing` makes one out of given quotes.
 """
 
 from b3pipeline.sources.cotahist.source import CotahistSource

@@ -6,22 +6,15 @@ import datetime as dt
 import logging
 import os
 import random
-import ssl
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPResponse
 from itertools import groupby
 from pathlib import Path
-from typing import cast
-from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
 
 from b3pipeline.calendar import SAO_PAULO
 from b3pipeline.errors import (
-    ConfigError,
     DamagedFileError,
     NotPublishedError,
     RateLimitedError,
@@ -30,6 +23,7 @@ from b3pipeline.errors import (
 from b3pipeline.progress import Progress, track
 from b3pipeline.sources.cotahist.layout import daily_name, yearly_name
 from b3pipeline.sources.cotahist.records import check_file, read_header
+from b3pipeline.sources.cotahist.transfer import LONGEST_PAUSE, RetryError, fetch_rest, mark_of
 
 log = logging.getLogger(__name__)
 
@@ -41,19 +35,7 @@ DAILY_AT_MOST = 20
 more, and for earlier years, of which the exchange keeps no daily files, it is the yearly one."""
 
 ATTEMPTS = 5
-_FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
-_PIECE = 1 << 20
-_BUSY = {408, 425, 429, 500, 502, 503, 504}
-_BY_HAND = "download the file with a browser and give it with --path."
-
-
-class _RetryError(Exception):
-    """An attempt failed, and another may succeed; `pause` is what the server asks for."""
-
-    def __init__(self, error: SourceError, pause: float | None = None) -> None:
-        super().__init__(error.message)
-        self.error = error
-        self.pause = pause
+_FIRST_PAUSE = 1.0
 
 
 @dataclass(frozen=True)
@@ -120,7 +102,7 @@ class Downloads:
             try:
                 self._attempt(name)
                 return path
-            except _RetryError as again:
+            except RetryError as again:
                 if attempt == ATTEMPTS - 1:
                     raise again.error from again
                 pause = again.pause or self._pause(attempt)
@@ -130,48 +112,18 @@ class Downloads:
 
     def _pause(self, attempt: int) -> float:
         """Return seconds: twice as long each time, and by chance half as long or half longer."""
-        return min(_FIRST_PAUSE * 2.0**attempt, _LONGEST_PAUSE) * (0.5 + self.jitter())
+        return min(_FIRST_PAUSE * 2.0**attempt, LONGEST_PAUSE) * (0.5 + self.jitter())
 
     def _attempt(self, name: str) -> None:
         part = self.folder / f"{name}.part"
-        self._continue(name, part)
+        fetch_rest(f"{self.base_url.rstrip('/')}/{name}", name, part, self.timeout)
         try:
             check_file(part)
         except DamagedFileError as error:
             part.unlink()
-            raise _RetryError(error) from error
+            raise RetryError(error) from error
         part.replace(self.folder / name)
-        _mark_of(part).unlink(missing_ok=True)
-
-    def _continue(self, name: str, part: Path) -> None:
-        """Add what is still missing to `part`; a file that the server has changed begins anew."""
-        mark = _mark_of(part)
-        have = part.stat().st_size if part.exists() and mark.exists() else 0
-        headers = {"Accept-Encoding": "identity", "User-Agent": "b3pipeline"}
-        if have:
-            headers |= {"Range": f"bytes={have}-", "If-Range": mark.read_text()}
-        request = Request(f"{self.base_url.rstrip('/')}/{name}", headers=headers)  # noqa: S310
-        with _http_errors(name, part), self._open(request) as answer:
-            resumed = answer.status == 206
-            if not resumed:
-                have = 0
-                _remember(mark, answer)
-            promised = answer.headers.get("Content-Length")
-            got = _write(answer, part, "ab" if resumed else "wb")
-        if promised is not None and got < int(promised):
-            raise _RetryError(
-                SourceError(
-                    f"{name} broke off after {have + got:,} of {have + int(promised):,} bytes.",
-                    hint="run it again: it goes on where it stopped.",
-                )
-            )
-
-    def _open(self, request: Request) -> HTTPResponse:
-        if not self.base_url.startswith(("http://", "https://")):
-            raise ConfigError(
-                f"{self.base_url!r} is no web address.", hint="give one that begins with https://."
-            )
-        return cast("HTTPResponse", urlopen(request, timeout=self.timeout))  # noqa: S310
+        mark_of(part).unlink(missing_ok=True)
 
     def _make_folder(self) -> None:
         try:
@@ -213,75 +165,3 @@ def _is_here(path: Path, last: dt.date | None) -> bool:
     except DamagedFileError as error:
         log.warning("%s It is downloaded again.", error.message)
         return False
-
-
-def _write(answer: HTTPResponse, part: Path, mode: str) -> int:
-    """Return how many bytes of an answer were written."""
-    got = 0
-    with part.open(mode) as file:
-        while piece := answer.read(_PIECE):
-            got += file.write(piece)
-    return got
-
-
-def _mark_of(part: Path) -> Path:
-    return part.with_name(f"{part.name}.mark")
-
-
-def _remember(mark: Path, answer: HTTPResponse) -> None:
-    """Keep what tells one version of the file from another; without it nothing is resumed."""
-    tag = answer.headers.get("ETag", "")
-    known = answer.headers.get("Last-Modified", "") if tag.startswith("W/") or not tag else tag
-    if known:
-        mark.write_text(known)
-    else:
-        mark.unlink(missing_ok=True)
-
-
-@contextmanager
-def _http_errors(name: str, part: Path) -> Iterator[None]:
-    """Turn what goes wrong on the network into errors of ours, or into another attempt."""
-    try:
-        yield
-    except HTTPError as error:
-        if error.code == 416:  # what is here is longer than what is there
-            part.unlink(missing_ok=True)
-        raise _of_status(name, error) from error
-    except URLError as error:
-        if isinstance(error.reason, ssl.SSLError):
-            raise SourceError(
-                f"the exchange's certificate was not accepted for {name} ({error.reason}).",
-                hint=_BY_HAND,
-            ) from error
-        raise _RetryError(_unreachable(name, error.reason)) from error
-    except (OSError, HTTPException) as error:
-        raise _RetryError(_unreachable(name, error)) from error
-
-
-def _of_status(name: str, error: HTTPError) -> Exception:
-    if error.code == 404:
-        return NotPublishedError(
-            f"the exchange has no {name} (404): not published yet, or no longer kept.",
-            hint="wait: a session's file is there about 22:00 São Paulo time.",
-        )
-    if error.code == 429:
-        refusal = RateLimitedError(
-            f"the exchange refuses more requests for now (429, at {name}).",
-            hint="wait a quarter of an hour, then run it again.",
-        )
-        return _RetryError(refusal, _asked_pause(error))
-    failure = SourceError(f"the exchange answered {error.code} for {name}.", hint=_BY_HAND)
-    again = error.code in _BUSY or error.code == 416
-    return _RetryError(failure, _asked_pause(error)) if again else failure
-
-
-def _asked_pause(error: HTTPError) -> float | None:
-    seconds = error.headers.get("Retry-After", "")
-    return min(float(seconds), _LONGEST_PAUSE) if seconds.isdigit() else None
-
-
-def _unreachable(name: str, reason: object) -> SourceError:
-    return SourceError(
-        f"{name} could not be had from the exchange: {reason or 'the connection broke off'}.",
-        hint="see that the network is there, and run it again: it goes on where it stopped.",
-    )

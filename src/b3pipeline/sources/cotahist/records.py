@@ -1,24 +1,18 @@
-"""The records of a COTAHIST file: checked one and all, the cash market's parsed by columns."""
+"""The bars of the cash market in a COTAHIST file: parsed by columns, once all is checked."""
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from b3pipeline.errors import DamagedFileError, TruncatedFileError
 from b3pipeline.sources.cotahist import layout
-from b3pipeline.sources.cotahist.files import AGAIN, Block, Bytes, damaged, open_text, read_blocks
-from b3pipeline.sources.cotahist.layout import Field, Header, Scope
-
-Ints = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
+from b3pipeline.sources.cotahist.checking import checked_quotes, no_header
+from b3pipeline.sources.cotahist.columns import dates, equal, numbers, texts
+from b3pipeline.sources.cotahist.files import Block, damaged, open_text, read_blocks
+from b3pipeline.sources.cotahist.layout import Header
 
 BAR_COLUMNS = {
     "record": "int64",
@@ -32,25 +26,6 @@ BAR_COLUMNS = {
     "volume": "int64",
 }
 """Columns and dtypes of the bars of a file; `kind` is that of `layout.KINDS`, or another."""
-
-_ZERO, _NINE = ord("0"), 9
-_LAST_DIGIT = 18
-
-
-class _Problem(NamedTuple):
-    row: int
-    found: str
-
-
-@dataclass
-class _Ends:
-    """What the first and the last record say; `records` counts those seen so far."""
-
-    name: str
-    header: Header | None = None
-    begin: bytes = b""
-    trailer: bytes = b""
-    records: int = 0
 
 
 def read_bars(path: Path) -> pd.DataFrame:
@@ -90,7 +65,7 @@ def read_header(path: Path) -> Header:
         record = text.read(layout.RECORD)
     header = layout.parse_header(record)
     if header is None:
-        raise _no_header(path.name, record)
+        raise no_header(path.name, record)
     return header
 
 
@@ -98,122 +73,15 @@ def _checked(path: Path) -> Iterator[Block]:
     """Yield the quotes of a file in blocks, header and trailer taken off, all of them checked."""
     with open_text(path) as (text, member):
         promised = layout.scope_of_name(path.name) or layout.scope_of_name(member)
-        yield from _quotes(read_blocks(text, path.name), path.name, promised)
-
-
-def _quotes(blocks: Iterable[Block], name: str, promised: Scope | None) -> Iterator[Block]:
-    ends = _Ends(name)
-    for block in blocks:
-        rows = block.rows
-        ends.records += len(rows)
-        if ends.trailer:
-            raise damaged(name, block.first, "it comes after the trailer: two files are mixed.")
-        if ends.header is None:
-            ends.begin = rows[0].tobytes()
-            ends.header = layout.parse_header(ends.begin)
-            if ends.header is None:
-                raise _no_header(name, ends.begin)
-            block = Block(2, rows[1:])
-        if len(block.rows) and _text(block.rows[-1], layout.TYPE) == layout.TRAILER:
-            ends.trailer = block.rows[-1].tobytes()
-            block = Block(block.first, block.rows[:-1])
-        _check(block, name, ends.header, promised)
-        yield block
-    _check_trailer(ends)
-
-
-def _check(block: Block, name: str, header: Header, promised: Scope | None) -> None:
-    """Raise DamagedFileError for the first record of a block that is not as it must be."""
-    problems = [
-        *_wrong_types(block.rows),
-        *_no_digits(block.rows),
-        *_wrong_days(block.rows, header.scope, promised),
-        *_no_lots(block.rows),
-    ]
-    if problems:
-        first = min(problems, key=lambda problem: problem.row)
-        raise damaged(name, block.first + first.row, first.found)
-
-
-def _wrong_types(rows: Bytes) -> Iterator[_Problem]:
-    row = _first(~_equal(rows, layout.TYPE, layout.QUOTE))
-    if row is not None:
-        found = _text(rows[row], layout.TYPE)
-        what = {
-            layout.HEADER: "a second header: two files are mixed.",
-            layout.TRAILER: "a trailer, and records after it: two files are mixed.",
-        }
-        yield _Problem(row, what.get(found, f"its type is {_shown(found)} instead of '01'."))
-
-
-def _no_digits(rows: Bytes) -> Iterator[_Problem]:
-    for field in layout.NUMERIC:
-        part = rows[:, field.slice] - np.uint8(_ZERO)  # whatever lies below '0' wraps round
-        row = _first(part.max(axis=1, initial=0) > _NINE)
-        if row is not None:
-            at = int((part[row] > _NINE).argmax())
-            found = rows[row, field.first + at].tobytes()
-            position = field.first + at + 1
-            yield _Problem(row, f"{_shown(found)} at position {position}, where a digit must be.")
-
-
-def _wrong_days(rows: Bytes, scope: Scope, promised: Scope | None) -> Iterator[_Problem]:
-    days = _number(rows, layout.DATE)
-    for allowed, whose in ((promised, "name"), (scope, "header")):
-        if allowed is not None:
-            early, late = days < _as_number(allowed.first), days > _as_number(allowed.last)
-            row = _first(early | late)
-            if row is not None:
-                yield _Problem(
-                    row, f"the date {days[row]:08d}; by its {whose} the file holds {allowed}."
-                )
-    changes = days[np.flatnonzero(np.diff(days, prepend=0))]
-    for day in np.unique(changes):
-        if layout.parse_day(f"{day:08d}") is None:
-            row = int((days == day).argmax())
-            yield _Problem(row, f"{day:08d} is no date of the calendar.")
-
-
-def _no_lots(rows: Bytes) -> Iterator[_Problem]:
-    cash = _equal(rows, layout.MARKET, layout.CASH_MARKET)
-    row = _first(cash & _equal(rows, layout.PER, b"0" * layout.PER.width))
-    if row is not None:
-        yield _Problem(row, f"its prices are of 0 shares (positions {layout.PER.positions}).")
-
-
-def _check_trailer(ends: _Ends) -> None:
-    if not ends.trailer:
-        raise TruncatedFileError(
-            f"{ends.name} breaks off after record {ends.records:,}: it has no trailer. "
-            "Nothing of the file is used.",
-            hint=AGAIN,
-        )
-    about = slice(layout.NAME.first, layout.MADE_BY.last)
-    if ends.trailer[about] != ends.begin[about]:
-        raise damaged(
-            ends.name,
-            ends.records,
-            f"the trailer is of {_shown(ends.trailer[about])}, the header of "
-            f"{_shown(ends.begin[about])}: two files are mixed.",
-        )
-    counted = ends.trailer[layout.COUNT.slice]
-    if not counted.isdigit():
-        raise damaged(ends.name, ends.records, f"the trailer counts {_shown(counted)} records.")
-    if int(counted) != ends.records:
-        kind = TruncatedFileError if int(counted) > ends.records else DamagedFileError
-        raise kind(
-            f"{ends.name} promises {int(counted):,} records and holds {ends.records:,}, as its "
-            f"trailer shows (record {ends.records:,}). Nothing of the file is used.",
-            hint=AGAIN,
-        )
+        yield from checked_quotes(read_blocks(text, path.name), path.name, promised)
 
 
 def _parse(block: Block, name: str) -> pd.DataFrame:
     """Return the bars of the cash market among the quotes of a block."""
-    cash = np.flatnonzero(_equal(block.rows, layout.MARKET, layout.CASH_MARKET))
+    cash = np.flatnonzero(equal(block.rows, layout.MARKET, layout.CASH_MARKET))
     rows = block.rows[cash]
-    per = _number(rows, layout.PER) * layout.PRICES_PER
-    days = _number(rows, layout.DATE)
+    per = numbers(rows, layout.PER) * layout.PRICES_PER
+    days = numbers(rows, layout.DATE)
     fields = {
         "open": layout.OPEN,
         "high": layout.HIGH,
@@ -223,68 +91,14 @@ def _parse(block: Block, name: str) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "record": block.first + cash,
-            "ticker": _texts(rows, layout.TICKER),
-            "kind": _texts(rows, layout.KIND),
-            "day": _dates(days),
-            **{column: _number(rows, field) / per for column, field in fields.items()},
-            "volume": _number(rows, layout.VOLUME),
+            "ticker": texts(rows, layout.TICKER),
+            "kind": texts(rows, layout.KIND),
+            "day": dates(days),
+            **{column: numbers(rows, field) / per for column, field in fields.items()},
+            "volume": numbers(rows, layout.VOLUME),
         }
     )
 
 
-def _dates(days: Ints) -> npt.NDArray[np.datetime64]:
-    """Return numbers like 20240628 as dates."""
-    months = (days // 10000 - 1970) * 12 + days // 100 % 100 - 1
-    firsts = months.astype("datetime64[M]").astype("datetime64[D]")
-    return (firsts + (days % 100 - 1)).astype("datetime64[us]")
-
-
-def _number(rows: Bytes, field: Field) -> Ints:
-    """Return a field of digits as numbers, a row a number: 18 digits fit into 64 bits."""
-    assert field.width <= _LAST_DIGIT  # noqa: S101 - a longer field would overflow unseen
-    digits = rows[:, field.slice].astype(np.int64) - _ZERO
-    weights = 10 ** np.arange(field.width - 1, -1, -1, dtype=np.int64)
-    numbers: Ints = digits @ weights
-    return numbers
-
-
-def _texts(rows: Bytes, field: Field) -> npt.NDArray[np.object_]:
-    """Return a field of text without the spaces at its end, a row a string."""
-    fixed = np.ascontiguousarray(rows[:, field.slice]).view(f"S{field.width}").ravel()
-    known, places = np.unique(fixed, return_inverse=True)
-    names = np.array([text.decode("latin-1").rstrip() for text in known.tolist()], dtype=object)
-    return names[places] if len(names) else np.empty(0, dtype=object)
-
-
-def _equal(rows: Bytes, field: Field, text: bytes) -> Flags:
-    equal: Flags = (rows[:, field.slice] == np.frombuffer(text, np.uint8)).all(axis=1)
-    return equal
-
-
-def _first(wrong: Flags) -> int | None:
-    return int(np.argmax(wrong)) if np.any(wrong) else None
-
-
-def _as_number(day: dt.date) -> int:
-    return int(f"{day:%Y%m%d}")
-
-
-def _text(row: Bytes, field: Field) -> bytes:
-    return row[field.slice].tobytes()
-
-
-def _shown(text: bytes) -> str:
-    return repr(text.decode("latin-1").rstrip())
-
-
 def _empty_bars() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in BAR_COLUMNS.items()})
-
-
-def _no_header(name: str, record: bytes) -> DamagedFileError:
-    return damaged(
-        name,
-        1,
-        f"it begins with {_shown(record[:40])}, which is no header of a COTAHIST file.",
-        "give the file as the exchange publishes it.",
-    )
