@@ -71,7 +71,9 @@ def serve() -> tuple[ExchangeStub, ThreadingHTTPServer]:
             part = body[start:]
             self.send_header("Content-Length", str(play.claims or len(part)))
             self.end_headers()
-            stub.sent.append(self.wfile.write(part if play.cut is None else part[: play.cut]))
+            part = part if play.cut is None else part[: play.cut]
+            stub.sent.append(len(part))  # before the client can have it, and look
+            self.wfile.write(part)
             self.close_connection = True
 
         def log_message(self, *_):
