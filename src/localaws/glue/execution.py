@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from localaws.backend import Backend
 from localaws.environment import client_environment
+from localaws.glue.class_archive import archive_options
 from localaws.glue.failure import failure_message
 from localaws.glue.java import java_home
 from localaws.glue.logs import LogShipper, open_stream
@@ -140,7 +141,7 @@ class Execution:
             "PYSPARK_DRIVER_PYTHON": sys.executable,
             "SPARK_LOCAL_IP": self._settings.host,
             "SPARK_LOCAL_DIRS": temp,
-            "SPARK_SUBMIT_OPTS": f"-Djava.io.tmpdir={temp}",
+            "SPARK_SUBMIT_OPTS": f"-Djava.io.tmpdir={temp} {archive_options(home)}",
         }
 
     async def _execute(self, command: list[str], environment: dict[str, str]) -> Outcome:
