@@ -64,16 +64,17 @@ def serve() -> tuple[ExchangeStub, ThreadingHTTPServer]:
             if start and start >= len(body):
                 self.send_error(416)
                 return
+            part = body[start:]
+            sent = part if play.cut is None else part[: play.cut]
+            if play.status == 200:  # noted before the client can have it, and look
+                stub.sent.append(len(sent))
             self.send_response(206 if start else play.status)
             self.send_header("ETag", play.tag)
             for header in play.headers:
                 self.send_header(*header)
-            part = body[start:]
             self.send_header("Content-Length", str(play.claims or len(part)))
             self.end_headers()
-            part = part if play.cut is None else part[: play.cut]
-            stub.sent.append(len(part))  # before the client can have it, and look
-            self.wfile.write(part)
+            self.wfile.write(sent)
             self.close_connection = True
 
         def log_message(self, *_):
