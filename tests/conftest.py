@@ -17,7 +17,6 @@ import psutil
 import pytest
 from botocore.config import Config
 
-from b3pipeline import sandbox
 from b3pipeline.aws import Cloud
 from b3pipeline.config import parse_outputs
 from localaws import process
@@ -159,6 +158,8 @@ def new_checkout() -> Callable[[Path], Path]:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Iterator[Path]:
     """A checkout whose local AWS is down; it is stopped at the end, whatever the test did."""
+    from b3pipeline import sandbox  # here, for the tests on Spark 4.1 do without its packages
+
     root = make_checkout(tmp_path / "checkout")
     yield root
     sandbox.down(root)
@@ -244,6 +245,8 @@ def course(
     There is no Java on the path, no home and no AWS setting. The last notebook only shows what it
     would remove, so that the tests find what the others left; `test_teardown.py` removes it.
     """
+    from b3pipeline import sandbox
+
     root = make_checkout(tmp_path_factory.mktemp("course") / "checkout")
     environment = clean_environment(root)
     sandbox.up(root=root, port=0)
