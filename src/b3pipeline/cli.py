@@ -250,6 +250,9 @@ def reconcile(
     ] = "",
     start: Annotated[str | None, typer.Option(help="First date, YYYY-MM-DD.")] = None,
     end: Annotated[str | None, typer.Option(help="Last date, itself included.")] = None,
+    volume_tolerance: Annotated[
+        float, typer.Option(min=0, help="Part by which volumes may differ.")
+    ] = 0.02,
     target: TargetOption = "local",
 ) -> None:
     """Compare bronze with the exchange's file: exit code 0 where all is explained, 3 where not."""
@@ -261,6 +264,7 @@ def reconcile(
         _split(tickers) or None,
         start,
         end,
+        volume_tolerance=volume_tolerance,
         progress=tqdm,
     )
     typer.echo(found)
