@@ -1,6 +1,6 @@
 """How fast quotes reach bronze on the local AWS, against what, and in how much memory.
 
-Run: .venv/bin/python benchmarks/ingest.py [rounds]
+Run: .venv/bin/python benchmarks/ingest.py [rounds]      (0 rounds: memory alone)
 
 Speed: 2,500 one-row objects, ten stocks over the 250 sessions of 2025. Every way writes the same
 quotes, in turns, on a server of its own; the table shows medians. `raw` is the floor: plain HTTP
@@ -44,6 +44,8 @@ CONNECTIONS = 4
 BUCKET = "benchmark"
 FIRST, LAST = dt.date(2025, 1, 1), dt.date(2025, 12, 31)
 STAMP = {"source": "sample", "batch_id": "benchmark", "ingested_at": dt.datetime.now(dt.UTC)}
+SIGNED = {"authorization": "AWS4-HMAC-SHA256 Credential=test/20250101/us-east-1/s3/aws4_request"}
+"""Says that a request is one to S3; the local AWS looks at no signature."""
 YEARS = (1, 8)
 
 Item = tuple[str, bytes]
@@ -62,7 +64,7 @@ def raw(cloud: Cloud, quotes: pd.DataFrame, items: list[Item]) -> None:
         address = str(cloud.config.endpoint_url).removeprefix("http://")
         server = http.client.HTTPConnection(address, timeout=60)
         for key, body in part:
-            server.request("PUT", f"/{BUCKET}/{key}", body)
+            server.request("PUT", f"/{BUCKET}/{key}", body, SIGNED)
             answer = server.getresponse()
             answer.read()
             assert answer.status == 200
@@ -105,17 +107,27 @@ def awswrangler(cloud: Cloud, quotes: pd.DataFrame, items: list[Item]) -> None:
     )
 
 
-def measure(cloud: Cloud, rounds: int) -> dict[str, float]:
-    """Return the median rate of each way, in objects a second; the ways take turns."""
+def measure(cloud: Cloud, rounds: int) -> dict[str, tuple[float, float]]:
+    """Return each way's median rate, in objects a second, and this process's CPU, in ms an object.
+
+    The ways take turns. The CPU, unlike the rate, hardly depends on what else the machine does.
+    """
     quotes = open_source("sample").fetch(DEFAULT_TICKERS, FIRST, LAST).frame
     items = encode(quotes)
     ways: list[Callable[..., None]] = [raw, ours, ingest, boto3, awswrangler]
-    seconds: dict[str, list[float]] = {way.__name__: [] for way in ways}
+    taken: dict[str, list[tuple[float, float]]] = {way.__name__: [] for way in ways}
     for way in tqdm(ways * rounds, desc="put"):
-        start = time.perf_counter()
+        start, start_cpu = time.perf_counter(), time.process_time()
         way(cloud, quotes, items)
-        seconds[way.__name__].append(time.perf_counter() - start)
-    return {name: len(items) / statistics.median(times) for name, times in seconds.items()}
+        spent = time.perf_counter() - start, time.process_time() - start_cpu
+        taken[way.__name__].append(spent)
+    medians = {
+        name: [statistics.median(times) for times in zip(*rows, strict=True)]
+        for name, rows in taken.items()
+    }
+    return {
+        name: (len(items) / wall, 1000 * cpu / len(items)) for name, (wall, cpu) in medians.items()
+    }
 
 
 def peak(endpoint_url: str, years: int) -> None:
@@ -152,14 +164,27 @@ def main() -> None:
         try:
             cloud = Cloud(config(server.endpoint_url))
             make_lake(cloud)
-            rates = measure(cloud, rounds)
+            rates = measure(cloud, rounds) if rounds else {}
             peaks = measure_peaks(server.endpoint_url)
         finally:
             process.stop(Path(folder) / "state")
-    print("\n| way | objects/s | of raw | times awswrangler |\n|---|---|---|---|")
-    for name, rate in rates.items():
-        times = rate / rates["awswrangler"]
-        print(f"| {name} | {rate:,.0f} | {rate / rates['raw']:.0%} | {times:.1f} |")
+    if rates:
+        show_rates(rates)
+    show_peaks(peaks)
+
+
+def show_rates(rates: dict[str, tuple[float, float]]) -> None:
+    """Print the table of speed."""
+    print("\n| way | objects/s | of raw | times awswrangler | CPU, ms an object |")
+    print("|---|---|---|---|---|")
+    slowest, floor = rates["awswrangler"][0], rates["raw"][0]
+    for name, (rate, cpu) in rates.items():
+        shares = f"{rate / floor:.0%} | {rate / slowest:.1f}"
+        print(f"| {name} | {rate:,.0f} | {shares} | {cpu:.2f} |")
+
+
+def show_peaks(peaks: dict[int, list[int]]) -> None:
+    """Print the table of memory."""
     print("\n| years of 5-minute bars | objects | rows | peak MB | of one year |")
     print("|---|---|---|---|---|")
     for years, (objects, rows, megabytes) in peaks.items():
