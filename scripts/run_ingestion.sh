@@ -7,6 +7,8 @@
 #   END_DATE     last session, itself included
 #   SOURCE       where quotes come from; yahoo unless set
 #   INTERVAL     length of a bar, such as 60m; a day unless set
+#   SINCE        last: only sessions after the last one in the bucket; needs no START_DATE, END_DATE
+#   RESUME       1: complete the newest batch that was cut off or has gaps; needs RAW_BUCKET alone
 #
 # Exit code: 0 complete, 2 a variable is missing or makes no sense, 3 written with gaps,
 # 1 whatever else failed.
@@ -23,14 +25,18 @@ refuse() {
 }
 
 example="RAW_BUCKET=my-bucket TICKERS=PETR4,VALE3 START_DATE=2024-01-02 END_DATE=2024-06-28 $0"
-for name in RAW_BUCKET TICKERS START_DATE END_DATE; do
+needed=(RAW_BUCKET TICKERS START_DATE END_DATE)
+[ "${SINCE:-}" != last ] || needed=(RAW_BUCKET TICKERS)
+[ "${RESUME:-}" != 1 ] || needed=(RAW_BUCKET)
+for name in "${needed[@]}"; do
   [ -n "${!name:-}" ] || refuse "$name is not set." "$example"
 done
 for name in START_DATE END_DATE; do
+  [ -n "${!name:-}" ] || continue
   [[ ${!name} =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}$ ]] ||
     refuse "$name is '${!name}', which is no date." "YYYY-MM-DD, such as 2024-01-02."
 done
-[[ ! $START_DATE > $END_DATE ]] ||
+[ -z "${START_DATE:-}" ] || [ -z "${END_DATE:-}" ] || [[ ! $START_DATE > $END_DATE ]] ||
   refuse "START_DATE $START_DATE lies after END_DATE $END_DATE." "exchange the two."
 
 if [ -x "$home/.venv/bin/b3" ]; then
@@ -40,6 +46,13 @@ elif ! b3=$(command -v b3); then
     "make env, or on the EC2 host look into /var/log/cloud-init-output.log."
 fi
 
-echo "Ingesting $TICKERS from $source, $START_DATE to $END_DATE, into s3://$RAW_BUCKET."
-exec "$b3" ingest --target "${B3_TARGET:-aws}" --bucket "$RAW_BUCKET" --source "$source" \
-  --tickers "$TICKERS" --start "$START_DATE" --end "$END_DATE" ${INTERVAL:+--interval "$INTERVAL"}
+ingest=("$b3" ingest --target "${B3_TARGET:-aws}" --bucket "$RAW_BUCKET")
+if [ "${RESUME:-}" = 1 ]; then
+  echo "Resuming the newest incomplete batch of s3://$RAW_BUCKET."
+  exec "${ingest[@]}" --resume
+fi
+span=${SINCE:+after the last session in it}
+echo "Ingesting $TICKERS from $source, ${span:-$START_DATE to $END_DATE}, into s3://$RAW_BUCKET."
+exec "${ingest[@]}" --source "$source" --tickers "$TICKERS" ${SINCE:+--since "$SINCE"} \
+  ${START_DATE:+--start "$START_DATE"} ${END_DATE:+--end "$END_DATE"} \
+  ${INTERVAL:+--interval "$INTERVAL"}

@@ -107,3 +107,26 @@ def test_shorter_bars_can_be_asked_for(host: Path) -> None:
     answer = run(host, GIVEN | {"INTERVAL": "60m"})
 
     assert answer.stdout.endswith("--end 2024-06-28 --interval 60m\n")
+
+
+def test_only_new_sessions_need_no_dates(host: Path) -> None:
+    """SINCE=last leaves the range to what the bucket holds."""
+    dated = ("START_DATE", "END_DATE")
+    given = {name: value for name, value in GIVEN.items() if name not in dated}
+
+    answer = run(host, given | {"SINCE": "last"})
+
+    assert answer.stdout.splitlines() == [
+        "Ingesting PETR4,VALE3 from yahoo, after the last session in it, into s3://bucket.",
+        "b3 ingest --target aws --bucket bucket --source yahoo --tickers PETR4,VALE3 --since last",
+    ]
+
+
+def test_a_resume_needs_the_bucket_alone(host: Path) -> None:
+    """All else is known from the batch."""
+    answer = run(host, {"RAW_BUCKET": "bucket", "RESUME": "1"})
+
+    assert answer.stdout.splitlines() == [
+        "Resuming the newest incomplete batch of s3://bucket.",
+        "b3 ingest --target aws --bucket bucket --resume",
+    ]

@@ -1,6 +1,6 @@
 """History that the source has rewritten: found by a trailing window, told from a correction.
 
-See docs/adr/0006 for why the rules are these.
+See docs/adr/0007 for why the rules are these.
 """
 
 from __future__ import annotations
