@@ -4,15 +4,19 @@ Run: .venv/bin/python benchmarks/refine.py               20 tickers, five years,
      .venv/bin/python benchmarks/refine.py --small       a minute, to see that it runs
 
 Each way is a process of its own, from its start to its end, the ways taking turns; the tables
-show medians. Plain Spark on 25,000 partitions takes minutes, so it runs `--plain-rounds` times.
+show medians. Beside the seconds stand CPU seconds, of all processes that a way started and of the
+local AWS while it ran: they stay what they are when others use the machine (Linux alone).
+Plain Spark on 25,000 partitions takes minutes, so it runs `--plain-rounds` times.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import datetime as dt
 import json
 import os
+import resource
 import shutil
 import signal
 import statistics
@@ -21,9 +25,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import psutil
 from tqdm import tqdm
 
 from b3pipeline import lake, names, provision
@@ -43,13 +49,17 @@ FIRST, LAST = dt.date(2021, 1, 1), dt.date(2025, 12, 30)
 
 @dataclass
 class Timings:
-    """Wall seconds of each way, and those of the steps that it reported itself."""
+    """Wall and CPU seconds of each way, and the seconds of the steps that it reported itself."""
 
     walls: dict[str, list[float]] = field(default_factory=dict)
+    cpus: dict[str, list[float]] = field(default_factory=dict)
     steps: dict[str, list[dict[str, float]]] = field(default_factory=dict)
 
     def median(self, way: str) -> float:
         return statistics.median(self.walls[way])
+
+    def cpu(self, way: str) -> float:
+        return statistics.median(self.cpus[way])
 
     def step(self, way: str, name: str) -> float:
         return statistics.median(steps[name] for steps in self.steps[way])
@@ -63,6 +73,7 @@ class Bench:
     folder: Path
     environment: dict[str, str]
     timings: Timings
+    server: int  # process id of the local AWS
 
     @property
     def disk(self) -> tuple[str, str]:
@@ -72,8 +83,8 @@ class Bench:
     def s3(self) -> tuple[str, str]:
         return f"s3://{BUCKET}/raw/b3", f"s3://{BUCKET}/benchmark/b3"
 
-    def rival(self, way: str, places: tuple[str, str], name: str = "") -> None:
-        self.measure(name or way, [str(RIVALS), way, *places])
+    def rival(self, way: str, places: tuple[str, str]) -> None:
+        self.measure(way, [str(RIVALS), way, *places])
         if (self.folder / "silver").exists():
             shutil.rmtree(self.folder / "silver")
 
@@ -83,16 +94,38 @@ class Bench:
 
     def measure(self, name: str, command: list[str]) -> None:
         """Run a script to its end, note its wall time and the JSON of its last line."""
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), cpu_seconds(self.server)
         run = subprocess.run(
             [sys.executable, *command], env=self.environment, capture_output=True, text=True
         )
         wall = time.perf_counter() - start
+        used = cpu_seconds(self.server) - cpu
         assert run.returncode == 0, f"{name}:\n{run.stderr[-3000:]}"
         told = json.loads(run.stdout.splitlines()[-1])
         self.timings.walls.setdefault(name, []).append(wall)
+        self.timings.cpus.setdefault(name, []).append(used)
         self.timings.steps.setdefault(name, []).append(told.get("seconds", told))
-        tqdm.write(f"{name:28} {wall:7.1f} s   {json.dumps(told.get('seconds', told))}")
+        tqdm.write(
+            f"{name:28} {wall:7.1f} s {used:7.1f} CPU s  {json.dumps(told.get('seconds', told))}"
+        )
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of what its children leave behind, as PySpark leaves its JVM."""
+    if sys.platform == "linux":
+        pr_set_child_subreaper = 36
+        ctypes.CDLL(None).prctl(pr_set_child_subreaper, 1, 0, 0, 0)
+
+
+def cpu_seconds(server: int) -> float:
+    """Return the CPU time of all that has ended below this process, and of the local AWS."""
+    while others := [child for child in psutil.Process().children() if child.pid != server]:
+        for child in others:
+            with suppress(ChildProcessError):
+                os.waitpid(child.pid, 0)
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    alive = psutil.Process(server).cpu_times()
+    return ended.ru_utime + ended.ru_stime + alive.user + alive.system
 
 
 def quotes(tickers: int, sessions: int) -> list[tuple[str, str, bytes]]:
@@ -107,9 +140,7 @@ def quotes(tickers: int, sessions: int) -> list[tuple[str, str, bytes]]:
 
 def make_lake(bench: Bench, objects: list[tuple[str, str, bytes]]) -> None:
     """Put and register bronze, and write the same bytes into folders."""
-    lake.put_objects(bench.cloud, [(names.bronze_key(day, t), body) for day, t, body in objects])
-    sessions = [(day, ticker) for day, ticker, _ in objects]
-    lake.register_partitions(bench.cloud, names.BRONZE_TABLE, sessions)
+    put_sessions(bench, objects)
     for day, ticker, body in objects:
         path = bench.folder / f"bronze/dt={day}/ticker={ticker}/data.parquet"
         path.parent.mkdir(parents=True)
@@ -130,7 +161,7 @@ def on_disk(bench: Bench, rounds: int, plain_rounds: int) -> None:
     """Time everything that works on local files."""
     for place in tqdm(range(max(rounds, plain_rounds)), desc="local disk"):
         if place < rounds:
-            for way in ("spark_start", "job_on_disk", "polars_files"):
+            for way in ("job_on_disk", "polars_files"):
                 bench.rival(way, bench.disk)
         if place < plain_rounds:
             for way in ("spark_plain", "spark_plain_without_chmod"):
@@ -144,17 +175,18 @@ def through_s3(bench: Bench, last: list[tuple[str, str, bytes]], rounds: int) ->
         bench.job("rebuild", "--rebuild", "true")
         for way in ("objects_alone", "polars_objects"):
             bench.rival(way, bench.s3)
-        bench.rival("polars_files", bench.s3, "polars_files_s3")
-        put_session(bench, last)
+        put_sessions(bench, last)
         manifest = put_manifest(bench, f"b{place}", last)
         bench.job("one session", "--batch_manifest", manifest)
         bench.job("duplicate event", "--batch_manifest", manifest)
 
 
-def put_session(bench: Bench, last: list[tuple[str, str, bytes]]) -> None:
-    """Put and register one more session, as an ingestion does."""
-    lake.put_objects(bench.cloud, [(names.bronze_key(day, t), body) for day, t, body in last])
-    lake.register_partitions(bench.cloud, names.BRONZE_TABLE, [(day, t) for day, t, _ in last])
+def put_sessions(bench: Bench, objects: list[tuple[str, str, bytes]]) -> None:
+    """Put and register sessions, as an ingestion does."""
+    lake.put_objects(bench.cloud, [(names.bronze_key(day, t), body) for day, t, body in objects])
+    lake.register_partitions(
+        bench.cloud, names.BRONZE_TABLE, [(day, ticker) for day, ticker, _ in objects]
+    )
 
 
 def compiled_classes(folder: Path) -> dict[str, str]:
@@ -179,30 +211,44 @@ def table(t: Timings, partitions: int) -> str:
     start = t.median("spark_start")
 
     def lines(base: str, ways: dict[str, str], less_start: set[str]) -> Iterator[str]:
-        def work(way: str) -> float:
-            return t.median(way) - (start if way in less_start else 0.0)
+        def work(way: str) -> tuple[float, float]:
+            has_start = way in less_start
+            return (
+                t.median(way) - has_start * t.median("spark_start"),
+                t.cpu(way) - has_start * t.cpu("spark_start"),
+            )
 
         for way, words in ways.items():
-            if way in t.walls:
-                wall, rest = t.median(way), work(way)
-                yield f"| {words} | {wall:.1f} | {rest:.1f} | {rest / work(base):.2f} |"
+            if way in t.walls and base in t.walls:
+                (rest, cpu), (base_rest, base_cpu) = work(way), work(base)
+                yield (
+                    f"| {words} | {t.median(way):.1f} | {t.cpu(way):.1f} | {rest:.1f} | {cpu:.1f} "
+                    f"| {rest / base_rest:.2f} | {cpu / base_cpu:.2f} |"
+                )
 
-    head = "| {} | seconds, whole process | without Spark's start | ratio of the latter |"
+    head = (
+        "| {} | seconds | CPU s | without Spark's start: seconds | CPU s | ratio, seconds "
+        "| ratio, CPU |\n|---|---|---|---|---|---|---|"
+    )
     parts = [
-        f"{partitions:,} partitions; Spark's cold start (session and first query) {start:.1f} s, "
-        f"of which the session {t.step('spark_start', 'session'):.1f} s.",
+        f"{partitions:,} partitions. Spark's cold start, session and first query: {start:.1f} s "
+        f"({t.step('spark_start', 'session'):.1f} s of them the session), "
+        f"{t.cpu('spark_start'):.1f} CPU s.",
         "",
         head.format("local disk"),
-        "|---|---|---|---|",
         *lines("job_on_disk", DISK, {"job_on_disk", "spark_plain", "spark_plain_without_chmod"}),
         "",
         head.format("through the local AWS"),
-        "|---|---|---|---|",
         *lines("objects_alone", S3, {"rebuild"}),
         "",
-        "| one more session | seconds, whole process | above Spark's cold start |",
-        "|---|---|---|",
-        *(f"| {way} | {t.median(way):.1f} | {t.median(way) - start:+.1f} |" for way in DAY),
+        "| one more session | seconds | above Spark's cold start: seconds | CPU s |",
+        "|---|---|---|---|",
+        *(
+            f"| {way} | {t.median(way):.1f} | {t.median(way) - start:+.1f} "
+            f"| {t.cpu(way) - t.cpu('spark_start'):+.1f} |"
+            for way in DAY
+            if way in t.walls
+        ),
     ]
     return "\n".join(parts)
 
@@ -216,8 +262,7 @@ DISK = {
 S3 = {
     "objects_alone": "get and put alone, 16 threads",
     "rebuild": "the job: --rebuild",
-    "polars_objects": "polars between gets and puts of 16 threads",
-    "polars_files_s3": "polars, its own scan and sink",
+    "polars_objects": "polars, one process: 16 threads get and put",
 }
 DAY = ("one session", "duplicate event")
 
@@ -230,6 +275,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--plain-rounds", type=int, default=1, help="plain Spark takes minutes")
     parser.add_argument("--small", action="store_true", help="4 tickers, 50 sessions, one round")
+    parser.add_argument("--only", choices=("disk", "s3"), help="one of the two parts alone")
     given = parser.parse_args()
     if given.small:
         given.tickers, given.sessions, given.rounds = 4, 50, 1
@@ -259,13 +305,18 @@ def main() -> None:
                 "SPARK_SUBMIT_OPTS": archive_options(java),  # as a run of the local AWS has it
                 "SILVER_BYTES": "2300",
             }
-            bench = Bench(cloud, folder, environment, Timings())
+            adopt_orphans()
+            bench = Bench(cloud, folder, environment, Timings(), server.pid)
             cloud.s3.create_bucket(Bucket=BUCKET)
             provision.ensure_catalog(cloud)
             make_lake(bench, history)
             print(f"load average before: {os.getloadavg()[0]:.1f}")
-            through_s3(bench, [item for item in objects if item[0] == newest], given.rounds)
-            on_disk(bench, given.rounds, given.plain_rounds)
+            for _ in range(given.rounds):
+                bench.rival("spark_start", bench.disk)
+            if given.only != "disk":
+                through_s3(bench, [item for item in objects if item[0] == newest], given.rounds)
+            if given.only != "s3":
+                on_disk(bench, given.rounds, given.plain_rounds)
             print(f"load average after: {os.getloadavg()[0]:.1f}")
         finally:
             process.stop(folder / "state")
