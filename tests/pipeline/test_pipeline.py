@@ -2,6 +2,7 @@
 
 import io
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -149,3 +150,23 @@ def test_the_calendar_of_the_range_is_what_the_batch_holds(batch):
     """B3's sessions, and no other day."""
     days = calendar.sessions(calendar.parse_date(START), calendar.parse_date(END))
     assert {tuple(days_) for days_ in batch.manifest.partitions.values()} == {tuple(map(str, days))}
+
+
+def test_two_batches_that_arrive_together_have_a_run_each_and_end_in_silver(cloud):
+    """The job takes one run at a time: the second one waits, and nothing is lost or done twice."""
+    known = {run.run_id for run in jobs.list_runs(cloud)}
+
+    def arrive(ticker):
+        return ingest(cloud, open_source("sample"), [ticker], "2024-08-01", "2024-08-02")
+
+    with ThreadPoolExecutor(2) as threads:
+        batches = list(threads.map(arrive, ["CMIG4", "CSNA3"]))
+    runs = [jobs.wait_for_start(cloud, batch.manifest.uri) for batch in batches]
+    reports = [jobs.describe(cloud, jobs.wait_for_run(cloud, run.run_id)) for run in runs]
+
+    assert [report.run.state for report in reports] == ["SUCCEEDED", "SUCCEEDED"]
+    assert {run.run_id for run in jobs.list_runs(cloud)} - known == {run.run_id for run in runs}
+    assert sum(report.written for report in reports) == 4
+    silver = lake.list_partitions(cloud, names.SILVER_TABLE)
+    assert {day for day, ticker in silver if ticker == "CMIG4"} == {"2024-08-01", "2024-08-02"}
+    assert {day for day, ticker in silver if ticker == "CSNA3"} == {"2024-08-01", "2024-08-02"}
