@@ -19,6 +19,7 @@ from b3pipeline.sources import open_source
 
 CHILD = Path(__file__).with_name("ingest_child.py")
 PROXY = Path(__file__).parents[1] / "spark/proxy.py"
+SEED = "20240621T220000Z-seed0000"
 NOW = dt.datetime(2024, 6, 26, 9, 0, tzinfo=dt.UTC)
 LATER = NOW + dt.timedelta(minutes=7)
 TICKERS = ["PETR4", "VALE3"]
@@ -77,7 +78,7 @@ def through_proxy(lake_cloud, proxy):
 def seed(cloud):
     """Put the week before into bronze, so that the batch finds a history to restate."""
     source = open_source("sample")
-    ingest(cloud, source, TICKERS, "2024-06-17", "2024-06-21", clock=lambda: NOW, batch_id="seed")
+    ingest(cloud, source, TICKERS, "2024-06-17", "2024-06-21", clock=lambda: NOW, batch_id=SEED)
 
 
 def killed(children, proxy, cloud, writes):
@@ -112,8 +113,8 @@ def assert_as_one_clean_run(cloud, proxy, clean):
     listed = cloud.s3.list_objects_v2(Bucket=cloud.config.raw_data_bucket, Prefix="raw/b3/_")
     hidden = [item["Key"] for item in listed["Contents"]]
     assert hidden == [
+        f"raw/b3/_batches/{SEED}.json",
         f"raw/b3/_batches/{JOB['batch_id']}.json",
-        "raw/b3/_batches/seed.json",
         f"raw/b3/_quarantine/{JOB['batch_id']}/0000.parquet",
     ]
     puts = [line for line in proxy.requests if line.startswith("PUT") and "/_batches/" in line]

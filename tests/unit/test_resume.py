@@ -116,6 +116,17 @@ def test_old_quotes_of_a_journal_do_not_replace_newer_ones(lake_cloud, one_each)
     assert batch.batch_id == "20240701T080000Z-cut00000"
 
 
+def test_a_journal_whose_sessions_a_later_batch_has_brought_is_removed(lake_cloud, one_each):
+    """The request was for what is new, and nothing is any more."""
+    tickers = ["PETR4", "VALE3"]
+    with pytest.raises(KeyboardInterrupt):
+        run(lake_cloud, Noted(break_at=1), since_last=True, batch_id="20240701T080000Z-cut00000")
+    run(lake_cloud, Noted(), tickers)
+    with pytest.raises(NothingToDoError):
+        run(lake_cloud, Noted(), since_last=True)
+    assert journals(lake_cloud) == []
+
+
 def test_a_request_that_fails_leaves_no_journal(lake_cloud, one_each):
     """An unknown ticker stops the batch, and nothing waits to be resumed."""
     with pytest.raises(UnknownTickerError):

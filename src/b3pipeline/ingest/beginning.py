@@ -119,7 +119,11 @@ def refreshed(cloud: Cloud, begun: Begun) -> Begun:
     begun.journal.drop_slices()
     bare = replace(begun.plan, firsts={}, windows={}, asks=())
     request = begun.request
-    surveyed = survey(cloud, bare, request["window"], since_last=request["since_last"])
+    try:
+        surveyed = survey(cloud, bare, request["window"], since_last=request["since_last"])
+    except NothingToDoError:  # the later batch has brought it all
+        begun.journal.discard()
+        raise
     begun = replace(begun, plan=surveyed)
     begun.note()
     return begun

@@ -133,7 +133,7 @@ def _restated_share(outcome: Outcome, ticker: str, restated: Restatement) -> Sha
 
     Where the history did not come again the new quotes are left out, too: they would not fit.
     """
-    again, wanted = outcome.reloaded, outcome.plan.wanted(ticker)
+    again, wanted = outcome.reloaded, dict.fromkeys(outcome.plan.wanted(ticker))
     failure = again.failed(ticker)
     if failure is not None:
         why = f"{restated.reason}, and its history did not come: {failure.reason}"
@@ -141,7 +141,7 @@ def _restated_share(outcome: Outcome, ticker: str, restated: Restatement) -> Sha
         return Share({}, missing, outcome.found.quarantined[ticker])
     rows = dict(again.rows[ticker])
     missing = [
-        Gap(ticker, day, again.why_missing(ticker, day) if day in set(wanted) else OUTDATED)
+        Gap(ticker, day, again.why_missing(ticker, day) if day in wanted else OUTDATED)
         for day in outcome.scopes[ticker].wanted
         if day not in rows
     ]

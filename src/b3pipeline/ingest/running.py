@@ -109,9 +109,10 @@ def resume(
         source = open_source(earlier.plan.source)
         return _run(cloud, source, refreshed(cloud, earlier), began, progress)
     wanted = plan_missing(cloud, clock)
+    source = open_source(wanted.source)
     request = request_of(wanted, since_last=False, window=window)
     begun = begin(cloud, request, survey(cloud, wanted, window), clock)
-    return _run(cloud, open_source(wanted.source), begun, began, progress)
+    return _run(cloud, source, begun, began, progress)
 
 
 def preview_resume(cloud: Cloud, *, window: int = WINDOW, clock: Clock = utc_now) -> Plan:
