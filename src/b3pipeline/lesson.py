@@ -113,7 +113,7 @@ def compare_runs(cloud: Cloud, **runs: jobs.JobRun) -> pd.DataFrame:
             "partitions read": said.get("partitions_read", 0),
             "partitions written": said.get("partitions_written", 0),
         }
-        stages = {stage: f"{seconds:.1f} s" for stage, seconds in said.get("seconds", {}).items()}
+        stages = {stage: f"{seconds:7.1f} s" for stage, seconds in said.get("seconds", {}).items()}
         rows[title] = counts | stages
     return pd.DataFrame(rows).T.fillna("")
 

@@ -1,6 +1,9 @@
 """Every exercise tells an empty cell, a wrong answer and a right one apart."""
 
+import os
+
 import pytest
+from pyspark import SparkContext
 
 from b3pipeline import athena, calendar, costs, exercises, ingest, lake, lesson, names
 from b3pipeline.errors import NotebookError
@@ -38,15 +41,30 @@ WRONG = {
 
 
 @pytest.fixture(scope="module")
-def variables(course):
+def spark():
+    """The small Spark of notebook 03; its JVM and settings end here, for others have theirs."""
+    before = dict(os.environ)
+    session = lesson.spark_session()
+    yield session
+    session.stop()
+    java = SparkContext._gateway.proc
+    SparkContext._gateway.shutdown()
+    java.stdin.close()
+    java.wait(30)
+    SparkContext._gateway = SparkContext._jvm = None
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(scope="module")
+def variables(course, spark):
     """What the notebooks' own variables hold when a reader comes to the exercises."""
     cloud = course.cloud
     asked = {**SPAN, "tickers": TICKERS}
     batch = lesson.need_batch(cloud)
     job = lesson.load_job()
     bars = lake.read_bronze(cloud, tickers=["PETR4"]).head(8).assign(wanted=True)
-    spark = lesson.spark_session()
-    yield {
+    return {
         "athena": athena,
         "costs": costs,
         "lesson": lesson,
@@ -66,7 +84,6 @@ def variables(course):
         "growth": athena.query(cloud, "cumulative_return", params=asked),
         "activity": athena.query(cloud, "volume_and_moves", params=asked),
     }
-    spark.stop()
 
 
 @EVERY
