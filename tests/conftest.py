@@ -104,7 +104,7 @@ def local_server(tmp_path: Path) -> Iterator[Callable[..., LocalServer]]:
 @pytest.fixture(scope="session")
 def localaws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     """The server that tests share: they keep apart by the names of what they make."""
-    folder = tmp_path_factory.mktemp("localaws")
+    folder = tmp_path_factory.mktemp("local aws ção")  # as a home folder may be called
     if python := os.environ.get("LOCALAWS_PYTHON"):  # these tests run on a Python that lacks it
         command = [python, "-P", "-m", "localaws", "up", "--state-dir", str(folder), "--port", "0"]
         subprocess.run([*command, "--owner", str(os.getpid())], check=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,6 +11,9 @@ import boto3
 from botocore.config import Config as BotoConfig
 
 from b3pipeline.config import LOCAL_KEY, Config, load_config
+
+_PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+_THIS_MACHINE = ("127.0.0.1", "localhost")
 
 
 def _behaviour(config: Config) -> dict[str, Any]:
@@ -23,6 +27,19 @@ def _behaviour(config: Config) -> dict[str, Any]:
     }
 
 
+def keep_off_proxies() -> None:
+    """Keep requests of this process to this machine away from a proxy that the environment names.
+
+    The clients read NO_PROXY, each in its own way and with no other setting in common.
+    """
+    if not any(name in os.environ for name in _PROXIES):
+        return
+    known = os.environ.get("NO_PROXY") or os.environ.get("no_proxy") or ""
+    hosts = [host for host in known.split(",") if host]
+    hosts += [host for host in _THIS_MACHINE if host not in hosts]
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(hosts)
+
+
 @dataclass(frozen=True)
 class Cloud:
     """A deployment with its clients, each made at first use.
@@ -32,6 +49,10 @@ class Cloud:
     """
 
     config: Config
+
+    def __post_init__(self) -> None:
+        if self.config.endpoint_url is not None:
+            keep_off_proxies()
 
     @cached_property
     def session(self) -> boto3.Session:

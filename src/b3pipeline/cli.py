@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -102,12 +103,16 @@ def local_status() -> None:
 def local_env() -> None:
     """Print `export` lines that point any AWS tool at the local AWS."""
     from b3pipeline import sandbox
+    from b3pipeline.aws import keep_off_proxies
     from b3pipeline.config import load_config
     from b3pipeline.errors import ConfigError
 
     if not sandbox.status().running:
         raise ConfigError("the local AWS is down.", hint="start it with `b3 local up`.")
-    for name, value in load_config("local").environment().items():
+    keep_off_proxies()
+    variables = load_config("local").environment()
+    variables |= {name: os.environ[name] for name in ("NO_PROXY", "no_proxy") if name in os.environ}
+    for name, value in variables.items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
 

@@ -39,6 +39,11 @@ def spark_version() -> str | None:
         return None
 
 
+def spark_home() -> Path:
+    """Return the folder of the installed PySpark, which holds Spark itself."""
+    return Path(str(metadata.distribution("pyspark").locate_file("pyspark")))
+
+
 def _major(home: Path) -> int | None:
     """Return the version of a Java as its `release` file has it: 8 for 1.8; None without one."""
     try:

@@ -22,7 +22,7 @@ from b3pipeline.aws import Cloud, connect
 from b3pipeline.calendar import parse_date, utc_now
 from b3pipeline.config import check_target, project_root
 from b3pipeline.errors import ConfigError, StorageError
-from b3pipeline.java import java_home
+from b3pipeline.java import java_home, spark_home
 from b3pipeline.sources.sample_stocks import STOCKS
 from b3pipeline.sql import load_sql
 
@@ -170,6 +170,7 @@ def spark_session() -> SparkSession:
     if home is None:
         raise ConfigError("Spark finds no Java.", hint="`b3 doctor` says where it looked.")
     os.environ["JAVA_HOME"] = str(home)
+    os.environ["SPARK_HOME"] = str(spark_home())  # Spark's own search stumbles over spaces
     os.environ["PYSPARK_PYTHON"] = sys.executable
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     builder: Any = SparkSession.builder

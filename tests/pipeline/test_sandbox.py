@@ -111,6 +111,18 @@ def test_the_environment_chooses_the_port(checkout, monkeypatch):
     assert sandbox.up(root=checkout).endpoint_url == f"http://127.0.0.1:{port}"
 
 
+def test_a_proxy_is_not_asked_for_this_machine(checkout, monkeypatch):
+    """At a university the environment names one, and it knows nothing of 127.0.0.1."""
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "intranet.example")
+    monkeypatch.setenv("no_proxy", "intranet.example")
+    cloud = Cloud(sandbox.up(root=checkout, port=0))
+    small_batch(cloud)
+    assert len(lake.stored_partitions(cloud)) == 2
+    assert os.environ["NO_PROXY"] == "intranet.example,127.0.0.1,localhost"
+
+
 @pytest.mark.parametrize("text", ["http", "0", "65536", "-1"])
 def test_a_port_that_is_none_is_named(checkout, monkeypatch, text):
     """Before anything is started."""

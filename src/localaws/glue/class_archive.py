@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from localaws.glue.java import java_home
+from localaws.glue.java import java_home, spark_home
 
 _SECONDS = 180
 
@@ -47,7 +47,7 @@ def archive_options(home: str) -> str:
     if not (base.is_file() and spark.is_file()):
         return ""
     # A JVM that cannot use it says so on the script's own output, and goes on without.
-    return f"-XX:SharedArchiveFile={base}:{spark} -Xlog:disable -Xlog:all=error:stderr"
+    return f'"-XX:SharedArchiveFile={base}:{spark}" -Xlog:disable -Xlog:all=error:stderr'
 
 
 def make_archive(home: str) -> bool:
@@ -61,7 +61,7 @@ def make_archive(home: str) -> bool:
     with tempfile.TemporaryDirectory() as folder:
         part = Path(folder) / "spark.jsa"
         _run([f"{home}/bin/java", "-Xshare:dump", f"-XX:SharedArchiveFile={base}"], home, "")
-        options = f"-XX:SharedArchiveFile={base} -XX:ArchiveClassesAtExit={part}"
+        options = f'"-XX:SharedArchiveFile={base}" "-XX:ArchiveClassesAtExit={part}"'
         _run([sys.executable, "-c", _TRAINING], home, options)
         spark.write_bytes(part.read_bytes())
     return True
@@ -78,5 +78,9 @@ def _paths(home: str) -> tuple[Path, Path]:
 def _run(command: list[str], home: str, options: str) -> None:
     """Run a command to its end; the JVM that a script leaves behind ends with its output."""
     environment = {**os.environ, "JAVA_HOME": home, "PYSPARK_PYTHON": sys.executable}
-    environment |= {"SPARK_LOCAL_IP": "127.0.0.1", "SPARK_SUBMIT_OPTS": options}
+    environment |= {
+        "SPARK_HOME": spark_home(),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        "SPARK_SUBMIT_OPTS": options,
+    }
     subprocess.run(command, env=environment, check=True, capture_output=True, timeout=_SECONDS)

@@ -17,7 +17,7 @@ from localaws.backend import Backend
 from localaws.environment import client_environment
 from localaws.glue.class_archive import archive_options
 from localaws.glue.failure import failure_message
-from localaws.glue.java import java_home
+from localaws.glue.java import java_home, spark_home
 from localaws.glue.logs import LogShipper, open_stream
 from localaws.orphans import end_session
 from localaws.settings import Settings
@@ -141,7 +141,9 @@ class Execution:
             "PYSPARK_DRIVER_PYTHON": sys.executable,
             "SPARK_LOCAL_IP": self._settings.host,
             "SPARK_LOCAL_DIRS": temp,
-            "SPARK_SUBMIT_OPTS": f"-Djava.io.tmpdir={temp} {archive_options(home)}",
+            # Without it Spark's scripts look for themselves, and stumble over spaces in a path.
+            "SPARK_HOME": spark_home(),
+            "SPARK_SUBMIT_OPTS": f'"-Djava.io.tmpdir={temp}" {archive_options(home)}',
         }
 
     async def _execute(self, command: list[str], environment: dict[str, str]) -> Outcome:

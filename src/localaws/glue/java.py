@@ -23,6 +23,11 @@ def java_home(environ: Mapping[str, str]) -> str | None:
     return None
 
 
+def spark_home() -> str:
+    """Return the folder of the installed PySpark, which holds Spark itself."""
+    return str(metadata.distribution("pyspark").locate_file("pyspark"))
+
+
 def _fits(home: Path) -> bool:
     if not os.access(home / "bin" / "java", os.X_OK):
         return False
