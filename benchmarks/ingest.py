@@ -1,6 +1,6 @@
 """How fast quotes reach bronze on the local AWS, against what, and in how much memory.
 
-Run: .venv/bin/python benchmarks/ingest.py [rounds]      (0 rounds: memory alone)
+Run: .venv/bin/python benchmarks/ingest.py [speed | memory]     both unless one is named
 
 Speed: 2,500 one-row objects, ten stocks over the 250 sessions of 2025. Every way writes the same
 quotes, in turns, on a server of its own; the table shows medians. `raw` is the floor: plain HTTP
@@ -107,7 +107,7 @@ def awswrangler(cloud: Cloud, quotes: pd.DataFrame, items: list[Item]) -> None:
     )
 
 
-def measure(cloud: Cloud, rounds: int) -> dict[str, tuple[float, float]]:
+def measure(cloud: Cloud) -> dict[str, tuple[float, float]]:
     """Return each way's median rate, in objects a second, and this process's CPU, in ms an object.
 
     The ways take turns. The CPU, unlike the rate, hardly depends on what else the machine does.
@@ -116,7 +116,7 @@ def measure(cloud: Cloud, rounds: int) -> dict[str, tuple[float, float]]:
     items = encode(quotes)
     ways: list[Callable[..., None]] = [raw, ours, ingest, boto3, awswrangler]
     taken: dict[str, list[tuple[float, float]]] = {way.__name__: [] for way in ways}
-    for way in tqdm(ways * rounds, desc="put"):
+    for way in tqdm(ways * ROUNDS, desc="put"):
         start, start_cpu = time.perf_counter(), time.process_time()
         way(cloud, quotes, items)
         spent = time.perf_counter() - start, time.process_time() - start_cpu
@@ -158,19 +158,20 @@ def measure_peaks(endpoint_url: str) -> dict[int, list[int]]:
 def main() -> None:
     """Print both tables."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped too
-    rounds = int(sys.argv[1]) if sys.argv[1:] else ROUNDS
+    wanted = sys.argv[1:] or ["speed", "memory"]
     with tempfile.TemporaryDirectory() as folder:
         server = process.start(Path(folder) / "state", port=0, owner=os.getpid())
         try:
             cloud = Cloud(config(server.endpoint_url))
             make_lake(cloud)
-            rates = measure(cloud, rounds) if rounds else {}
-            peaks = measure_peaks(server.endpoint_url)
+            rates = measure(cloud) if "speed" in wanted else {}
+            peaks = measure_peaks(server.endpoint_url) if "memory" in wanted else {}
         finally:
             process.stop(Path(folder) / "state")
     if rates:
         show_rates(rates)
-    show_peaks(peaks)
+    if peaks:
+        show_peaks(peaks)
 
 
 def show_rates(rates: dict[str, tuple[float, float]]) -> None:
