@@ -26,7 +26,7 @@ def test_what_was_made_is_used_and_not_made_again(monkeypatch, tmp_path):
     spark.touch()
 
     assert make_archive("/some/java")
-    assert archive_options("/some/java").startswith(f"-XX:SharedArchiveFile={base}:{spark} ")
+    assert archive_options("/some/java").startswith(f'"-XX:SharedArchiveFile={base}:{spark}" ')
 
 
 def write(command):
