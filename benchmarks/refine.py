@@ -5,7 +5,8 @@ Run: .venv/bin/python benchmarks/refine.py               20 tickers, five years,
 
 Each way is a process of its own, from its start to its end, the ways taking turns; the tables
 show medians. Beside the seconds stand CPU seconds, of all processes that a way started and of the
-local AWS while it ran: they stay what they are when others use the machine (Linux alone).
+local AWS while it ran: they stay what they are when others use the machine (Linux alone). Spark's
+Python workers are not in them: nobody waits for these.
 Plain Spark on 25,000 partitions takes minutes, so it runs `--plain-rounds` times.
 """
 
