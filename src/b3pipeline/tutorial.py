@@ -76,6 +76,8 @@ def run(
     with _timed("local AWS: start, make, register", stages):
         cloud = _open(target, root)
     out = out if out.is_absolute() else root / out
+    page = out / "report" / "index.html"
+    _forget([page, *(out / "notebooks" / path.name for path in paths)])
     values = {"target": target, **(parameters or {})}
     figures: dict[str, Any] = {}
 
@@ -92,8 +94,14 @@ def run(
         stages.append(Stage(f"{item.name}: cells", item.seconds - item.kernel_seconds))
     figures = figures or run_figures(cloud)
     with _timed("report", stages):
-        page = notebooks.report(executed, out / "report" / "index.html", figures)
+        page = notebooks.report(executed, page, figures)
     return Course(tuple(executed), page, time.monotonic() - began, tuple(stages))
+
+
+def _forget(paths: Sequence[Path]) -> None:
+    """Remove what an earlier run left there: after a failure it would pass for this run's."""
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -69,7 +69,14 @@ def test_the_report_has_the_figures_of_the_run(course):
 
 
 def test_a_failing_cell_stops_the_course(checkout, clean_environment, run_in):
-    """Exit code 1; notebook, cell and error are named; the partial notebook stays."""
+    """Exit code 1; notebook, cell and error are named; the partial notebook stays, alone."""
+    earlier = [
+        checkout / "build" / "notebooks" / "02_ingestion.ipynb",
+        checkout / "build" / "report" / "index.html",
+    ]
+    for left in earlier:
+        left.parent.mkdir(parents=True)
+        left.write_text("of an earlier run")
     path = checkout / "notebooks" / "01_provisioning_check.ipynb"
     notebook = nbformat.read(path, as_version=4)
     notebook.cells.insert(3, nbformat.v4.new_code_cell("1 / 0"))
@@ -80,4 +87,4 @@ def test_a_failing_cell_stops_the_course(checkout, clean_environment, run_in):
     assert "01_provisioning_check.ipynb" in answer.stderr
     assert "ZeroDivisionError" in answer.stderr
     assert (checkout / "build" / "notebooks" / "01_provisioning_check.ipynb").is_file()
-    assert not (checkout / "build" / "notebooks" / "02_ingestion.ipynb").exists()
+    assert not any(left.exists() for left in earlier)
