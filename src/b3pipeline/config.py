@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from b3pipeline.errors import ConfigError
+from b3pipeline.markup import facts_table
 
 Target = Literal["local", "aws"]
 
@@ -56,12 +57,7 @@ class Config:
         return variables
 
     def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><th style='text-align:left'>{field.name}</th>"
-            f"<td style='text-align:left'><code>{getattr(self, field.name) or '–'}</code></td></tr>"
-            for field in fields(self)
-        )
-        return f"<table>{rows}</table>"
+        return facts_table({field.name: getattr(self, field.name) or "–" for field in fields(self)})
 
 
 LOCAL_KEY = "test"

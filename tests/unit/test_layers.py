@@ -8,7 +8,7 @@ import pytest
 SRC = Path(__file__).parents[2] / "src"
 
 ORDER = [
-    *("errors", "names", "schema"),
+    *("errors", "names", "schema", "markup"),
     *("config", "aws", "deployment", "calendar", "progress", "java"),
     "sources",
     "quality",

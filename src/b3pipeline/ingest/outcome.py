@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from b3pipeline import lake
-from b3pipeline.lake.manifest import html_rows
+from b3pipeline.markup import facts_table
 from b3pipeline.sources.base import Failure
 
 ROWS_SHOWN = 12
@@ -113,7 +113,7 @@ class Batch:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        facts = html_rows(
+        facts = facts_table(
             {
                 "batch": self.batch_id,
                 "source": self.manifest.label,

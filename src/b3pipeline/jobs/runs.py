@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import html
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from b3pipeline.aws import Cloud
 from b3pipeline.errors import JobError
+from b3pipeline.markup import facts_table
 
 FINAL_STATES = frozenset({"SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT", "ERROR"})
 
@@ -60,16 +60,6 @@ class JobRun:
         if self.error:
             facts["error"] = self.error
         return facts_table(facts)
-
-
-def facts_table(facts: Mapping[str, Any]) -> str:
-    """Return names and values as an HTML table, a row each."""
-    rows = "".join(
-        f"<tr><th style='text-align:left'>{name}</th>"
-        f"<td style='text-align:left'>{html.escape(str(value))}</td></tr>"
-        for name, value in facts.items()
-    )
-    return f"<table>{rows}</table>"
 
 
 def start_refine(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import html
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -14,6 +13,7 @@ from b3pipeline import names
 from b3pipeline.aws import Cloud
 from b3pipeline.errors import StorageError
 from b3pipeline.lake.storage import get_objects, list_keys, put_object
+from b3pipeline.markup import facts_table
 
 VERSION = 2
 """1: `restated` held the tickers alone, and there were no `corrected` and no `open_sessions`."""
@@ -137,7 +137,7 @@ class BatchManifest:
             ) from error
 
     def _repr_html_(self) -> str:
-        return html_rows(
+        return facts_table(
             {
                 "batch": self.batch_id,
                 "source": self.label,
@@ -181,16 +181,6 @@ def list_manifests(cloud: Cloud) -> list[BatchManifest]:
         if key.endswith(names.MANIFEST_SUFFIX)
     ]
     return get_objects(cloud, keys, lambda _, body: BatchManifest.from_json(body, bucket))
-
-
-def html_rows(rows: Mapping[str, str]) -> str:
-    """Return a two-column HTML table of `rows`."""
-    cells = "".join(
-        f"<tr><th style='text-align:left'>{html.escape(name)}</th>"
-        f"<td style='text-align:left'>{html.escape(value)}</td></tr>"
-        for name, value in rows.items()
-    )
-    return f"<table>{cells}</table>"
 
 
 def _fields(content: Mapping[str, Any]) -> dict[str, Any]:
