@@ -77,7 +77,7 @@ def test_a_packaged_query_answers_with_its_parameters(cloud: Cloud) -> None:
 
 
 def test_every_packaged_query_runs_and_has_the_columns_that_its_plot_takes(cloud: Cloud) -> None:
-    """All twelve, as Athena reads them."""
+    """All of them, as Athena reads them."""
     values = RANGE | {"tickers": ["PETR4", "VALE3"], "ticker": "PETR4"}
 
     columns = {name: list(_ask(cloud, name, values).frame.columns) for name in sql.query_names()}
@@ -85,6 +85,8 @@ def test_every_packaged_query_runs_and_has_the_columns_that_its_plot_takes(cloud
     returns = ["trade_date", "ticker"]
     prices = ["open_price", "high_price", "low_price", "close_price"]
     assert columns == {
+        "bronze_and_silver": ["dt", "ticker", "close", "volume", "close_price", "total_volume",
+                              "quote_count", "close_ma_5", "close_return", "days_since_previous"],
         "candles": [*returns, *prices, "total_volume"],
         "closes_with_ma5": [*returns, "close_price", "close_ma_5"],
         "correlation": ["ticker_a", "ticker_b", "correlation", "sessions"],
@@ -97,6 +99,8 @@ def test_every_packaged_query_runs_and_has_the_columns_that_its_plot_takes(cloud
         "most_traded_well": ["ticker", "total_volume"],
         "partition_counts": ["dt", "ticker", "bars"],
         "rolling_volatility": [*returns, "volatility"],
+        "silver_totals": ["ticker", "sessions", "closes", "means", "returns", "total_volume",
+                          "days"],
         "volume_and_moves": [*returns, "total_volume", "relative_volume", "close_return",
                              "absolute_return"],
     }  # fmt: skip
