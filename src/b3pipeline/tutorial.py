@@ -77,11 +77,11 @@ def run(
         cloud = _open(target, root)
     out = out if out.is_absolute() else root / out
     page = out / "report" / "index.html"
-    _forget([page, *(out / "notebooks" / path.name for path in paths)])
     values = {"target": target, **(parameters or {})}
     figures: dict[str, Any] = {}
 
     def look(path: Path) -> None:
+        page.unlink(missing_ok=True)  # of an earlier run: after a failure it would pass for this
         if path.name.startswith(TEARDOWN):
             with _timed("figures of the run", stages):
                 figures.update(run_figures(cloud))
@@ -96,12 +96,6 @@ def run(
     with _timed("report", stages):
         page = notebooks.report(executed, page, figures)
     return Course(tuple(executed), page, time.monotonic() - began, tuple(stages))
-
-
-def _forget(paths: Sequence[Path]) -> None:
-    """Remove what an earlier run left there: after a failure it would pass for this run's."""
-    for path in paths:
-        path.unlink(missing_ok=True)
 
 
 @contextmanager

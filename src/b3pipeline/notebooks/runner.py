@@ -82,12 +82,15 @@ def execute(
     than the others, and nobody minds if no notebook knows one.
     Raises NotebookError before anything runs where a path or a parameter is unknown; and at the
     first cell that fails, naming notebook, cell and error. The executed copy then ends there,
-    the cells before it with their outputs.
+    the cells before it with their outputs; copies of an earlier run are gone.
     """
     sources = [_existing(Path(path)) for path in paths]
     values = _values_by_notebook(sources, parameters or {}, wishes or {})
     folder = Path(out_dir).resolve()
     folder.mkdir(parents=True, exist_ok=True)
+    for source in sources:
+        if folder != source.parent:
+            (folder / source.name).unlink(missing_ok=True)
     executed = []
     with _own_kernel():
         for source in sources:
