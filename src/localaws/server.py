@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import psutil  # type: ignore[import-untyped]
+import uvicorn
+import uvloop
 
 from localaws import statedir
 from localaws.app import create_app
@@ -28,11 +30,10 @@ logger = logging.getLogger(__name__)
 
 # Long enough for a client's pool to keep its connections over a pause.
 _KEEP_ALIVE_SECONDS = 75
-_GRACE_SECONDS = 3.0
+_GRACE_SECONDS = 3
 _BACKLOG = 512
 _WATCH_SECONDS = 1.0
-# hypercorn lets go of a connection that its client closed only when the keep-alive time is over:
-# 2,000 clients that call once hold 2,000 files and 20 MB for that long.
+# A client may hold more connections than the 256 files that some systems allow a process.
 _OPEN_FILES = 10_000
 
 
@@ -42,6 +43,9 @@ def serve(settings: Settings) -> None:
     Raises LocalAwsError where the folder is held or cannot be written, or the port is taken.
     """
     settings = replace(settings, state_dir=statedir.prepare(settings.state_dir))
+    # uvicorn takes these signals while it serves, and raises them again when it has ended.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit())
     _allow_open_files()
     with statedir.held(settings.state_dir), bound(settings.host, settings.port) as listener:
         settings = replace(settings, port=listener.getsockname()[1])
@@ -50,7 +54,7 @@ def serve(settings: Settings) -> None:
             environment = server_environment(settings, os.environ)
             os.environ.clear()
             os.environ.update(environment)
-            asyncio.run(_serve(settings, listener))
+            uvloop.run(_serve(settings, listener))
 
 
 def _allow_open_files() -> None:
@@ -85,25 +89,30 @@ def _recorded(settings: Settings) -> Iterator[None]:
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:
-    # ministack reads its environment when it is imported, and hypercorn's configuration is
-    # changed by that import: not before this moment.
+    # ministack reads its environment when it is imported: not before this moment.
     app = create_app(settings)
-    from hypercorn.asyncio import serve as hypercorn_serve
-    from hypercorn.config import Config
-
-    config = Config()
-    # hypercorn closes the descriptor that it is given; ours is closed by its own context.
-    config.bind = [f"fd://{os.dup(listener.fileno())}"]
-    config.backlog = _BACKLOG
-    config.keep_alive_timeout = _KEEP_ALIVE_SECONDS
-    config.keep_alive_max_requests = sys.maxsize  # a client of many objects keeps its connection
-    config.graceful_timeout = _GRACE_SECONDS
-    config.errorlog = logging.getLogger("localaws.http")
+    config = uvicorn.Config(
+        app,
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        backlog=_BACKLOG,
+        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        access_log=False,
+        log_config=None,
+        proxy_headers=False,
+        # ministack writes both itself, as AWS does.
+        server_header=False,
+        date_header=False,
+    )
     watch = asyncio.create_task(_end_with(settings.owner))
-    await hypercorn_serve(app, config, mode="asgi")  # type: ignore[arg-type]
-    watch.cancel()
-    # A Lambda still at work would hold one of ministack's threads, and with it this process.
-    await asyncio.to_thread(end_processes_of, settings.state_dir)
+    try:
+        await uvicorn.Server(config).serve(sockets=[listener])
+    finally:
+        watch.cancel()
+        # A Lambda still at work would hold one of ministack's threads, and with it this process.
+        await asyncio.to_thread(end_processes_of, settings.state_dir)
 
 
 async def _end_with(owner: int | None) -> None:

@@ -66,7 +66,7 @@ async def live(
             try:
                 await start()
             except Exception as error:
-                # Without this message hypercorn would go on, and serve what never started.
+                # Without this message the server would go on, and serve what never started.
                 logger.exception("the server cannot start")
                 message = {"type": "lifespan.startup.failed", "message": str(error)}
         await send(message)
