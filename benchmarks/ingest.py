@@ -3,11 +3,12 @@
 Run: .venv/bin/python benchmarks/ingest.py [speed | memory]     both unless one is named
 
 Speed: 2,500 one-row objects, ten stocks over the 250 sessions of 2025. Every way writes the same
-quotes, in turns, on a server of its own; the table shows medians. `raw` is the floor: plain HTTP
-with kept connections, of bytes that are encoded already, no signature, no retries, nothing
-checked. `ours` encodes and puts as the ingestion does; `ingest` is `b3 ingest` as a whole:
-fetching, judging, journal, objects, partitions, manifest. `awswrangler` is its `to_parquet` with
-`dataset=True, partition_cols=["dt", "ticker"]`.
+quotes, in turns, on a server of its own; the table shows medians, first with that server's files
+in memory, where there is a /dev/shm, and then with them on the disk of TMPDIR. `raw` is the
+floor: plain HTTP with kept connections, of bytes that are encoded already, no signature, no
+retries, nothing checked. `ours` encodes and puts as the ingestion does; `ingest` is `b3 ingest`
+as a whole: fetching, judging, journal, objects, partitions, manifest. `awswrangler` is its
+`to_parquet` with `dataset=True, partition_cols=["dt", "ticker"]`.
 
 Memory: the peak of a process of its own that ingests five-minute bars, for one year and for eight.
 """
@@ -24,8 +25,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
@@ -47,6 +49,8 @@ STAMP = {"source": "sample", "batch_id": "benchmark", "ingested_at": dt.datetime
 SIGNED = {"authorization": "AWS4-HMAC-SHA256 Credential=test/20250101/us-east-1/s3/aws4_request"}
 """Says that a request is one to S3; the local AWS looks at no signature."""
 YEARS = (1, 8)
+MEMORY = "/dev/shm"  # noqa: S108 - meant
+PLACES = {"in memory": MEMORY, "on disk": None} if os.access(MEMORY, os.W_OK) else {"on disk": None}
 
 Item = tuple[str, bytes]
 
@@ -159,23 +163,31 @@ def main() -> None:
     """Print both tables."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped too
     wanted = sys.argv[1:] or ["speed", "memory"]
-    with tempfile.TemporaryDirectory() as folder:
-        server = process.start(Path(folder) / "state", port=0, owner=os.getpid())
+    if "speed" in wanted:
+        for place, folder in PLACES.items():
+            with local_aws(folder) as cloud:
+                show_rates(measure(cloud), place)
+    if "memory" in wanted:
+        with local_aws() as cloud:
+            show_peaks(measure_peaks(str(cloud.config.endpoint_url)))
+
+
+@contextmanager
+def local_aws(folder: str | None = None) -> Iterator[Cloud]:
+    """Run a local AWS with a bucket and a bronze table, and nothing in them."""
+    with tempfile.TemporaryDirectory(dir=folder) as place:
+        server = process.start(Path(place) / "state", port=0, owner=os.getpid())
         try:
             cloud = Cloud(config(server.endpoint_url))
             make_lake(cloud)
-            rates = measure(cloud) if "speed" in wanted else {}
-            peaks = measure_peaks(server.endpoint_url) if "memory" in wanted else {}
+            yield cloud
         finally:
-            process.stop(Path(folder) / "state")
-    if rates:
-        show_rates(rates)
-    if peaks:
-        show_peaks(peaks)
+            process.stop(Path(place) / "state")
 
 
-def show_rates(rates: dict[str, tuple[float, float]]) -> None:
+def show_rates(rates: dict[str, tuple[float, float]], place: str) -> None:
     """Print the table of speed."""
+    print(f"\nThe server's files {place}, load average {os.getloadavg()[0]:.1f}:")
     print("\n| way | objects/s | of raw | times awswrangler | CPU, ms an object |")
     print("|---|---|---|---|---|")
     slowest, floor = rates["awswrangler"][0], rates["raw"][0]

@@ -127,8 +127,8 @@ def job_on_disk(bronze: str, silver: str) -> None:
         store = Folders("folders", bronze, silver)
         spark.conf.set("spark.sql.adaptive.enabled", False)
         bars = job.read_bronze(spark, store, plan)
-        job.inspected(bars)
-        job.write_silver(spark, store, bars, plan)
+        job.inspection(bars).collect()
+        job.written_by(job.silver_query(spark, store, bars, plan))
     spark.stop()
 
 

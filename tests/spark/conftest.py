@@ -252,8 +252,10 @@ def make_lake(
     localaws_endpoint: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[], LakeUnderTest]:
-    """A factory of empty lakes on the shared local AWS."""
+    """A factory of empty lakes on the shared local AWS, where a run finds it as on Glue."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", localaws_endpoint)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
 
     def make() -> LakeUnderTest:
         name = f"lake{uuid4().hex[:12]}"

@@ -50,7 +50,9 @@ def test_two_executors_write_what_one_process_writes(
         for m, day in enumerate(DAYS)
     }
     here, there = make_lake(), make_lake()
-    here.refine("b1", sessions)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(here.job, "SMALL", 0)  # generated code here, none there
+        here.refine("b1", sessions)
     manifest = there.ingest("b1", sessions)
 
     run = start_script(

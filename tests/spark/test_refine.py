@@ -220,6 +220,28 @@ def test_a_rebuild_makes_silver_from_all_of_bronze(lake, closes):
     assert ("VALE3", DAYS[0]) in lake.registered()
 
 
+@pytest.mark.parametrize("lean", [True, False])
+def test_a_rebuild_finds_what_is_to_go_and_registers_what_is_not(lake, closes, monkeypatch, lean):
+    """Listed by obstore or by boto3: silver without bronze goes, an entry that was lost comes."""
+    if lean:
+        pytest.importorskip("obstore")
+    else:
+        monkeypatch.setattr(lake.job, "find_spec", lambda name: None)
+    lake.refine("b1", closes([1.0, 2.0, 3.0]))
+    gone, lost = ("PETR4", DAYS[0]), ("PETR4", DAYS[1])
+    lake.s3.delete_object(Bucket=lake.bucket, Key=names.bronze_key(gone[1], gone[0]))
+    lake.glue.delete_partition(
+        DatabaseName=lake.database, TableName=names.SILVER_TABLE, PartitionValues=[lost[1], lost[0]]
+    )
+    lake.s3.put_object(Bucket=lake.bucket, Key="raw/b3/dt=2024-01-02/notes.txt", Body=b"not ours")
+
+    summary = lake.run("--rebuild", "true")
+
+    kept = {lost, ("PETR4", DAYS[2])}
+    assert (summary["partitions_written"], summary["partitions_removed"]) == (2, 1)
+    assert lake.registered() == set(lake.silver()) == kept
+
+
 def test_a_rebuild_ends_a_batch_whose_event_was_lost(lake, closes):
     """Older than what is done, never announced: a rebuild looks at every manifest."""
     lake.refine("b5", closes([1.0]))
