@@ -3,12 +3,12 @@
 Run: .venv/bin/python benchmarks/ingest.py [speed | memory]     both unless one is named
 
 Speed: 2,500 one-row objects, ten stocks over the 250 sessions of 2025. Every way writes the same
-quotes, in turns, on a server of its own; the table shows medians, first with that server's files
-in memory, where there is a /dev/shm, and then with them on the disk of TMPDIR. `raw` is the
-floor: plain HTTP with kept connections, of bytes that are encoded already, no signature, no
-retries, nothing checked. `ours` encodes and puts as the ingestion does; `ingest` is `b3 ingest`
-as a whole: fetching, judging, journal, objects, partitions, manifest. `awswrangler` is its
-`to_parquet` with `dataset=True, partition_cols=["dt", "ticker"]`.
+quotes, in turns; the tables show medians. The first server is ministack alone, which keeps nothing
+and so costs least; then comes the local AWS with its files in memory, where there is a /dev/shm,
+and with them on the disk of TMPDIR. `raw` is the floor: plain HTTP with kept connections, of bytes
+that are encoded already, no signature, no retries, nothing checked. `ours` encodes and puts as the
+ingestion does; `ingest` is `b3 ingest` as a whole: fetching, judging, journal, objects, partitions,
+manifest. `awswrangler` is its `to_parquet` with `dataset=True, partition_cols=["dt", "ticker"]`.
 
 Memory: the peak of a process of its own that ingests five-minute bars, for one year and for eight.
 """
@@ -20,6 +20,7 @@ import http.client
 import os
 import resource
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -27,10 +28,11 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
+from botocore.exceptions import EndpointConnectionError
 from tqdm import tqdm
 
 from b3pipeline import lake, names, schema
@@ -41,7 +43,7 @@ from b3pipeline.ingest import ingest as run_ingest
 from b3pipeline.sources import open_source
 from localaws import process
 
-ROUNDS = 3
+ROUNDS = 5
 CONNECTIONS = 4
 BUCKET = "benchmark"
 FIRST, LAST = dt.date(2025, 1, 1), dt.date(2025, 12, 31)
@@ -111,14 +113,13 @@ def awswrangler(cloud: Cloud, quotes: pd.DataFrame, items: list[Item]) -> None:
     )
 
 
-def measure(cloud: Cloud) -> dict[str, tuple[float, float]]:
+def measure(cloud: Cloud, ways: list[Callable[..., None]]) -> dict[str, tuple[float, float]]:
     """Return each way's median rate, in objects a second, and this process's CPU, in ms an object.
 
     The ways take turns. The CPU, unlike the rate, hardly depends on what else the machine does.
     """
     quotes = open_source("sample").fetch(DEFAULT_TICKERS, FIRST, LAST).frame
     items = encode(quotes)
-    ways: list[Callable[..., None]] = [raw, ours, ingest, boto3, awswrangler]
     taken: dict[str, list[tuple[float, float]]] = {way.__name__: [] for way in ways}
     for way in tqdm(ways * ROUNDS, desc="put"):
         start, start_cpu = time.perf_counter(), time.process_time()
@@ -164,9 +165,12 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped too
     wanted = sys.argv[1:] or ["speed", "memory"]
     if "speed" in wanted:
+        with bare_ministack() as cloud:
+            show_rates(measure(cloud, [raw, ours, boto3, awswrangler]), "ministack alone")
         for place, folder in PLACES.items():
             with local_aws(folder) as cloud:
-                show_rates(measure(cloud), place)
+                rates = measure(cloud, [raw, ours, ingest, boto3, awswrangler])
+                show_rates(rates, f"the local AWS, its files {place}")
     if "memory" in wanted:
         with local_aws() as cloud:
             show_peaks(measure_peaks(str(cloud.config.endpoint_url)))
@@ -185,9 +189,37 @@ def local_aws(folder: str | None = None) -> Iterator[Cloud]:
             process.stop(Path(place) / "state")
 
 
-def show_rates(rates: dict[str, tuple[float, float]], place: str) -> None:
-    """Print the table of speed."""
-    print(f"\nThe server's files {place}, load average {os.getloadavg()[0]:.1f}:")
+@contextmanager
+def bare_ministack() -> Iterator[Cloud]:
+    """Run ministack by itself, without a file, with a bucket in it."""
+    host = "127.0.0.1"
+    with socket.socket() as free:
+        free.bind((host, 0))
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "-m", "uvicorn", "ministack.app:app", "--host", host, "--port", port]
+    quiet = ["--no-access-log", "--log-level", "error", "--timeout-keep-alive", "75"]
+    variables = {"GATEWAY_PORT": port, "BIND_HOST": host, "LAMBDA_EXECUTOR": "local"}
+    off = {"S3_PERSIST": "0", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0", "LOG_LEVEL": "ERROR"}
+    server = subprocess.Popen(
+        [*command, *quiet, "--http", "httptools", "--loop", "uvloop"],
+        env={**os.environ, **variables, **off},
+    )
+    try:
+        cloud = Cloud(config(f"http://{host}:{port}"))
+        for _ in tqdm(range(100), desc="start"):
+            with suppress(EndpointConnectionError):
+                cloud.s3.create_bucket(Bucket=BUCKET)
+                break
+            time.sleep(0.1)
+        yield cloud
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def show_rates(rates: dict[str, tuple[float, float]], server: str) -> None:
+    """Print a table of speed."""
+    print(f"\nThe server is {server}; load average {os.getloadavg()[0]:.1f}:")
     print("\n| way | objects/s | of raw | times awswrangler | CPU, ms an object |")
     print("|---|---|---|---|---|")
     slowest, floor = rates["awswrangler"][0], rates["raw"][0]

@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 
 import boto3
+import psutil
 import pytest
 from botocore.exceptions import ClientError
 
@@ -24,6 +25,23 @@ def test_the_server_says_who_it_is(localaws_server):
     assert health["pid"] == localaws_server.info.pid
     assert health["state_dir"] == str(localaws_server.state_dir.resolve())
     assert "AWSGlue" in health["services"]
+
+
+def test_a_connection_that_its_client_closed_is_let_go(localaws_server, until):
+    """A script that calls a thousand times must not use up the server's files."""
+    server = psutil.Process(localaws_server.info.pid)
+    address = localaws_server.endpoint_url.removeprefix("http://")
+    before = server.num_fds()
+    clients = [http.client.HTTPConnection(address) for _ in range(50)]
+    for client in clients:
+        client.request("GET", "/_localaws/health")
+        client.getresponse().read()
+    assert server.num_fds() >= before + 45  # others may have gone meanwhile
+
+    for client in clients:
+        client.close()
+
+    until(lambda: server.num_fds() <= before + 5)
 
 
 def test_an_operation_that_is_not_ours_is_ministack_s(aws_client):

@@ -7,7 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from b3pipeline import jobs
-from b3pipeline.errors import JobError
+from b3pipeline.errors import DateRangeError, InvalidTickerError, JobError
 
 MANIFEST = "s3://raw/raw/b3/_batches/b1.json"
 QUARANTINE = {"--rebuild": "true", "--on_bad_object": "quarantine"}
@@ -110,6 +110,28 @@ def test_a_refine_of_nothing_or_of_two_things_is_refused(request_):
     """Nothing is started where the request makes no sense."""
     with pytest.raises(JobError, match="needs one of"):
         jobs.start_refine(cloud(FakeGlue("STARTING")), **request_)
+
+
+@pytest.mark.parametrize(
+    ("request_", "error", "words"),
+    [
+        ({"dates": ("2024-13-01",)}, DateRangeError, "'2024-13-01' is not a date"),
+        ({"tickers": ("PETROBRAS",)}, InvalidTickerError, "'PETROBRAS' is not a ticker"),
+    ],
+)
+def test_a_date_or_ticker_that_is_none_is_refused_before_a_run_starts(request_, error, words):
+    """Otherwise a minute goes by until Spark's log says it."""
+    glue = FakeGlue("STARTING")
+    with pytest.raises(error, match=words):
+        jobs.start_refine(cloud(glue), **request_)
+    assert glue.started == []
+
+
+def test_a_ticker_may_be_written_as_yahoo_does():
+    """The job is asked for the exchange's code."""
+    glue = FakeGlue("STARTING")
+    jobs.start_refine(cloud(glue), tickers=("petr4.sa",))
+    assert glue.started == [{"--tickers": "PETR4"}]
 
 
 def test_a_missing_job_is_named():

@@ -70,6 +70,19 @@ def test_a_split_that_bronze_does_not_know_is_a_restatement():
     assert verdict.restated == lake.Restatement("PETR4", 1.0, "a split of 2 on 2024-06-24")
 
 
+def test_a_split_is_noticed_though_no_session_of_the_window_came():
+    """The history that bronze holds is on the old scale, whatever the source left out today."""
+    verdict = judged(closes(10.0, 11.0, 12.0), {}, {"2024-06-24": 2.0})
+    assert verdict.restated == lake.Restatement("PETR4", 1.0, "a split of 2 on 2024-06-24")
+
+
+def test_a_session_that_did_not_come_says_nothing():
+    """It is missing, which the calendar tells; the others are compared without it."""
+    verdict = judged(closes(10.0, 11.0, 12.0), {DAYS[1]: 11.0, DAYS[2]: 12.5})
+    assert verdict.restated is None
+    assert [gap.dt for gap in verdict.corrected] == [DAYS[2]]
+
+
 def test_a_split_that_bronze_knows_is_no_news():
     """It lies in the window for some days, and the history is on its scale already."""
     held = {day: bar(day, 10.0, 2.0 if day == DAYS[1] else 0.0) for day in DAYS}

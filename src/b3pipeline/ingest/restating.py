@@ -74,7 +74,6 @@ def compare(cloud: Cloud, plan: Plan, trails: Mapping[str, Trail]) -> dict[str, 
         names.bronze_key(day, ticker): (ticker, day)
         for ticker, days in plan.windows.items()
         for day in days
-        if day in trails[ticker].bars
     }
     held: dict[str, dict[str, LastBar]] = {ticker: {} for ticker in plan.windows}
     for (ticker, day), bar in zip(
@@ -90,11 +89,12 @@ def judge_ticker(ticker: str, held: Mapping[str, LastBar], trail: Trail) -> Verd
 
     A split that bronze has not seen, or a first session of the window that no longer agrees, is
     a restatement: what the source rewrites, it rewrites from the beginning. A later session that
-    differs alone is a correction.
+    differs alone is a correction. A session that did not come says nothing.
     """
     if not held:
         return Verdict()
-    days = [day for day in sorted(held) if held[day].traded_at == trail.bars[day].traded_at]
+    both = [day for day in sorted(held) if day in trail.bars]
+    days = [day for day in both if held[day].traded_at == trail.bars[day].traded_at]
     differing = [day for day in days if abs(trail.bars[day].close - held[day].close) > TICK * 1.001]
     split = next(iter(_new_splits(held, trail)), None)
     if split is not None:

@@ -11,8 +11,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from b3pipeline.aws import Cloud
+from b3pipeline.calendar import parse_date
 from b3pipeline.errors import JobError
 from b3pipeline.markup import facts_table
+from b3pipeline.names import normalise_ticker
 
 FINAL_STATES = frozenset({"SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT", "ERROR"})
 
@@ -75,7 +77,8 @@ def start_refine(
 
     With `quarantine`, bronze objects that cannot be read are set aside and the rest is refined;
     without, they fail the run. Raises JobError where the request makes no sense, the job is
-    missing, or it is at its limit of runs.
+    missing, or it is at its limit of runs; DateRangeError and InvalidTickerError where a date is
+    none or a ticker is none.
     """
     arguments = _refine_arguments(manifest, rebuild, dates, tickers)
     if quarantine:
@@ -100,7 +103,8 @@ def _refine_arguments(
         return {"--batch_manifest": manifest}
     if rebuild:
         return {"--rebuild": "true"}
-    given = {"--dates": ",".join(dates), "--tickers": ",".join(tickers)}
+    days, codes = map(str, map(parse_date, dates)), map(normalise_ticker, tickers)
+    given = {"--dates": ",".join(days), "--tickers": ",".join(codes)}
     return {name: value for name, value in given.items() if value}
 
 
