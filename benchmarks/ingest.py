@@ -20,7 +20,6 @@ import http.client
 import os
 import resource
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -28,11 +27,10 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
-from botocore.exceptions import EndpointConnectionError
 from tqdm import tqdm
 
 from b3pipeline import lake, names, schema
@@ -42,6 +40,8 @@ from b3pipeline.ingest import DEFAULT_TICKERS
 from b3pipeline.ingest import ingest as run_ingest
 from b3pipeline.sources import open_source
 from localaws import process
+from localaws.ports import bound
+from localaws.settings import LOCALHOST
 
 ROUNDS = 5
 CONNECTIONS = 4
@@ -161,7 +161,7 @@ def measure_peaks(endpoint_url: str) -> dict[int, list[int]]:
 
 
 def main() -> None:
-    """Print both tables."""
+    """Print the tables that are asked for."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped too
     wanted = sys.argv[1:] or ["speed", "memory"]
     if "speed" in wanted:
@@ -192,29 +192,25 @@ def local_aws(folder: str | None = None) -> Iterator[Cloud]:
 @contextmanager
 def bare_ministack() -> Iterator[Cloud]:
     """Run ministack by itself, without a file, with a bucket in it."""
-    host = "127.0.0.1"
-    with socket.socket() as free:
-        free.bind((host, 0))
-        port = str(free.getsockname()[1])
-    command = [sys.executable, "-m", "uvicorn", "ministack.app:app", "--host", host, "--port", port]
-    quiet = ["--no-access-log", "--log-level", "error", "--timeout-keep-alive", "75"]
-    variables = {"GATEWAY_PORT": port, "BIND_HOST": host, "LAMBDA_EXECUTOR": "local"}
-    off = {"S3_PERSIST": "0", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0", "LOG_LEVEL": "ERROR"}
-    server = subprocess.Popen(
-        [*command, *quiet, "--http", "httptools", "--loop", "uvloop"],
-        env={**os.environ, **variables, **off},
-    )
-    try:
-        cloud = Cloud(config(f"http://{host}:{port}"))
-        for _ in tqdm(range(100), desc="start"):
-            with suppress(EndpointConnectionError):
-                cloud.s3.create_bucket(Bucket=BUCKET)
-                break
-            time.sleep(0.1)
-        yield cloud
-    finally:
-        server.terminate()
-        server.wait()
+    with bound(LOCALHOST, 0) as listener:  # it holds the first call until ministack is there
+        host, port = listener.getsockname()
+        command = [sys.executable, "-m", "uvicorn", "ministack.app:app", "--fd"]
+        quick = ["--http", "httptools", "--loop", "uvloop", "--timeout-keep-alive", "75"]
+        quiet = ["--no-access-log", "--log-level", "error"]
+        variables = {"GATEWAY_PORT": str(port), "BIND_HOST": host, "LAMBDA_EXECUTOR": "local"}
+        off = {"S3_PERSIST": "0", "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}
+        server = subprocess.Popen(
+            [*command, str(listener.fileno()), *quick, *quiet],
+            env={**os.environ, **variables, **off, "LOG_LEVEL": "ERROR"},
+            pass_fds=[listener.fileno()],
+        )
+        try:
+            cloud = Cloud(config(f"http://{host}:{port}"))
+            cloud.s3.create_bucket(Bucket=BUCKET)
+            yield cloud
+        finally:
+            server.terminate()
+            server.wait()
 
 
 def show_rates(rates: dict[str, tuple[float, float]], server: str) -> None:
