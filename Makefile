@@ -53,7 +53,7 @@ down: ## stop the local AWS; its data stays
 .PHONY: env
 env: $(READY) ## make the environment in .venv
 
-$(READY): requirements.lock pyproject.toml scripts/make_env.sh
+$(READY): requirements.lock pyproject.toml localaws/pyproject.toml scripts/make_env.sh
 	@bash scripts/make_env.sh $(VENV)
 	@touch $@
 
@@ -79,8 +79,8 @@ lint: env ## format, lint and type-check
 
 .PHONY: lock
 lock: env ## resolve requirements.lock and environment.yml anew from pyproject.toml
-	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal \
+		--python-version 3.11 --no-emit-package b3-localaws --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
 		--output-file requirements.lock --quiet
 	@echo checkov | $(BIN)/uv pip compile - --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
@@ -95,5 +95,5 @@ lock: env ## resolve requirements.lock and environment.yml anew from pyproject.t
 
 .PHONY: clean
 clean: down ## stop everything and remove all that was made, the environment included
-	@rm -rf $(VENV) $(SCANNER) $(SPARK4) .uv .localaws build .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info
+	@rm -rf $(VENV) $(SCANNER) $(SPARK4) .uv .localaws build .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info localaws/src/*.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -34,8 +34,8 @@ import pandas as pd
 from tqdm import tqdm
 
 from b3pipeline import lake, names, schema
-from b3pipeline.aws import Cloud
-from b3pipeline.config import Config
+from b3pipeline.cloud.clients import Cloud
+from b3pipeline.cloud.config import Config
 from b3pipeline.ingest import DEFAULT_TICKERS
 from b3pipeline.ingest import ingest as run_ingest
 from b3pipeline.sources import open_source

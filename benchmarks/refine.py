@@ -34,11 +34,12 @@ from pathlib import Path
 import psutil
 from tqdm import tqdm
 
-from b3pipeline import lake, names, provision
-from b3pipeline.aws import Cloud
-from b3pipeline.config import Config
+from b3pipeline import lake, names
+from b3pipeline.cloud.clients import Cloud
+from b3pipeline.cloud.config import Config
+from b3pipeline.deployment import provision
 from b3pipeline.sources import open_source
-from b3pipeline.sources.sample_stocks import STOCKS
+from b3pipeline.sources.sample.stocks import STOCKS
 from localaws import process
 from localaws.glue.class_archive import archive_options
 from localaws.glue.java import java_home

@@ -24,7 +24,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from b3pipeline import names, provision, schema
+from b3pipeline import names, schema
+from b3pipeline.deployment import provision
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -61,7 +61,7 @@ install_with_pip() {
 
 "$python" -m pip --version >/dev/null 2>&1 || "$python" -m ensurepip >/dev/null
 install_with_uv || install_with_pip
-"$venv/bin/uv" pip install --quiet --python "$python" --no-deps --no-build-isolation --editable .
+"$venv/bin/uv" pip install --quiet --python "$python" --no-deps --no-build-isolation --editable . --editable ./localaws
 say "Preparing Java for quicker starts of Spark: half a minute, once."
 "$python" -c 'import sys; from localaws.glue import class_archive; sys.exit(class_archive.main())' ||
   say "That failed: Spark works without it, more slowly."

@@ -18,6 +18,7 @@ dependencies:
   - pip
   - pip:
 """
+OURS = ["-e ./localaws", "-e ."]
 
 
 def main() -> None:
@@ -28,7 +29,7 @@ def main() -> None:
 def pins() -> list[str]:
     """Return name==version of each package that pyproject.toml names, sorted."""
     locked = locked_versions()
-    return [f"{name}=={locked[name]}" for name in sorted(direct_dependencies())] + ["-e ."]
+    return [f"{name}=={locked[name]}" for name in sorted(direct_dependencies())] + OURS
 
 
 def locked_versions() -> dict[str, str]:
@@ -42,10 +43,13 @@ def locked_versions() -> dict[str, str]:
 
 
 def direct_dependencies() -> set[str]:
-    """Return the names that pyproject.toml asks for, in all its groups."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    groups = [project["dependencies"], *project["optional-dependencies"].values()]
-    return {re.split(r"[<>=!~ ]", wish)[0] for group in groups for wish in group}
+    """Return the names that the project and its local AWS ask for, in all their groups."""
+    names: set[str] = set()
+    for path in (ROOT / "pyproject.toml", ROOT / "localaws" / "pyproject.toml"):
+        project = tomllib.loads(path.read_text())["project"]
+        groups = [project["dependencies"], *project["optional-dependencies"].values()]
+        names |= {re.split(r"[<>=!~ ;]", wish)[0] for group in groups for wish in group}
+    return names - {"b3-localaws"}
 
 
 if __name__ == "__main__":

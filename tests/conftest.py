@@ -1,137 +1,22 @@
-"""Servers of the local AWS for every test: a free port, a temporary folder, nothing left over."""
+"""What the project's tests share: checkouts of their own, and one run of the course.
+
+Servers of the local AWS come from its own plugin, `localaws.testing`.
+"""
 
 from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import boto3
-import psutil
 import pytest
-from botocore.config import Config
 
-from b3pipeline.aws import Cloud
-from b3pipeline.config import parse_outputs
-from localaws import process
-from localaws.environment import STATE_DIR_MARK
-
-
-@dataclass
-class LocalServer:
-    """One local AWS under test: its folder, its address, and what may be done to it."""
-
-    state_dir: Path
-    options: dict[str, Any] = field(default_factory=dict)
-    info: process.ServerInfo | None = None
-
-    @property
-    def endpoint_url(self) -> str:
-        assert self.info is not None
-        return self.info.endpoint_url
-
-    def start(self) -> LocalServer:
-        self.info = process.start(self.state_dir, port=0, **{"owner": os.getpid(), **self.options})
-        return self
-
-    def stop(self) -> bool:
-        return process.stop(self.state_dir)
-
-    def kill(self) -> None:
-        """End the server as a power cut would."""
-        assert self.info is not None
-        os.kill(self.info.pid, signal.SIGKILL)
-        psutil.Process(self.info.pid).wait(10)
-
-    def client(self, service: str) -> Any:
-        return make_client(service, self.endpoint_url)
-
-    def processes(self) -> list[psutil.Process]:
-        """Return the living processes that belong to this server."""
-        return processes_of(self.state_dir)
-
-
-def make_client(service: str, endpoint_url: str) -> Any:
-    """Return a client with the dummy keys, whatever the environment holds."""
-    return boto3.client(
-        service,
-        endpoint_url=endpoint_url,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        config=Config(
-            retries={"max_attempts": 2, "mode": "standard"},
-            read_timeout=60,
-            s3={"addressing_style": "path"},
-        ),
-    )
-
-
-def processes_of(state_dir: Path) -> list[psutil.Process]:
-    """Return the living processes that carry the mark of a state folder."""
-    found = []
-    for candidate in psutil.process_iter():
-        try:
-            if candidate.environ().get(STATE_DIR_MARK) == str(state_dir.resolve()):
-                found.append(candidate)
-        except psutil.Error:
-            continue
-    return found
-
-
-@pytest.fixture
-def local_server(tmp_path: Path) -> Iterator[Callable[..., LocalServer]]:
-    """A factory of servers of one's own; what still runs at the end of the test is stopped."""
-    servers: list[LocalServer] = []
-
-    def make(name: str = "state", **options: Any) -> LocalServer:
-        server = LocalServer(tmp_path / name, options).start()
-        servers.append(server)
-        return server
-
-    yield make
-    for server in servers:
-        server.stop()
-        assert server.processes() == []
-
-
-@pytest.fixture(scope="session")
-def localaws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    """The server that tests share: they keep apart by the names of what they make."""
-    folder = tmp_path_factory.mktemp("local aws ção")  # as a home folder may be called
-    if python := os.environ.get("LOCALAWS_PYTHON"):  # these tests run on a Python that lacks it
-        command = [python, "-P", "-m", "localaws", "up", "--state-dir", str(folder), "--port", "0"]
-        subprocess.run([*command, "--owner", str(os.getpid())], check=True)
-    server = LocalServer(folder).start()
-    yield server
-    server.stop()
-    assert server.processes() == []
-
-
-@pytest.fixture(scope="session")
-def localaws_endpoint(localaws_server: LocalServer) -> str:
-    """The address of the server that tests share."""
-    return localaws_server.endpoint_url
-
-
-@pytest.fixture(scope="session")
-def aws_client(localaws_endpoint: str) -> Callable[[str], Any]:
-    """A factory of clients of the server that tests share, one a service."""
-    clients: dict[str, Any] = {}
-
-    def client(service: str) -> Any:
-        if service not in clients:
-            clients[service] = make_client(service, localaws_endpoint)
-        return clients[service]
-
-    return client
-
+from b3pipeline.cloud.clients import Cloud
+from b3pipeline.cloud.config import parse_outputs
 
 ROOT = Path(__file__).parents[1]
 CHECKOUT_PARTS = ("pyproject.toml", "notebooks", "glue", "src/lambda")
@@ -158,7 +43,7 @@ def new_checkout() -> Callable[[Path], Path]:
 @pytest.fixture
 def checkout(tmp_path: Path) -> Iterator[Path]:
     """A checkout whose local AWS is down; it is stopped at the end, whatever the test did."""
-    from b3pipeline import sandbox  # here, for the tests on Spark 4.1 do without its packages
+    from b3pipeline.deployment import sandbox
 
     root = make_checkout(tmp_path / "checkout")
     yield root
@@ -245,7 +130,7 @@ def course(
     There is no Java on the path, no home and no AWS setting. The last notebook only shows what it
     would remove, so that the tests find what the others left; `test_teardown.py` removes it.
     """
-    from b3pipeline import sandbox
+    from b3pipeline.deployment import sandbox
 
     root = make_checkout(tmp_path_factory.mktemp("course") / "checkout")
     environment = clean_environment(root)

@@ -68,7 +68,7 @@ def _fail(message: str, hint: str) -> None:
 @local.command("up")
 def local_up(port: PortOption = None) -> None:
     """Start the local AWS and make the pipeline's resources in it."""
-    from b3pipeline import sandbox
+    from b3pipeline.deployment import sandbox
 
     with tqdm(desc="local AWS", bar_format="{desc} {elapsed}") as bar:
         config = sandbox.up(port=port, step=lambda title: bar.set_description(f"making {title}"))
@@ -82,7 +82,7 @@ def local_up(port: PortOption = None) -> None:
 @local.command("down")
 def local_down() -> None:
     """Stop the local AWS and all that it started; its data stays."""
-    from b3pipeline import sandbox
+    from b3pipeline.deployment import sandbox
 
     was_up = sandbox.down()
     typer.echo("The local AWS is stopped." if was_up else "The local AWS was not running.")
@@ -91,7 +91,7 @@ def local_down() -> None:
 @local.command("status")
 def local_status() -> None:
     """Say whether the local AWS runs; exit code 1 where it does not."""
-    from b3pipeline import sandbox
+    from b3pipeline.deployment import sandbox
 
     status = sandbox.status()
     typer.echo(status)
@@ -102,9 +102,9 @@ def local_status() -> None:
 @local.command("env")
 def local_env() -> None:
     """Print `export` lines that point any AWS tool at the local AWS."""
-    from b3pipeline import sandbox
-    from b3pipeline.aws import keep_off_proxies
-    from b3pipeline.config import load_config
+    from b3pipeline.cloud.clients import keep_off_proxies
+    from b3pipeline.cloud.config import load_config
+    from b3pipeline.deployment import sandbox
     from b3pipeline.errors import ConfigError
 
     if not sandbox.status().running:
@@ -121,7 +121,7 @@ def local_reset(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Stop the local AWS and delete all that it holds."""
-    from b3pipeline import sandbox
+    from b3pipeline.deployment import sandbox
 
     if not yes:
         typer.confirm(f"Delete everything in {sandbox.state_folder()}?", abort=True)
@@ -227,11 +227,11 @@ def refine(
     target: TargetOption = "local",
 ) -> None:
     """Start a run of the refine job by hand; without a choice, --rebuild."""
-    from b3pipeline import jobs
+    from b3pipeline import refine
 
     cloud = _connect(target)
     chosen = (_split(dates), _split(tickers))
-    run = jobs.start_refine(
+    run = refine.start_refine(
         cloud,
         manifest=manifest,
         rebuild=rebuild or not (manifest or any(chosen)),
@@ -301,8 +301,9 @@ def query(
 @app.command()
 def doctor(target: TargetOption = "local") -> None:
     """Check this machine, the account and the deployment; exit code 1 where something is wrong."""
-    from b3pipeline import checks, sandbox
-    from b3pipeline.config import check_target
+    from b3pipeline import checks
+    from b3pipeline.cloud.config import check_target
+    from b3pipeline.deployment import sandbox
 
     reports = [checks.check_machine(sandbox.state_folder())]
     reports += _aws_reports() if check_target(target) == "aws" else _local_reports()
@@ -313,7 +314,8 @@ def doctor(target: TargetOption = "local") -> None:
 
 
 def _local_reports() -> list[Any]:
-    from b3pipeline import checks, sandbox
+    from b3pipeline import checks
+    from b3pipeline.deployment import sandbox
 
     if not sandbox.status().running:
         typer.echo(
@@ -326,7 +328,7 @@ def _local_reports() -> list[Any]:
 def _aws_reports() -> list[Any]:
     """Return the checks of the account, then of the deployment where there is one."""
     from b3pipeline import checks
-    from b3pipeline.account import check_account
+    from b3pipeline.checks.account import check_account
     from b3pipeline.errors import ConfigError
 
     try:
@@ -344,7 +346,7 @@ def outputs(
     ] = None,
 ) -> None:
     """Ask Terraform for its outputs and keep them where the target `aws` reads them."""
-    from b3pipeline.deployment import fetch_outputs
+    from b3pipeline.cloud.outputs import fetch_outputs
 
     config = fetch_outputs(folder)
     typer.echo(f"The target 'aws' is {config.raw_data_bucket} in {config.region}.")
@@ -365,7 +367,7 @@ def tutorial(
     target: TargetOption = "local",
 ) -> None:
     """Execute the notebooks one after the other and write the report."""
-    from b3pipeline.tutorial import run
+    from b3pipeline.course.tutorial import run
 
     typer.echo(run(only=only or [], parameters=_parameters(param or []), out=out, target=target))
 
@@ -373,8 +375,8 @@ def tutorial(
 def _connect(target: str, bucket: str | None = None) -> Any:
     from dataclasses import replace
 
-    from b3pipeline.aws import Cloud
-    from b3pipeline.config import load_config
+    from b3pipeline.cloud.clients import Cloud
+    from b3pipeline.cloud.config import load_config
 
     config = load_config(target)
     return Cloud(replace(config, raw_data_bucket=bucket) if bucket else config)
@@ -427,25 +429,25 @@ def _parameters(pairs: list[str]) -> dict[str, Any]:
 
 
 def _follow_batch(cloud: Any, manifest_uri: str) -> None:
-    from b3pipeline import jobs
+    from b3pipeline import refine
 
     typer.echo("Waiting for the event, the Lambda and its run …", err=True)
-    _follow_run(cloud, jobs.wait_for_start(cloud, manifest_uri).run_id)
+    _follow_run(cloud, refine.wait_for_start(cloud, manifest_uri).run_id)
 
 
 def _follow_run(cloud: Any, run_id: str) -> None:
-    from b3pipeline import jobs
+    from b3pipeline import refine
     from b3pipeline.errors import JobError
 
-    for line in jobs.follow_run(cloud, run_id):
+    for line in refine.follow_run(cloud, run_id):
         typer.echo(line)
-    run = jobs.get_run(cloud, run_id)
+    run = refine.get_run(cloud, run_id)
     if run.state != "SUCCEEDED":
         raise JobError(
             f"run {run_id} ended {run.state}: {run.error or 'no reason given'}",
             hint="do what the reason says, then `b3 refine --rebuild`; docs/troubleshooting.md.",
         )
-    typer.echo(jobs.describe(cloud, run))
+    typer.echo(refine.describe(cloud, run))
 
 
 if __name__ == "__main__":

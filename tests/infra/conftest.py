@@ -17,7 +17,7 @@ from typing import Any
 import boto3
 import pytest
 
-from b3pipeline.config import Config, parse_outputs
+from b3pipeline.cloud.config import Config, parse_outputs
 from localaws import process
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -16,7 +16,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from b3pipeline.config import ENVIRONMENT_VARIABLES
+from b3pipeline.cloud.config import ENVIRONMENT_VARIABLES
 
 ROOT = Path(__file__).resolve().parents[2]
 

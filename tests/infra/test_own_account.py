@@ -21,10 +21,11 @@ import pytest
 from botocore.exceptions import ClientError
 from packaging.utils import canonicalize_name
 
-from b3pipeline import athena, jobs, provision
-from b3pipeline.aws import Cloud
-from b3pipeline.config import Config
-from b3pipeline.java import java_home
+from b3pipeline import athena, refine
+from b3pipeline.checks.java import java_home
+from b3pipeline.cloud.clients import Cloud
+from b3pipeline.cloud.config import Config
+from b3pipeline.deployment import provision
 
 pytestmark = pytest.mark.slow
 
@@ -308,8 +309,8 @@ def manifest(own, artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def test_a_batch_goes_from_the_host_to_a_query(cloud: Cloud, manifest: str) -> None:
     """The manifest fires the Lambda, one run refines the batch, and Athena reads silver."""
-    started = jobs.wait_for_start(cloud, manifest, timeout=60)
-    run = jobs.wait_for_run(cloud, started.run_id, timeout=180)
+    started = refine.wait_for_start(cloud, manifest, timeout=60)
+    run = refine.wait_for_run(cloud, started.run_id, timeout=180)
 
     counted = athena.query(
         cloud,
@@ -318,7 +319,7 @@ def test_a_batch_goes_from_the_host_to_a_query(cloud: Cloud, manifest: str) -> N
     )
 
     assert run.state == "SUCCEEDED", run.error
-    assert len(jobs.list_runs(cloud)) == 1
+    assert len(refine.list_runs(cloud)) == 1
     assert counted.frame.values.tolist() == [["PETR4", 7], ["VALE3", 7]]
 
 

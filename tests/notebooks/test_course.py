@@ -5,7 +5,7 @@ import re
 import nbformat
 import pytest
 
-from b3pipeline import sandbox
+from b3pipeline.deployment import sandbox
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

@@ -5,7 +5,8 @@ import os
 import pytest
 from pyspark import SparkContext
 
-from b3pipeline import athena, calendar, costs, exercises, ingest, lake, lesson, names
+from b3pipeline import athena, calendar, costs, ingest, lake, names
+from b3pipeline.course import exercises, lesson
 from b3pipeline.errors import NotebookError
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]

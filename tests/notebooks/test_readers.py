@@ -2,7 +2,7 @@
 
 import pytest
 
-from b3pipeline import sandbox
+from b3pipeline.deployment import sandbox
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 

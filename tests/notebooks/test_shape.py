@@ -8,7 +8,7 @@ from statistics import median
 import nbformat
 import pytest
 
-from b3pipeline import exercises
+from b3pipeline.course import exercises
 
 ROOT = Path(__file__).parents[2]
 PATHS = sorted((ROOT / "notebooks").glob("*.ipynb"))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from b3pipeline import sandbox
-from b3pipeline.aws import Cloud
+from b3pipeline.cloud.clients import Cloud
+from b3pipeline.deployment import sandbox
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,9 @@ import os
 import boto3
 import pytest
 
-from b3pipeline.account import check_account
-from b3pipeline.aws import Cloud
-from b3pipeline.config import Config
+from b3pipeline.checks.account import check_account
+from b3pipeline.cloud.clients import Cloud
+from b3pipeline.cloud.config import Config
 from b3pipeline.lake import storage
 from localaws import process
 

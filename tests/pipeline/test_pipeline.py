@@ -9,7 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from b3pipeline import athena, calendar, jobs, lake, names
+from b3pipeline import athena, calendar, lake, names, refine
 from b3pipeline.ingest import DEFAULT_TICKERS, ingest
 from b3pipeline.sources import open_source
 
@@ -23,9 +23,9 @@ SESSIONS = 251
 def batch(cloud):
     """Ten tickers over a year: 2,510 objects, and the run that their manifest started."""
     done = ingest(cloud, open_source("sample"), DEFAULT_TICKERS, START, END)
-    run = jobs.wait_for_start(cloud, done.manifest.uri)
-    run = jobs.wait_for_run(cloud, run.run_id)
-    assert run.state == "SUCCEEDED", jobs.tail_log(cloud, run, errors=True)
+    run = refine.wait_for_start(cloud, done.manifest.uri)
+    run = refine.wait_for_run(cloud, run.run_id)
+    assert run.state == "SUCCEEDED", refine.tail_log(cloud, run, errors=True)
     return done
 
 
@@ -59,7 +59,7 @@ def asked(**more):
 def test_2500_objects_give_exactly_one_run(cloud, batch):
     """One manifest is one event and one run, whatever the number of objects."""
     assert batch.objects == SESSIONS * 10
-    assert [run.manifest for run in jobs.list_runs(cloud)] == [batch.manifest.uri]
+    assert [run.manifest for run in refine.list_runs(cloud)] == [batch.manifest.uri]
 
 
 def test_every_bronze_partition_has_its_silver_one(cloud, batch):
@@ -133,9 +133,9 @@ def test_the_correlation_query_equals_pearson_on_log_returns(cloud, expected):
 def test_a_second_event_of_the_batch_computes_nothing(cloud, batch):
     """Events come at least once: the second run finds the mark of the first, and ends."""
     before = {item["ETag"] for item in silver_objects(cloud)}
-    run = jobs.start_refine(cloud, manifest=batch.manifest.uri)
-    run = jobs.wait_for_run(cloud, run.run_id)
-    assert (run.state, jobs.run_summary(cloud, run)["event"]) == ("SUCCEEDED", "already_refined")
+    run = refine.start_refine(cloud, manifest=batch.manifest.uri)
+    run = refine.wait_for_run(cloud, run.run_id)
+    assert (run.state, refine.run_summary(cloud, run)["event"]) == ("SUCCEEDED", "already_refined")
     assert {item["ETag"] for item in silver_objects(cloud)} == before
 
 
@@ -154,18 +154,18 @@ def test_the_calendar_of_the_range_is_what_the_batch_holds(batch):
 
 def test_two_batches_that_arrive_together_have_a_run_each_and_end_in_silver(cloud):
     """The job takes one run at a time: the second one waits, and nothing is lost or done twice."""
-    known = {run.run_id for run in jobs.list_runs(cloud)}
+    known = {run.run_id for run in refine.list_runs(cloud)}
 
     def arrive(ticker):
         return ingest(cloud, open_source("sample"), [ticker], "2024-08-01", "2024-08-02")
 
     with ThreadPoolExecutor(2) as threads:
         batches = list(threads.map(arrive, ["CMIG4", "CSNA3"]))
-    runs = [jobs.wait_for_start(cloud, batch.manifest.uri) for batch in batches]
-    reports = [jobs.describe(cloud, jobs.wait_for_run(cloud, run.run_id)) for run in runs]
+    runs = [refine.wait_for_start(cloud, batch.manifest.uri) for batch in batches]
+    reports = [refine.describe(cloud, refine.wait_for_run(cloud, run.run_id)) for run in runs]
 
     assert [report.run.state for report in reports] == ["SUCCEEDED", "SUCCEEDED"]
-    assert {run.run_id for run in jobs.list_runs(cloud)} - known == {run.run_id for run in runs}
+    assert {run.run_id for run in refine.list_runs(cloud)} - known == {run.run_id for run in runs}
     assert sum(report.written for report in reports) == 4
     silver = lake.list_partitions(cloud, names.SILVER_TABLE)
     assert {day for day, ticker in silver if ticker == "CMIG4"} == {"2024-08-01", "2024-08-02"}

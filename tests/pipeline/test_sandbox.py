@@ -10,8 +10,9 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from b3pipeline import checks, lake, names, sandbox, teardown
-from b3pipeline.aws import Cloud
+from b3pipeline import checks, lake, names
+from b3pipeline.cloud.clients import Cloud
+from b3pipeline.deployment import sandbox, teardown
 from b3pipeline.errors import ConfigError, SandboxError
 from b3pipeline.ingest import ingest
 from b3pipeline.sources import open_source

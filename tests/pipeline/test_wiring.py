@@ -1,6 +1,7 @@
 """The dry run of notebook 01: it tells a way that works from one that is cut."""
 
-from b3pipeline import jobs, wiring
+from b3pipeline import refine
+from b3pipeline.checks import wiring
 
 
 def failed(cloud):
@@ -13,7 +14,7 @@ def test_a_dry_run_finds_the_way_open_and_starts_nothing(cloud):
     report = wiring.dry_run(cloud)
     assert report.ok, report
     assert len(report.findings) == 6
-    assert jobs.list_runs(cloud) == []
+    assert refine.list_runs(cloud) == []
 
 
 def test_an_event_for_every_object_is_found(cloud):

@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 
 from b3pipeline import names, schema
-from b3pipeline.aws import Cloud
-from b3pipeline.config import Config
+from b3pipeline.cloud.clients import Cloud
+from b3pipeline.cloud.config import Config
 
 
 def _load(name: str):

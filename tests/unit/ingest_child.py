@@ -4,14 +4,14 @@ import datetime as dt
 import resource
 import sys
 
-from b3pipeline.aws import Cloud
-from b3pipeline.config import Config
-from b3pipeline.ingest import ingest, planning
+from b3pipeline.cloud.clients import Cloud
+from b3pipeline.cloud.config import Config
+from b3pipeline.ingest import ingest, plans
 from b3pipeline.sources import open_source
 
 job = globals()["job"]  # from run_path
 
-planning.ROWS_A_FETCH = job.get("rows_a_fetch", planning.ROWS_A_FETCH)
+plans.ROWS_A_FETCH = job.get("rows_a_fetch", plans.ROWS_A_FETCH)
 
 ingest(
     Cloud(Config(**job["config"])),

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from b3pipeline import athena, lake, names, schema, sql
-from b3pipeline.athena import QueryResult
-from b3pipeline.aws import Cloud
+from b3pipeline import athena, lake, names, schema
+from b3pipeline.athena import QueryResult, sql
+from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import QueryError
 
 RANGE = {"start": "2024-01-02", "end": "2024-01-31"}

@@ -5,7 +5,7 @@ from typer.testing import CliRunner
 
 from b3pipeline import lake
 from b3pipeline.cli import app
-from b3pipeline.config import dump_outputs
+from b3pipeline.cloud.config import dump_outputs
 from b3pipeline.errors import ConfigError
 
 WEEK = ("--tickers", "PETR4,VALE3", "--start", "2024-06-24", "--end", "2024-06-28")

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from b3pipeline.aws import Cloud
-from b3pipeline.config import (
+from b3pipeline.cloud.clients import Cloud
+from b3pipeline.cloud.config import (
     Config,
     check_target,
     config_from_environment,

@@ -16,7 +16,7 @@ from b3pipeline.sources.base import QUOTE_COLUMNS, check_frame
 from b3pipeline.sources.cotahist import files
 from b3pipeline.sources.cotahist.layout import Scope, scope_of_name
 from b3pipeline.sources.cotahist.records import check_file, read_bars
-from b3pipeline.sources.cotahist.writing import as_traded, write_cotahist
+from b3pipeline.sources.cotahist.writer import as_traded, write_cotahist
 
 REAL = Path(__file__).parents[3] / "shared" / "data" / "COTAHIST_D08112024.ZIP"
 DAY = dt.date(2024, 6, 28)

@@ -13,8 +13,8 @@ from b3pipeline.errors import (
     SourceError,
 )
 from b3pipeline.sources import open_source
-from b3pipeline.sources.cotahist.downloading import Downloads, files_of
-from b3pipeline.sources.cotahist.writing import write_cotahist
+from b3pipeline.sources.cotahist.downloads import Downloads, files_of
+from b3pipeline.sources.cotahist.writer import write_cotahist
 
 NOW = dt.datetime(2024, 7, 1, 12, 0, tzinfo=dt.UTC)  # a Monday; the week before is closed
 WEEK = (dt.date(2024, 6, 24), dt.date(2024, 6, 28))

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from b3pipeline import lake
-from b3pipeline.aws import Cloud
+from b3pipeline.cloud.clients import Cloud
 from b3pipeline.ingest import ingest, resume
 from b3pipeline.sources import open_source
 

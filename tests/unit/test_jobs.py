@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import ClientError
 
-from b3pipeline import jobs
+from b3pipeline import refine
 from b3pipeline.errors import DateRangeError, InvalidTickerError, JobError
 
 MANIFEST = "s3://raw/raw/b3/_batches/b1.json"
@@ -51,7 +51,7 @@ def cloud(glue, job="refine"):
 def test_waiting_ends_with_the_final_state_and_not_before():
     """Every state is looked at in turn, with a pause between."""
     pauses = []
-    run = jobs.wait_for_run(
+    run = refine.wait_for_run(
         cloud(FakeGlue("STARTING", "RUNNING", "SUCCEEDED")), "jr_1", sleep=pauses.append
     )
     assert (run.state, pauses) == ("SUCCEEDED", [0.5, 0.5])
@@ -59,26 +59,28 @@ def test_waiting_ends_with_the_final_state_and_not_before():
 
 def test_a_failed_run_is_returned_not_raised():
     """The caller decides what a failed run means."""
-    assert jobs.wait_for_run(cloud(FakeGlue("FAILED")), "jr_1").state == "FAILED"
+    assert refine.wait_for_run(cloud(FakeGlue("FAILED")), "jr_1").state == "FAILED"
 
 
 def test_waiting_too_long_says_so():
     """A run that goes on past the time-out is an error of its own."""
     ticks = iter([0.0, 100.0])
     with pytest.raises(JobError, match="still RUNNING after 10 s"):
-        jobs.wait_for_run(cloud(FakeGlue("RUNNING")), "jr_1", timeout=10, clock=lambda: next(ticks))
+        refine.wait_for_run(
+            cloud(FakeGlue("RUNNING")), "jr_1", timeout=10, clock=lambda: next(ticks)
+        )
 
 
 def test_the_run_of_a_manifest_is_found_by_its_argument():
     """The Lambda hands the manifest over as an argument, which Glue remembers."""
-    assert jobs.wait_for_start(cloud(FakeGlue("RUNNING")), MANIFEST).manifest == MANIFEST
+    assert refine.wait_for_start(cloud(FakeGlue("RUNNING")), MANIFEST).manifest == MANIFEST
 
 
 def test_a_manifest_that_starts_nothing_is_an_error_with_a_way_on():
     """The sentence names the manifest and the Lambda's log."""
     ticks = iter([0.0, 0.0, 200.0])
     with pytest.raises(JobError, match=r"other\.json.*lambda_log"):
-        jobs.wait_for_start(
+        refine.wait_for_start(
             cloud(FakeGlue("RUNNING")),
             "s3://raw/other.json",
             clock=lambda: next(ticks),
@@ -101,7 +103,7 @@ def test_a_manifest_that_starts_nothing_is_an_error_with_a_way_on():
 def test_a_run_started_by_hand_gets_its_mode_as_an_argument(request_, arguments):
     """The three modes of the job, one each."""
     glue = FakeGlue("STARTING")
-    jobs.start_refine(cloud(glue), **request_)
+    refine.start_refine(cloud(glue), **request_)
     assert glue.started == [arguments]
 
 
@@ -109,7 +111,7 @@ def test_a_run_started_by_hand_gets_its_mode_as_an_argument(request_, arguments)
 def test_a_refine_of_nothing_or_of_two_things_is_refused(request_):
     """Nothing is started where the request makes no sense."""
     with pytest.raises(JobError, match="needs one of"):
-        jobs.start_refine(cloud(FakeGlue("STARTING")), **request_)
+        refine.start_refine(cloud(FakeGlue("STARTING")), **request_)
 
 
 @pytest.mark.parametrize(
@@ -123,26 +125,26 @@ def test_a_date_or_ticker_that_is_none_is_refused_before_a_run_starts(request_, 
     """Otherwise a minute goes by until Spark's log says it."""
     glue = FakeGlue("STARTING")
     with pytest.raises(error, match=words):
-        jobs.start_refine(cloud(glue), **request_)
+        refine.start_refine(cloud(glue), **request_)
     assert glue.started == []
 
 
 def test_a_ticker_may_be_written_as_yahoo_does():
     """The job is asked for the exchange's code."""
     glue = FakeGlue("STARTING")
-    jobs.start_refine(cloud(glue), tickers=("petr4.sa",))
+    refine.start_refine(cloud(glue), tickers=("petr4.sa",))
     assert glue.started == [{"--tickers": "PETR4"}]
 
 
 def test_a_missing_job_is_named():
     """Glue's answer comes with the job's name and a way on."""
     with pytest.raises(JobError, match="job missing exists"):
-        jobs.start_refine(cloud(FakeGlue("STARTING"), "missing"), rebuild=True)
+        refine.start_refine(cloud(FakeGlue("STARTING"), "missing"), rebuild=True)
 
 
 def test_a_run_shows_its_error_as_text_not_as_markup():
     """An error with angle brackets must not become HTML."""
-    run = jobs.JobRun("jr_1", "refine", "FAILED", STARTED, STARTED, error="<script>")
+    run = refine.JobRun("jr_1", "refine", "FAILED", STARTED, STARTED, error="<script>")
     assert "&lt;script&gt;" in run._repr_html_()
 
 
@@ -176,7 +178,7 @@ def described(state, *lines, **more):
     )
     whole = cloud(glue)
     whole.logs = FakeLogs(*lines)
-    return jobs.describe(whole, jobs.get_run(whole, "jr_1"))
+    return refine.describe(whole, refine.get_run(whole, "jr_1"))
 
 
 def test_a_report_holds_the_figures_of_glue_and_of_the_summary():
@@ -220,7 +222,7 @@ def test_a_followed_run_tells_its_states_and_its_lines():
     whole = cloud(FakeGlue("STARTING", "RUNNING", "RUNNING", "SUCCEEDED"))
     whole.logs = FakeLogs("a", "b")
 
-    told = list(jobs.follow_run(whole, "jr_1", sleep=lambda _: None))
+    told = list(refine.follow_run(whole, "jr_1", sleep=lambda _: None))
 
     assert told == [
         "run jr_1 is STARTING",

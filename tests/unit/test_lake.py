@@ -16,7 +16,7 @@ from botocore.stub import Stubber
 from obstore.exceptions import PermissionDeniedError, UnauthenticatedError
 
 from b3pipeline import lake, names, schema
-from b3pipeline.aws import Cloud
+from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import CatalogError, StorageError
 from b3pipeline.lake.storage import WAITING, in_parallel, open_store, storage_errors
 from b3pipeline.sources.base import QUOTE_COLUMNS

@@ -11,9 +11,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from b3pipeline import notebooks
+from b3pipeline.course import notebooks
+from b3pipeline.course.notebooks import Parameter
 from b3pipeline.errors import NotebookError
-from b3pipeline.notebooks import Parameter
 
 PARAMETERS = """target: str = "local"  # local or aws
 tickers: list[str] = ["PETR4"]  # codes of the exchange"""

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from b3pipeline import lake
 from b3pipeline.errors import DateRangeError, InvalidTickerError, StorageError
-from b3pipeline.factors import explains, find_stretches, simplest, written
 from b3pipeline.ingest import ingest
 from b3pipeline.reconcile import compare, reconcile
+from b3pipeline.reconcile.factors import explains, find_stretches, simplest, written
 from b3pipeline.sources import open_source
 from b3pipeline.sources.base import QUOTE_COLUMNS
 from b3pipeline.sources.cotahist import write_cotahist

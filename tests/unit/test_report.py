@@ -11,7 +11,7 @@ import pytest
 from bs4 import BeautifulSoup
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from b3pipeline.notebooks import ExecutedNotebook, report
+from b3pipeline.course.notebooks import ExecutedNotebook, report
 
 PIXEL = base64.b64encode(b"\x89PNG a picture").decode()
 Page = Callable[..., BeautifulSoup]

@@ -8,7 +8,7 @@ import pytest
 
 from b3pipeline import lake
 from b3pipeline.ingest import completeness, ingest, session_states
-from b3pipeline.ingest.restating import LastBar, Trail, judge_ticker
+from b3pipeline.ingest.compare import LastBar, Trail, judge_ticker
 from b3pipeline.sources import open_source
 from b3pipeline.sources.base import Failure, Quotes
 

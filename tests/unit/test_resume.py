@@ -7,8 +7,8 @@ import pytest
 
 from b3pipeline import lake, names
 from b3pipeline.errors import NothingToDoError, RateLimitedError, StorageError, UnknownTickerError
-from b3pipeline.ingest import ingest, planning, preview, preview_resume, resume
-from b3pipeline.ingest.planning import Ask
+from b3pipeline.ingest import ingest, plans, preview, preview_resume, resume
+from b3pipeline.ingest.plans import Ask
 from b3pipeline.sources import open_source
 from b3pipeline.sources.base import Failure, Quotes
 
@@ -47,7 +47,7 @@ def go_on(cloud, source, now=NOW):
 @pytest.fixture
 def one_each(monkeypatch):
     """A question for each ticker alone."""
-    monkeypatch.setattr(planning, "TICKERS_A_FETCH", 1)
+    monkeypatch.setattr(plans, "TICKERS_A_FETCH", 1)
 
 
 def sessions_held(cloud):
@@ -301,7 +301,7 @@ def test_a_broken_quote_is_kept_apart_and_the_rest_is_written(lake_cloud):
 
 def test_many_tickers_make_a_short_table(lake_cloud, one_each, monkeypatch):
     """Those with something to say, and the sum of all."""
-    monkeypatch.setattr("b3pipeline.ingest.outcome.ROWS_SHOWN", 2)
+    monkeypatch.setattr("b3pipeline.ingest.batch.ROWS_SHOWN", 2)
     span = ("2024-06-27", "2024-06-28")
     batch = run(lake_cloud, Noted("missing:VALE3:2024-06-27"), ["PETR4", "VALE3", "ITUB4"], span)
     lines = str(batch).splitlines()

@@ -12,8 +12,8 @@ from b3pipeline.calendar import sessions
 from b3pipeline.errors import ConfigError, DateRangeError
 from b3pipeline.sources import open_source
 from b3pipeline.sources.base import QUOTE_COLUMNS, check_frame
-from b3pipeline.sources.sample_market import FIRST_SESSION, _market, history, uniforms
-from b3pipeline.sources.sample_stocks import ACTIONS_UNTIL, MARKET_VOL, STOCKS
+from b3pipeline.sources.sample.market import FIRST_SESSION, _market, history, uniforms
+from b3pipeline.sources.sample.stocks import ACTIONS_UNTIL, MARKET_VOL, STOCKS
 
 YEAR = 252**0.5
 TEN_YEARS = (FIRST_SESSION, dt.date(2024, 12, 30))

@@ -4,7 +4,7 @@ import re
 
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from b3pipeline import sentences
+from b3pipeline.course import sentences
 from b3pipeline.errors import StorageError
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")

@@ -11,7 +11,8 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.optimizer.qualify import qualify
 
-from b3pipeline import names, schema, sql
+from b3pipeline import names, schema
+from b3pipeline.athena import sql
 from b3pipeline.errors import QueryError
 
 RANGE = {"start": "2024-01-02", "end": "2024-12-30"}

@@ -16,8 +16,8 @@ from yfinance.data import YfData
 from b3pipeline.errors import ConfigError, DateRangeError
 from b3pipeline.sources import open_source
 from b3pipeline.sources.base import QUOTE_COLUMNS, Failure, check_frame
-from b3pipeline.sources.yahoo_frame import to_tick
-from b3pipeline.sources.yahoo_retry import Patience, Rounds
+from b3pipeline.sources.yahoo.frame import to_tick
+from b3pipeline.sources.yahoo.retry import Patience, Rounds
 
 START, END = dt.date(2024, 6, 26), dt.date(2024, 6, 28)
 

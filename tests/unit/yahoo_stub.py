@@ -12,8 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 from zoneinfo import ZoneInfo
 
-from b3pipeline.sources.yahoo_client import YahooSession
-from b3pipeline.sources.yahoo_retry import Patience
+from b3pipeline.sources.yahoo.client import YahooSession
+from b3pipeline.sources.yahoo.retry import Patience
 
 ZONE = ZoneInfo("America/Sao_Paulo")
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import uvicorn
 import uvloop
 

@@ -16,14 +16,14 @@ import pandas as pd
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from b3pipeline.aws import Cloud
+from b3pipeline.athena.sql import bind, is_query_name
+from b3pipeline.athena.sql import load_sql as load_sql
+from b3pipeline.cloud.clients import Cloud
 from b3pipeline.costs import athena_query_cost, format_usd
 from b3pipeline.costs import format_bytes as format_bytes
 from b3pipeline.errors import QueryError
 from b3pipeline.names import BRONZE_TABLE, SILVER_TABLE
 from b3pipeline.schema import BRONZE, PARTITION_KEYS, SILVER
-from b3pipeline.sql import bind, is_query_name
-from b3pipeline.sql import load_sql as load_sql
 
 SHOWN_ROWS = 10
 

@@ -12,8 +12,8 @@ import boto3
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from b3pipeline.checks import CheckReport, Finding
-from b3pipeline.clashes import bucket_names, other_names
+from b3pipeline.checks.clashes import bucket_names, other_names
+from b3pipeline.checks.report import CheckReport, Finding
 
 LAB_REGIONS = ("us-east-1", "us-west-2")
 """The regions that an AWS Academy Learner Lab allows."""

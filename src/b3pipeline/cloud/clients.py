@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 from botocore.config import Config as BotoConfig
 
-from b3pipeline.config import LOCAL_KEY, Config, load_config
+from b3pipeline.cloud.config import LOCAL_KEY, Config, load_config
 
 _PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _THIS_MACHINE = ("127.0.0.1", "localhost")

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from b3pipeline.config import Config, outputs_path, parse_outputs, project_root
+from b3pipeline.cloud.config import Config, outputs_path, parse_outputs, project_root
 from b3pipeline.errors import ConfigError
 
 

@@ -16,15 +16,17 @@ import pandas as pd
 from botocore.exceptions import ClientError
 from IPython.display import Code
 
-from b3pipeline import jobs, lake, names, sandbox, sentences
+from b3pipeline import lake, names, refine
 from b3pipeline.athena import QueryResult
-from b3pipeline.aws import Cloud, connect
+from b3pipeline.athena.sql import load_sql
 from b3pipeline.calendar import parse_date, utc_now
-from b3pipeline.config import check_target, project_root
+from b3pipeline.checks.java import java_home, spark_home
+from b3pipeline.cloud.clients import Cloud, connect
+from b3pipeline.cloud.config import check_target, project_root
+from b3pipeline.course import sentences
+from b3pipeline.deployment import sandbox
 from b3pipeline.errors import ConfigError, StorageError
-from b3pipeline.java import java_home, spark_home
-from b3pipeline.sources.sample_stocks import STOCKS
-from b3pipeline.sql import load_sql
+from b3pipeline.sources.sample.stocks import STOCKS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -104,11 +106,11 @@ def last_session_again(batch: lake.BatchManifest) -> lake.BatchManifest:
     )
 
 
-def compare_runs(cloud: Cloud, **runs: jobs.JobRun) -> pd.DataFrame:
+def compare_runs(cloud: Cloud, **runs: refine.JobRun) -> pd.DataFrame:
     """Return a row a run: partitions read and written, and the seconds of each stage."""
     rows = {}
     for title, run in runs.items():
-        said = jobs.run_summary(cloud, run)
+        said = refine.run_summary(cloud, run)
         counts = {
             "partitions read": said.get("partitions_read", 0),
             "partitions written": said.get("partitions_written", 0),

@@ -11,10 +11,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from b3pipeline import costs, jobs, lake, names, notebooks, sandbox
+from b3pipeline import costs, lake, names, refine
 from b3pipeline.athena import format_bytes
-from b3pipeline.aws import Cloud, connect
-from b3pipeline.config import check_target, project_root
+from b3pipeline.cloud.clients import Cloud, connect
+from b3pipeline.cloud.config import check_target, project_root
+from b3pipeline.course import notebooks
+from b3pipeline.deployment import sandbox
 from b3pipeline.errors import NotebookError
 
 TEARDOWN = "05"
@@ -112,7 +114,7 @@ def run_figures(cloud: Cloud) -> dict[str, Any]:
         len(lake.stored_partitions(cloud, prefix))
         for prefix in (names.BRONZE_PREFIX, names.SILVER_PREFIX)
     )
-    runs = jobs.list_runs(cloud)
+    runs = refine.list_runs(cloud)
     batches = len(lake.list_manifests(cloud))
     scanned = _bytes_scanned(cloud)
     bill = costs.pipeline_cost(

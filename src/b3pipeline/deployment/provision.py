@@ -16,8 +16,8 @@ import pyarrow as pa
 from botocore.exceptions import ClientError
 
 from b3pipeline import names, schema
-from b3pipeline.aws import Cloud
-from b3pipeline.config import Config
+from b3pipeline.cloud.clients import Cloud
+from b3pipeline.cloud.config import Config
 
 LAMBDA_SOURCE = Path("src/lambda/start_glue_job/handler.py")
 JOB_SOURCE = Path("glue/refine_job.py")

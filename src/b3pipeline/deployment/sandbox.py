@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from b3pipeline import lake, names
-from b3pipeline.aws import Cloud
-from b3pipeline.config import Config, dump_outputs, outputs_path, parse_outputs, project_root
+from b3pipeline.cloud.clients import Cloud
+from b3pipeline.cloud.config import Config, dump_outputs, outputs_path, parse_outputs, project_root
+from b3pipeline.deployment.provision import provision
 from b3pipeline.errors import SandboxError
 from b3pipeline.names import Names
-from b3pipeline.provision import provision
 from localaws import process
 
 REGION = "us-east-1"

@@ -1,8 +1,8 @@
 """Ingestion: from a quote source to bronze, objects first, the manifest last."""
 
-from b3pipeline.ingest.outcome import Batch, completeness, session_states
-from b3pipeline.ingest.planning import DEFAULT_TICKERS, WINDOW, Plan, plan
-from b3pipeline.ingest.running import ingest, preview, preview_resume, resume
+from b3pipeline.ingest.batch import Batch, completeness, session_states
+from b3pipeline.ingest.plans import DEFAULT_TICKERS, WINDOW, Plan, plan
+from b3pipeline.ingest.run import ingest, preview, preview_resume, resume
 
 __all__ = [
     "DEFAULT_TICKERS",

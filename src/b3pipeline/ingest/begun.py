@@ -10,12 +10,12 @@ from operator import attrgetter
 from typing import Any
 
 from b3pipeline import lake, names
-from b3pipeline.aws import Cloud
 from b3pipeline.calendar import Clock, last_closed_session, sessions, utc_now
+from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import NothingToDoError
-from b3pipeline.ingest.planning import Plan
+from b3pipeline.ingest.plans import Plan
 from b3pipeline.ingest.survey import survey
-from b3pipeline.ingest.writing import finish
+from b3pipeline.ingest.write import finish
 from b3pipeline.lake import Journal
 from b3pipeline.lake.storage import list_keys
 from b3pipeline.progress import Progress

@@ -15,9 +15,9 @@ import numpy as np
 import pandas as pd
 
 from b3pipeline import lake, names
-from b3pipeline.aws import Cloud
-from b3pipeline.ingest.fetching import Scope, Slice
-from b3pipeline.ingest.planning import Ask, Plan, split_asks
+from b3pipeline.cloud.clients import Cloud
+from b3pipeline.ingest.fetch import Scope, Slice
+from b3pipeline.ingest.plans import Ask, Plan, split_asks
 from b3pipeline.lake import Gap, Restatement
 
 _NO_SPLIT = [0.0, 1.0]

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 from b3pipeline import lake
 from b3pipeline.errors import RateLimitedError, SourceError, UnknownTickerError
-from b3pipeline.ingest.fetching import Scope, Slice
-from b3pipeline.ingest.planning import Ask, Plan
-from b3pipeline.ingest.restating import Verdict
+from b3pipeline.ingest.compare import Verdict
+from b3pipeline.ingest.fetch import Scope, Slice
+from b3pipeline.ingest.plans import Ask, Plan
 from b3pipeline.lake import Gap, Restatement
 from b3pipeline.quality import RULE, reason
 from b3pipeline.sources.base import Failure
-from b3pipeline.sources.sample_stocks import STOCKS
+from b3pipeline.sources.sample.stocks import STOCKS
 
 UNEXPLAINED = "the source has no quote"
 OUTDATED = "the source no longer has it: bronze keeps it as it was before the restatement"

@@ -13,7 +13,7 @@ import pandas as pd
 
 from b3pipeline.calendar import sessions
 from b3pipeline.errors import DateRangeError, RateLimitedError
-from b3pipeline.ingest.planning import Ask, Plan
+from b3pipeline.ingest.plans import Ask, Plan
 from b3pipeline.lake import Journal
 from b3pipeline.progress import Progress
 from b3pipeline.quality import CALENDAR_RULES, RULE, judge

@@ -8,17 +8,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from b3pipeline import lake, names
-from b3pipeline.aws import Cloud
 from b3pipeline.calendar import Clock, utc_now
+from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import B3Error, CatalogError, StorageError
-from b3pipeline.ingest.beginning import Begun, begin, plan_missing, refreshed, request_of, settle
-from b3pipeline.ingest.drafting import Findings, Outcome, draft, refuse_unknown
-from b3pipeline.ingest.fetching import fetch_all, first_scopes
-from b3pipeline.ingest.outcome import Batch
-from b3pipeline.ingest.planning import DEFAULT_TICKERS, WINDOW, Plan, plan
-from b3pipeline.ingest.restating import Trail, compare, note_trail, reload_asks
+from b3pipeline.ingest.batch import Batch
+from b3pipeline.ingest.begun import Begun, begin, plan_missing, refreshed, request_of, settle
+from b3pipeline.ingest.compare import Trail, compare, note_trail, reload_asks
+from b3pipeline.ingest.draft import Findings, Outcome, draft, refuse_unknown
+from b3pipeline.ingest.fetch import fetch_all, first_scopes
+from b3pipeline.ingest.plans import DEFAULT_TICKERS, WINDOW, Plan, plan
 from b3pipeline.ingest.survey import survey
-from b3pipeline.ingest.writing import write
+from b3pipeline.ingest.write import write
 from b3pipeline.lake import Journal
 from b3pipeline.progress import Progress
 from b3pipeline.sources.base import QuoteSource

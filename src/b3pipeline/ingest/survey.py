@@ -6,10 +6,10 @@ import datetime as dt
 from dataclasses import replace
 
 from b3pipeline import lake
-from b3pipeline.aws import Cloud
 from b3pipeline.calendar import FIRST_DAY, sessions
+from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import NothingToDoError
-from b3pipeline.ingest.planning import Plan, split_asks
+from b3pipeline.ingest.plans import Plan, split_asks
 
 INTRADAY_REACH = dt.timedelta(days=50)
 """How old a session may be that is asked for only to compare it: Yahoo keeps short bars 60 days."""

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from b3pipeline import lake, names
-from b3pipeline.aws import Cloud
-from b3pipeline.ingest.planning import Plan
+from b3pipeline.cloud.clients import Cloud
+from b3pipeline.ingest.plans import Plan
 from b3pipeline.lake import BatchManifest, Journal
 from b3pipeline.lake.storage import find_objects
 from b3pipeline.progress import Progress

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from b3pipeline import names
-from b3pipeline.aws import Cloud
+from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import StorageError
 from b3pipeline.lake.storage import find_objects, get_objects, stored_partitions
 from b3pipeline.progress import Progress

@@ -10,7 +10,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from b3pipeline import names, schema
-from b3pipeline.aws import Cloud
+from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import CatalogError
 from b3pipeline.lake.storage import in_parallel, stored_partitions
 from b3pipeline.progress import Progress, track

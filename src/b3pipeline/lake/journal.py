@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from b3pipeline import names
-from b3pipeline.aws import Cloud
+from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import StorageError
 from b3pipeline.lake.manifest import BatchManifest
 from b3pipeline.lake.storage import delete_objects, get_objects, list_keys, put_object

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from b3pipeline import names
-from b3pipeline.aws import Cloud
+from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import StorageError
 from b3pipeline.lake.storage import get_objects, list_keys, put_object
 from b3pipeline.markup import facts_table

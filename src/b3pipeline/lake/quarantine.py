@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from b3pipeline import names
-from b3pipeline.aws import Cloud
+from b3pipeline.cloud.clients import Cloud
 from b3pipeline.lake.storage import get_objects, list_keys, put_object
 
 

@@ -17,8 +17,8 @@ from obstore.exceptions import BaseError, PermissionDeniedError, Unauthenticated
 from obstore.store import S3Store
 
 from b3pipeline import names
-from b3pipeline.aws import Cloud
-from b3pipeline.config import LOCAL_KEY
+from b3pipeline.cloud.clients import Cloud
+from b3pipeline.cloud.config import LOCAL_KEY
 from b3pipeline.errors import StorageError
 from b3pipeline.progress import Progress, track
 

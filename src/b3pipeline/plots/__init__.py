@@ -13,7 +13,7 @@ from b3pipeline.plots.prices import (
     monthly_returns,
 )
 from b3pipeline.plots.risk import correlation, drawdown, rolling_volatility
-from b3pipeline.plots.running import bytes_scanned, event_costs, run_timeline
+from b3pipeline.plots.runs import bytes_scanned, event_costs, run_timeline
 
 __all__ = [
     "bytes_scanned",

@@ -9,9 +9,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from b3pipeline.factors import written
 from b3pipeline.plots import style
 from b3pipeline.plots.style import BLUE, GREEN, ORANGE, VERMILION
+from b3pipeline.reconcile.factors import written
 
 _PANELS = 8
 """Tickers that get a panel of their own, those with most to show first."""

@@ -17,12 +17,12 @@ import numpy as np
 import pandas as pd
 
 from b3pipeline import lake, names
-from b3pipeline.aws import Cloud
 from b3pipeline.calendar import parse_date
+from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import DateRangeError, StorageError
-from b3pipeline.factors import HALF_TICK, Stretch, explains, find_stretches
 from b3pipeline.progress import Progress
-from b3pipeline.reconciliation import (
+from b3pipeline.reconcile.factors import HALF_TICK, Stretch, explains, find_stretches
+from b3pipeline.reconcile.reconciliation import (
     BREAK,
     EQUAL,
     ONLY_BRONZE,

@@ -9,7 +9,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from b3pipeline.factors import written
+from b3pipeline.reconcile.factors import written
 from b3pipeline.sources.base import Failure
 
 EQUAL, SPLIT, BREAK = "equal", "split", "break"

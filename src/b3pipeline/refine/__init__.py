@@ -1,6 +1,6 @@
 """The refine job from outside: start a run, find the run of a batch, follow it, read its log."""
 
-from b3pipeline.jobs.logs import (
+from b3pipeline.refine.logs import (
     ERROR_GROUP,
     OUTPUT_GROUP,
     LogLines,
@@ -9,8 +9,8 @@ from b3pipeline.jobs.logs import (
     read_log,
     tail_log,
 )
-from b3pipeline.jobs.report import RunReport, describe, run_summary
-from b3pipeline.jobs.runs import (
+from b3pipeline.refine.report import RunReport, describe, run_summary
+from b3pipeline.refine.runs import (
     FINAL_STATES,
     JobRun,
     get_run,

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from b3pipeline.aws import Cloud
-from b3pipeline.jobs.runs import JobRun, get_run
+from b3pipeline.cloud.clients import Cloud
+from b3pipeline.refine.runs import JobRun, get_run
 
 OUTPUT_GROUP = "/aws-glue/jobs/output"
 ERROR_GROUP = "/aws-glue/jobs/error"

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from b3pipeline.aws import Cloud
+from b3pipeline.cloud.clients import Cloud
 from b3pipeline.costs import format_usd, glue_run_cost
 from b3pipeline.errors import JobError
-from b3pipeline.jobs.logs import OUTPUT_GROUP, read_log
-from b3pipeline.jobs.runs import JobRun
 from b3pipeline.markup import facts_table
+from b3pipeline.refine.logs import OUTPUT_GROUP, read_log
+from b3pipeline.refine.runs import JobRun
 
 
 @dataclass(frozen=True)

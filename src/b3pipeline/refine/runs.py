@@ -10,8 +10,8 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from b3pipeline.aws import Cloud
 from b3pipeline.calendar import parse_date
+from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import JobError
 from b3pipeline.markup import facts_table
 from b3pipeline.names import normalise_ticker

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from b3pipeline.course.exercises.judges import EXERCISES
+from b3pipeline.course.exercises.judging import Verdict, judged
+from b3pipeline.course.exercises.solutions import solution
 from b3pipeline.errors import NotebookError
-from b3pipeline.exercises.judges import EXERCISES
-from b3pipeline.exercises.judging import Verdict, judged
-from b3pipeline.exercises.solutions import solution
 
 
 def check(name: str, namespace: dict[str, Any], *, solve: bool = False) -> Verdict:

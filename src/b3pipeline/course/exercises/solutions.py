@@ -6,7 +6,7 @@ import json
 import re
 from typing import Any
 
-from b3pipeline.config import project_root
+from b3pipeline.cloud.config import project_root
 from b3pipeline.errors import NotebookError
 
 _CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)

@@ -15,8 +15,8 @@ from bs4 import BeautifulSoup
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from b3pipeline.notebooks.cells import Place, code_html, markdown_html, output_html
-from b3pipeline.notebooks.runner import ExecutedNotebook
+from b3pipeline.course.notebooks.cells import Place, code_html, markdown_html, output_html
+from b3pipeline.course.notebooks.runner import ExecutedNotebook
 
 
 @dataclass(frozen=True)

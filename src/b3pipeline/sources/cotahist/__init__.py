@@ -6,6 +6,6 @@
 """
 
 from b3pipeline.sources.cotahist.source import CotahistSource
-from b3pipeline.sources.cotahist.writing import write_cotahist
+from b3pipeline.sources.cotahist.writer import write_cotahist
 
 __all__ = ["CotahistSource", "write_cotahist"]

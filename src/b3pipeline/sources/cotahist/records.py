@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from b3pipeline.sources.cotahist import layout
-from b3pipeline.sources.cotahist.checking import checked_quotes, no_header
+from b3pipeline.sources.cotahist.checks import checked_quotes, no_header
 from b3pipeline.sources.cotahist.columns import dates, equal, numbers, texts
 from b3pipeline.sources.cotahist.files import Block, damaged, open_text, read_blocks
 from b3pipeline.sources.cotahist.layout import Header

@@ -25,7 +25,7 @@ from b3pipeline.sources.base import (
     empty_frame,
     join_frames,
 )
-from b3pipeline.sources.cotahist.downloading import BASE_URL, Brought, Downloads, default_cache
+from b3pipeline.sources.cotahist.downloads import BASE_URL, Brought, Downloads, default_cache
 from b3pipeline.sources.cotahist.layout import KINDS, scope_of_name
 from b3pipeline.sources.cotahist.records import read_bars, read_header
 

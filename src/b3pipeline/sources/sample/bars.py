@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from b3pipeline.sources.sample_market import LOT, Floats, History, Ints, uniforms
+from b3pipeline.sources.sample.market import LOT, Floats, History, Ints, uniforms
 
 OPENS_AT_MINUTE = 10 * 60
 """Minute of the day of the first bar: 10:00 São Paulo time; the last one ends at 17:00."""

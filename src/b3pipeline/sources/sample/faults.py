@@ -25,7 +25,7 @@ from fractions import Fraction
 
 from b3pipeline.calendar import parse_date, sessions
 from b3pipeline.errors import ConfigError, DateRangeError
-from b3pipeline.sources.sample_fault_kinds import (
+from b3pipeline.sources.sample.fault_kinds import (
     BadRow,
     Fault,
     HolidayRow,
@@ -34,8 +34,8 @@ from b3pipeline.sources.sample_fault_kinds import (
     Refusal,
     SplitRewrite,
 )
-from b3pipeline.sources.sample_market import FIRST_SESSION
-from b3pipeline.sources.sample_stocks import STOCKS
+from b3pipeline.sources.sample.market import FIRST_SESSION
+from b3pipeline.sources.sample.stocks import STOCKS
 
 
 def parse_faults(text: str) -> tuple[Fault, ...]:

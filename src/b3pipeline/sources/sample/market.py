@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from b3pipeline.calendar import sessions
-from b3pipeline.sources.sample_stocks import (
+from b3pipeline.sources.sample.stocks import (
     ACTIONS_UNTIL,
     MARKET_VOL,
     SECTOR_CORRELATION,

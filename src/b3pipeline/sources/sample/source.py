@@ -15,18 +15,18 @@ from b3pipeline.calendar import sessions
 from b3pipeline.errors import DateRangeError
 from b3pipeline.progress import Progress
 from b3pipeline.sources.base import CLOSED, Failure, Quotes, check_interval, join_frames
-from b3pipeline.sources.sample_bars import INTERVALS, bars_of
-from b3pipeline.sources.sample_fault_kinds import Asked, Fault, Refusal, SplitRewrite
-from b3pipeline.sources.sample_faults import parse_faults
-from b3pipeline.sources.sample_market import FIRST_SESSION, Floats, adjusted, history
-from b3pipeline.sources.sample_stocks import STOCKS
+from b3pipeline.sources.sample.bars import INTERVALS, bars_of
+from b3pipeline.sources.sample.fault_kinds import Asked, Fault, Refusal, SplitRewrite
+from b3pipeline.sources.sample.faults import parse_faults
+from b3pipeline.sources.sample.market import FIRST_SESSION, Floats, adjusted, history
+from b3pipeline.sources.sample.stocks import STOCKS
 
 ADJ_DECIMALS = 6
 REFUSED = "the simulated market refuses more requests for now (429)"
 
 
 class SampleSource:
-    """The simulated market as a quote source; see `sample_market` for its model.
+    """The simulated market as a quote source; see `market` for its model.
 
     `faults` are what shall go wrong, as text or as `Fault`s; see `sample_faults` for the kinds
     and how they are written. Without them it always gives the same bytes.

@@ -35,7 +35,7 @@ from yfinance.exceptions import (
 
 from b3pipeline.calendar import SAO_PAULO
 from b3pipeline.sources.base import Failure, FailureKind
-from b3pipeline.sources.yahoo_retry import REFUSED
+from b3pipeline.sources.yahoo.retry import REFUSED
 
 SUFFIX = ".SA"
 """What Yahoo adds to the codes of B3; it is known here alone."""

@@ -15,9 +15,9 @@ from b3pipeline.calendar import SAO_PAULO, Clock, sessions, utc_now
 from b3pipeline.errors import ConfigError, DateRangeError
 from b3pipeline.progress import Progress, track
 from b3pipeline.sources.base import CLOSED, Failure, Quotes, check_interval, join_frames
-from b3pipeline.sources.yahoo_client import YahooClient
-from b3pipeline.sources.yahoo_frame import to_quotes
-from b3pipeline.sources.yahoo_retry import Patience, Rounds
+from b3pipeline.sources.yahoo.client import YahooClient
+from b3pipeline.sources.yahoo.frame import to_quotes
+from b3pipeline.sources.yahoo.retry import Patience, Rounds
 
 log = logging.getLogger(__name__)
 

