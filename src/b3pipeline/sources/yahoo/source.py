@@ -71,7 +71,7 @@ class YahooSource:
         """Return the bars of `tickers` from `start` to `end`, both included.
 
         What Yahoo sends for holidays and for the session still open is in it, unjudged. Prices
-        are on the tick, see `yahoo_frame.to_tick`. What fails is asked for again as `patience`
+        are on the tick, see `frame.to_tick`. What fails is asked for again as `patience`
         allows; a 429 that outlasts it stops everything, and the rest is `rate_limited`.
 
         Raises ConfigError for an interval that is not on offer, and DateRangeError where `start`
