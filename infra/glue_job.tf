@@ -9,7 +9,8 @@ resource "aws_glue_job" "refine" {
   number_of_workers = 2
   timeout           = 30 # minutes: the default of Glue 5 is eight hours, at US$ 0.88 each
 
-  # A batch that lands during a run waits its turn; Glue queues only jobs without retries.
+  # For starts from the console: the Lambda asks for the queue itself, at each start. Glue
+  # queues only runs of jobs without retries.
   job_run_queuing_enabled = true
   max_retries             = 0
 

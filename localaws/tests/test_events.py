@@ -19,7 +19,9 @@ def handler(event, context):
         raise ValueError("poison")
     for key in keys:
         answer = boto3.client("glue").start_job_run(
-            JobName=os.environ["GLUE_JOB_NAME"], Arguments={"--key": key}
+            JobName=os.environ["GLUE_JOB_NAME"],
+            Arguments={"--key": key},
+            JobRunQueuingEnabled=True,
         )
         print(json.dumps(answer["JobRunId"]))
 """
@@ -28,7 +30,7 @@ def handler(event, context):
 @pytest.fixture
 def wired(jobs, aws_client, name):
     """A bucket whose manifests start a job, by a Lambda: (bucket, function, job)."""
-    job = jobs.make("import sys; print(sys.argv)", JobRunQueuingEnabled=True)
+    job = jobs.make("import sys; print(sys.argv)")
     function, bucket = name("function"), name("bucket")
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
@@ -110,5 +112,5 @@ def test_many_manifests_become_as_many_runs(wired, jobs, until):
         runs = jobs.glue.get_job_runs(JobName=job)["JobRuns"]
         return len(runs) == 6 and all(run["JobRunState"] == "SUCCEEDED" for run in runs) and runs
 
-    runs = until(done, seconds=40)
+    runs = until(done, seconds=200)
     assert {run["Arguments"]["--key"] for run in runs} == keys

@@ -174,9 +174,9 @@ def test_the_limit_counts_runs_of_one_job(jobs):
 
 
 def test_queued_runs_wait_and_start_in_their_order(jobs):
-    """With queuing on nothing is refused: first come, first served, one at a time."""
-    job = jobs.make("import time; print(time.time()); time.sleep(0.3)", JobRunQueuingEnabled=True)
-    runs = [jobs.start(job) for _ in range(4)]
+    """Whoever asks for the queue is not refused: first come, first served, one at a time."""
+    job = jobs.make("import time; print(time.time()); time.sleep(0.3)")
+    runs = [jobs.start(job, JobRunQueuingEnabled=True) for _ in range(4)]
     assert [jobs.state(job, run_id) for run_id in runs[1:]] == ["WAITING"] * 3
     ended = [jobs.wait(job, run_id) for run_id in runs]
     assert [run["JobRunState"] for run in ended] == ["SUCCEEDED"] * 4
@@ -184,16 +184,44 @@ def test_queued_runs_wait_and_start_in_their_order(jobs):
     assert all(later - earlier >= 0.3 for earlier, later in itertools.pairwise(moments))
 
 
-def test_a_run_may_ask_for_the_queue_itself(jobs):
-    """The run's own word on queuing counts more than the job's, both ways."""
+@pytest.mark.parametrize("request_", [{}, {"JobRunQueuingEnabled": False}])
+def test_a_start_that_does_not_ask_for_the_queue_is_refused(jobs, request_):
+    """The job's own flag queues nothing, as on AWS: the request must say it."""
     job = jobs.make(SLEEP, JobRunQueuingEnabled=True)
     first = jobs.start(job)
-    waiting = jobs.start(job)
     with pytest.raises(jobs.glue.exceptions.ConcurrentRunsExceededException):
-        jobs.start(job, JobRunQueuingEnabled=False)
+        jobs.start(job, **request_)
+    waiting = jobs.start(job, JobRunQueuingEnabled=True)
     jobs.glue.batch_stop_job_run(JobName=job, JobRunIds=[waiting, first])
     assert jobs.state(job, waiting) == "STOPPED"
     jobs.wait(job, first, "STOPPED")
+
+
+def test_a_job_with_retries_queues_nothing(jobs):
+    """Glue queues runs of jobs without retries alone."""
+    job = jobs.make(SLEEP, MaxRetries=1)
+    first = jobs.start(job, JobRunQueuingEnabled=True)
+    with pytest.raises(jobs.glue.exceptions.ConcurrentRunsExceededException):
+        jobs.start(job, JobRunQueuingEnabled=True)
+    jobs.glue.batch_stop_job_run(JobName=job, JobRunIds=[first])
+    jobs.wait(job, first, "STOPPED")
+
+
+def test_a_run_that_has_just_ended_still_counts(local_server, jobs_on, until):
+    """On AWS for some seconds; here for as long as the setting says, and then a start succeeds."""
+    jobs = jobs_on(local_server(ended_run_seconds=3.0).client)
+    job = jobs.make("pass")
+    jobs.finish(job)
+    with pytest.raises(jobs.glue.exceptions.ConcurrentRunsExceededException):
+        jobs.start(job, JobRunQueuingEnabled=True)
+
+    def started():
+        try:
+            return jobs.start(job, JobRunQueuingEnabled=True)
+        except jobs.glue.exceptions.ConcurrentRunsExceededException:
+            return None
+
+    assert jobs.wait(job, until(started))["JobRunState"] == "SUCCEEDED"
 
 
 def test_a_stopped_run_leaves_no_process(jobs, until):
@@ -260,8 +288,8 @@ def test_a_failed_run_is_tried_again_as_often_as_the_job_says(jobs, until):
 
 def test_runs_are_listed_newest_first_in_pages(jobs):
     """Every run is on exactly one page."""
-    job = jobs.make("pass", JobRunQueuingEnabled=True)
-    started = [jobs.start(job) for _ in range(5)]
+    job = jobs.make("pass")
+    started = [jobs.start(job, JobRunQueuingEnabled=True) for _ in range(5)]
     for run_id in started:
         jobs.wait(job, run_id)
     pages = jobs.glue.get_paginator("get_job_runs").paginate(

@@ -189,8 +189,8 @@ def test_runs_that_waited_go_on_after_a_kill(local_server, jobs_on):
     """A queue is kept: what was promised is done."""
     server = local_server()
     jobs = jobs_on(server.client)
-    job = jobs.make("import time; time.sleep(2)", JobRunQueuingEnabled=True)
-    first, second, third = (jobs.start(job) for _ in range(3))
+    job = jobs.make("import time; time.sleep(2)")
+    first, second, third = (jobs.start(job, JobRunQueuingEnabled=True) for _ in range(3))
     server.kill()
     server.start()
     jobs = jobs_on(server.client)

@@ -290,12 +290,20 @@ def query(
     if csv:
         typer.echo(answer.frame.to_csv(index=False), nl=False)
     else:
-        typer.echo(answer.frame.to_string(index=False))
+        if len(answer.frame.columns):
+            typer.echo(_as_table(answer.frame))
         typer.echo(
             f"{len(answer.frame):,} rows, {answer.bytes_scanned:,} bytes scanned, "
             f"{answer.seconds:.1f} s",
             err=True,
         )
+
+
+def _as_table(frame: Any) -> str:
+    """Return a frame as text; lines of text, such as a CREATE TABLE, begin where they begin."""
+    if list(map(str, frame.dtypes)) == ["string"]:
+        return "\n".join([str(frame.columns[0]), *frame.iloc[:, 0].fillna("NULL")])
+    return str(frame.to_string(index=False))
 
 
 @app.command()

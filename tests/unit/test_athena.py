@@ -149,6 +149,82 @@ def test_show_partitions_comes_back_as_text_and_is_free(cloud: Cloud) -> None:
     assert answer.cost_usd == 0.0
 
 
+DDL = [
+    ("SHOW TABLES", ["tab_name"]),
+    ("SHOW DATABASES", ["database_name"]),
+    ("SHOW VIEWS", ["views"]),
+    (f"SHOW COLUMNS IN {names.SILVER_TABLE}", ["field"]),
+    (f"SHOW PARTITIONS {names.SILVER_TABLE}", ["partition"]),
+    (f"SHOW CREATE TABLE {names.SILVER_TABLE}", ["createtab_stmt"]),
+    (f"SHOW TBLPROPERTIES {names.SILVER_TABLE}", ["prpt_name", "prpt_value"]),
+    (f"DESCRIBE {names.SILVER_TABLE}", ["col_name", "data_type", "comment"]),
+    (f"DESC {names.SILVER_TABLE}", ["col_name", "data_type", "comment"]),
+    (f"DESCRIBE FORMATTED {names.SILVER_TABLE}", ["col_name", "data_type", "comment"]),
+    (f"DESCRIBE EXTENDED {names.SILVER_TABLE}", ["col_name", "data_type", "comment"]),
+    (f"EXPLAIN SELECT * FROM {names.SILVER_TABLE}", ["Query Plan"]),
+    ("CREATE VIEW some_view AS SELECT 1 AS x", []),
+    ("DROP VIEW IF EXISTS some_view", []),
+    (f"ALTER TABLE {names.SILVER_TABLE} SET TBLPROPERTIES ('a' = 'b')", []),
+]
+
+
+def test_every_statement_that_is_no_query_has_an_answer(cloud: Cloud) -> None:
+    """Under the names that Athena gives, as text; nothing where it says nothing."""
+    frames = [athena.query(cloud, statement).frame for statement, _ in DDL]
+
+    assert [list(frame.columns) for frame in frames] == [columns for _, columns in DDL]
+    assert {str(kind) for frame in frames for kind in frame.dtypes} == {"string"}
+
+
+def test_describe_gives_name_type_and_comment(cloud: Cloud) -> None:
+    """Athena writes a line with tabs and blanks; the frame has its cells."""
+    frame = athena.query(cloud, f"DESCRIBE {names.SILVER_TABLE}").frame
+
+    assert frame.iloc[0].tolist()[:2] == ["trade_date", "date"]
+    assert frame.loc[frame["col_name"] == "close_ma_5", "data_type"].tolist() == ["double"]
+    assert frame.iloc[-1].tolist() == ["ticker", "string", ""]
+
+
+def test_what_is_written_is_counted(cloud: Cloud) -> None:
+    """CREATE TABLE AS, INSERT and UNLOAD answer with the number of their rows."""
+    bucket = cloud.config.athena_results_bucket
+    made = athena.query(cloud, "CREATE TABLE counted AS SELECT 1 AS x UNION ALL SELECT 2")
+    more = athena.query(cloud, "INSERT INTO counted SELECT 3")
+    out = f"UNLOAD (SELECT x FROM counted) TO 's3://{bucket}/out/' WITH (format = 'PARQUET')"
+    unloaded = athena.query(cloud, out)
+
+    assert [answer.frame["rows"].tolist() for answer in (made, more, unloaded)] == [
+        ["2"],
+        ["1"],
+        ["3"],
+    ]
+
+
+SHAPES = [
+    (["a", "b", "c"], [["x   \tint   \t    "]], [["x", "int", ""]]),
+    (["a", "b", "c"], [["x\tint\twith\ttabs"]], [["x", "int", "with\ttabs"]]),
+    (["a", "b", "c"], [["Database:  \tdefault"]], [["Database:", "default", ""]]),
+    (["a", "b", "c"], [[""]], [["", "", ""]]),
+    (["a", "b", "c"], [["x", "int", None]], [["x", "int", None]]),
+    (["a"], [["  `x` int,  "]], [["  `x` int,"]]),
+    (["a", "a"], [["x\ty"]], [["x", "y"]]),
+    (["a"], [["x", "y"]], [["x\ty"]]),
+    ([], [["added\tt:dt=1"]], [["added\tt:dt=1"]]),
+    (["a"], [], []),
+    ([], [], []),
+]
+
+
+@pytest.mark.parametrize(("columns", "lines", "wanted"), SHAPES)
+def test_lines_of_any_shape_become_a_frame(
+    columns: list[str], lines: list[list[str | None]], wanted: list[list[str | None]]
+) -> None:
+    """Athena describes columns that its lines do not always have: cells are told apart by tabs."""
+    frame = athena.text_frame(columns, lines)
+
+    assert [[None if pd.isna(cell) else cell for cell in row] for row in frame.values] == wanted
+
+
 def test_the_repair_of_partitions_says_what_it_found_and_works(cloud: Cloud) -> None:
     """Its lines belong to no column of Athena's."""
     repair = athena.query(cloud, f"MSCK REPAIR TABLE {names.SILVER_TABLE}")

@@ -144,12 +144,26 @@ def test_shares_units_and_funds_are_quoted_and_other_paper_is_named(tmp_path):
     assert "BDR in a.txt" in failure.reason
 
 
-def test_a_ticker_that_no_file_names_is_empty_not_unknown(tmp_path):
-    """A file names what was traded: its silence proves nothing, and must not stop the batch."""
+def test_a_ticker_that_no_file_names_was_not_traded_and_is_not_unknown(tmp_path):
+    """A whole file names all that was traded: its silence is an answer, and stops no batch."""
     path = save(tmp_path / "COTAHIST_D28062024.TXT", content(record("PETR4")))
     [failure] = open_source("cotahist", path=path).fetch(["PETR4", "ZZZZ3"], DAY, DAY).failures
-    assert (failure.ticker, failure.kind) == ("ZZZZ3", "empty")
-    assert failure.reason == "no trade of it in COTAHIST_D28062024.TXT"
+    assert (failure.ticker, failure.kind, failure.days) == ("ZZZZ3", "no_trade", {"2024-06-28"})
+    assert "COTAHIST_D28062024.TXT never names it" in failure.reason
+
+
+def test_a_whole_file_settles_the_sessions_of_a_share_that_was_not_traded(tmp_path):
+    """Named on the 27th, not on the 28th; of the 26th the file holds nothing of anybody."""
+    rows = [record("PETR4"), record("PETR4", day="20240627"), record("VALE3", day="20240627")]
+    path = save(tmp_path / "a.txt", content(*rows))
+    quotes = open_source("cotahist", path=path).fetch(["PETR4", "VALE3"], dt.date(2024, 6, 26), DAY)
+    assert [(failure.ticker, failure.kind, failure.days) for failure in quotes.failures] == [
+        ("PETR4", "empty", {"2024-06-26"}),
+        ("VALE3", "empty", {"2024-06-26"}),
+        ("VALE3", "no_trade", {"2024-06-28"}),
+    ]
+    assert "no trade on 1 of 2 sessions in a.txt" in quotes.failures[2].reason
+    assert "no file here holds 2024-06-26" in quotes.failures[0].reason
 
 
 def test_a_range_without_a_session_asks_no_file(tmp_path):
@@ -509,7 +523,7 @@ def test_the_exchanges_own_quotes_are_read():
     assert frame.loc["FNAM11", "close"] == 0.00036  # 0.36 for a thousand
     assert {"LIGT3", "GOLL4"} <= set(frame.index)  # neither has the BDI code 02
     assert {failure.ticker: failure.kind for failure in quotes.failures} == {
-        "PETR4F": "empty",
+        "PETR4F": "no_trade",  # an odd lot: the cash market of round lots does not name it
         "AAPL34": "empty",
     }
 

@@ -11,6 +11,7 @@ from b3pipeline.errors import DateRangeError, InvalidTickerError, JobError
 
 MANIFEST = "s3://raw/raw/b3/_batches/b1.json"
 QUARANTINE = {"--rebuild": "true", "--on_bad_object": "quarantine"}
+BUSY = "ConcurrentRunsExceededException"
 STARTED = dt.datetime(2026, 1, 2, 12, 0, tzinfo=dt.UTC)
 
 
@@ -22,15 +23,20 @@ def answer(state, run_id="jr_1", **more):
 class FakeGlue:
     """A Glue whose run goes through the states given, one a look."""
 
-    def __init__(self, *states):
+    def __init__(self, *states, refusals=0):
         self.states = list(states)
+        self.refusals = refusals
         self.started = []
 
     def get_job_run(self, JobName, RunId):  # noqa: N803 - boto3's own spelling
         state = self.states.pop(0) if len(self.states) > 1 else self.states[0]
         return {"JobRun": answer(state, RunId)}
 
-    def start_job_run(self, JobName, Arguments):  # noqa: N803 - boto3's own spelling
+    def start_job_run(self, JobName, Arguments, JobRunQueuingEnabled):  # noqa: N803 - boto3's own
+        assert JobRunQueuingEnabled
+        if self.refusals:
+            self.refusals -= 1
+            raise ClientError({"Error": {"Code": BUSY, "Message": "Concurrent runs"}}, "Start")
         if JobName == "missing":
             raise ClientError(
                 {"Error": {"Code": "EntityNotFoundException", "Message": "no such job"}}, "Start"
@@ -134,6 +140,34 @@ def test_a_ticker_may_be_written_as_yahoo_does():
     glue = FakeGlue("STARTING")
     refine.start_refine(cloud(glue), tickers=("petr4.sa",))
     assert glue.started == [{"--tickers": "PETR4"}]
+
+
+def test_a_start_right_after_the_end_of_a_run_is_tried_again():
+    """Glue counts an ended run for some seconds: pauses grow, and then the run starts."""
+    pauses = []
+    glue = FakeGlue("STARTING", refusals=3)
+
+    assert refine.start_refine(cloud(glue), rebuild=True, sleep=pauses.append).run_id == "jr_1"
+
+    first, second, third = pauses
+    assert (0.5 <= first <= 1, 1 <= second <= 2, 2 <= third <= 4) == (True, True, True)
+
+
+def test_a_start_that_stays_refused_says_what_to_do():
+    """The patience has an end, and the sentence names the job."""
+    now = [0.0]
+
+    def sleep(seconds):
+        now[0] += seconds
+
+    with pytest.raises(JobError, match=r"refine is at its limit of runs.*wait for the run"):
+        refine.start_refine(
+            cloud(FakeGlue("STARTING", refusals=99)),
+            rebuild=True,
+            sleep=sleep,
+            clock=lambda: now[0],
+        )
+    assert 20 < now[0] <= 30
 
 
 def test_a_missing_job_is_named():

@@ -25,17 +25,38 @@ def lambda_module(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return module
 
 
-class FakeGlue:
-    """A Glue that counts its runs and refuses the manifests that it is told to."""
+class FakeContext:
+    """Lambda's context: the time that is left, which passes with each pause."""
 
-    def __init__(self, refuse: str | None = None) -> None:
+    def __init__(self, seconds: float) -> None:
+        self.left = seconds
+        self.pauses: list[float] = []
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(self.left * 1000)
+
+    def sleep(self, seconds: float) -> None:
+        self.pauses.append(seconds)
+        self.left -= seconds
+
+
+CONTEXT = FakeContext(10.5)  # no time for a second try
+
+
+class FakeGlue:
+    """A Glue that counts its runs, and refuses the manifests that it is told to, so many times."""
+
+    def __init__(self, refuse: str | None = None, times: int = 99, code: str = BUSY) -> None:
         self.refuse = refuse
+        self.times = times
+        self.code = code
         self.calls: list[dict[str, Any]] = []
 
     def start_job_run(self, **request: Any) -> dict[str, str]:
         self.calls.append(request)
-        if self.refuse and self.refuse in request["Arguments"]["--batch_manifest"]:
-            raise ClientError({"Error": {"Code": BUSY, "Message": "limit of 1"}}, "StartJobRun")
+        if self.refuse and self.refuse in request["Arguments"]["--batch_manifest"] and self.times:
+            self.times -= 1
+            raise ClientError({"Error": {"Code": self.code, "Message": "no"}}, "StartJobRun")
         return {"JobRunId": f"jr_{len(self.calls)}"}
 
 
@@ -58,11 +79,15 @@ def test_a_manifest_starts_one_run_with_its_address(lambda_module):
     """The run gets the manifest's address, and the caller its id."""
     glue = FakeGlue()
 
-    answer = lambda_module.handler(event("raw/b3/_batches/b1.json"), None, glue=glue)
+    answer = lambda_module.handler(event("raw/b3/_batches/b1.json"), CONTEXT, glue=glue)
 
     assert answer == {"started": ["jr_1"]}
     assert glue.calls == [
-        {"JobName": JOB, "Arguments": {"--batch_manifest": "s3://raw/raw/b3/_batches/b1.json"}}
+        {
+            "JobName": JOB,
+            "Arguments": {"--batch_manifest": "s3://raw/raw/b3/_batches/b1.json"},
+            "JobRunQueuingEnabled": True,
+        }
     ]
 
 
@@ -71,7 +96,7 @@ def test_every_record_of_an_event_is_started(lambda_module):
     glue = FakeGlue()
 
     lambda_module.handler(
-        event("raw/b3/_batches/b1.json", "raw/b3/_batches/b2.json"), None, glue=glue
+        event("raw/b3/_batches/b1.json", "raw/b3/_batches/b2.json"), CONTEXT, glue=glue
     )
 
     assert manifests(glue) == [
@@ -84,7 +109,7 @@ def test_an_encoded_key_is_decoded(lambda_module):
     """S3 writes a space as + and a plus sign as %2B."""
     glue = FakeGlue()
 
-    lambda_module.handler(event("raw/b3/_batches/my+batch%2B1.json"), None, glue=glue)
+    lambda_module.handler(event("raw/b3/_batches/my+batch%2B1.json"), CONTEXT, glue=glue)
 
     assert manifests(glue) == ["s3://raw/raw/b3/_batches/my batch+1.json"]
 
@@ -103,7 +128,7 @@ def test_what_is_no_manifest_is_ignored_and_logged(lambda_module, key, caplog):
     """Only raw/b3/_batches/*.json starts anything."""
     glue = FakeGlue()
 
-    assert lambda_module.handler(event(key), None, glue=glue) == {"started": []}
+    assert lambda_module.handler(event(key), CONTEXT, glue=glue) == {"started": []}
     assert glue.calls == []
     assert key in caplog.text
 
@@ -114,20 +139,20 @@ def test_a_removed_manifest_starts_nothing(lambda_module):
 
     gone = event("raw/b3/_batches/b1.json", name="ObjectRemoved:Delete")
 
-    assert lambda_module.handler(gone, None, glue=glue) == {"started": []}
+    assert lambda_module.handler(gone, CONTEXT, glue=glue) == {"started": []}
 
 
 def test_the_test_event_of_s3_starts_nothing(lambda_module):
     """S3 sends an event without records when a notification is set up."""
     test_event = {"Service": "Amazon S3", "Event": "s3:TestEvent", "Bucket": "raw"}
 
-    assert lambda_module.handler(test_event, None, glue=FakeGlue()) == {"started": []}
+    assert lambda_module.handler(test_event, CONTEXT, glue=FakeGlue()) == {"started": []}
 
 
 def test_a_refused_start_is_raised_for_aws_to_retry(lambda_module):
     """A Lambda that swallows its error is never retried."""
     with pytest.raises(ClientError, match=BUSY):
-        lambda_module.handler(event("raw/b3/_batches/b1.json"), None, glue=FakeGlue(refuse="b1"))
+        lambda_module.handler(event("raw/b3/_batches/b1.json"), CONTEXT, glue=FakeGlue(refuse="b1"))
 
 
 def test_the_other_records_are_started_before_a_failure_is_raised(lambda_module, caplog):
@@ -136,14 +161,52 @@ def test_the_other_records_are_started_before_a_failure_is_raised(lambda_module,
     two = event("raw/b3/_batches/b1.json", "raw/b3/_batches/b2.json")
 
     with pytest.raises(ClientError, match=BUSY):
-        lambda_module.handler(two, None, glue=glue)
+        lambda_module.handler(two, CONTEXT, glue=glue)
 
     assert "started run jr_2" in caplog.text
 
 
+def test_a_start_right_after_the_end_of_a_run_is_tried_again(lambda_module):
+    """AWS counts an ended run for some seconds: pauses grow, with jitter, until it forgets it."""
+    glue, context = FakeGlue(refuse="b1", times=3), FakeContext(60)
+
+    answer = lambda_module.handler(
+        event("raw/b3/_batches/b1.json"), context, glue=glue, sleep=context.sleep
+    )
+
+    assert answer == {"started": ["jr_4"]}
+    first, second, third = context.pauses
+    assert (0.5 <= first <= 1, 1 <= second <= 2, 2 <= third <= 4) == (True, True, True)
+
+
+def test_a_start_that_stays_refused_is_raised_before_the_time_is_over(lambda_module):
+    """A Lambda that is cut off says nothing: it keeps ten seconds, and AWS calls it again."""
+    context = FakeContext(60)
+
+    with pytest.raises(ClientError, match=BUSY):
+        lambda_module.handler(
+            event("raw/b3/_batches/b1.json"),
+            context,
+            glue=FakeGlue(refuse="b1"),
+            sleep=context.sleep,
+        )
+
+    assert 10 <= context.left < 20
+
+
+def test_another_refusal_is_not_tried_again(lambda_module):
+    """A missing job is still missing a second later."""
+    glue, context = FakeGlue(refuse="b1", code="EntityNotFoundException"), FakeContext(60)
+
+    with pytest.raises(ClientError, match="EntityNotFoundException"):
+        lambda_module.handler(event("raw/b3/_batches/b1.json"), context, glue=glue)
+
+    assert len(glue.calls) == 1
+
+
 def test_the_run_id_is_logged(lambda_module, caplog):
     """The log leads from the event to the run."""
-    lambda_module.handler(event("raw/b3/_batches/b1.json"), None, glue=FakeGlue())
+    lambda_module.handler(event("raw/b3/_batches/b1.json"), CONTEXT, glue=FakeGlue())
 
     assert f"started run jr_1 of {JOB}" in caplog.text
 

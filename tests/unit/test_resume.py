@@ -10,7 +10,7 @@ from b3pipeline.errors import NothingToDoError, RateLimitedError, StorageError, 
 from b3pipeline.ingest import ingest, plans, preview, preview_resume, resume
 from b3pipeline.ingest.plans import Ask
 from b3pipeline.sources import open_source
-from b3pipeline.sources.base import Failure, Quotes
+from b3pipeline.sources.base import NO_TRADE, Failure, Quotes
 
 NOW = dt.datetime(2024, 7, 1, 9, 0, tzinfo=dt.UTC)  # a Monday before the open
 WEEK = ("2024-06-24", "2024-06-28")
@@ -336,3 +336,21 @@ def test_a_ticker_that_fails_does_not_harm_the_others(lake_cloud):
     batch = run(lake_cloud, Failing())
     assert sessions_held(lake_cloud) == {"PETR4": ["24", "25", "26", "27", "28"]}
     assert {gap.reason for gap in batch.manifest.missing} == {"Timeout after 10 s"}
+
+
+def test_a_failure_of_single_sessions_explains_those_alone(lake_cloud, one_each):
+    """The journal keeps which they are: here the run is cut off after the answer."""
+
+    class Silent(Noted):
+        def fetch(self, tickers, start, end, interval="1d", progress=None):
+            frame = super().fetch(tickers, start, end, interval).frame
+            days = frozenset({"2024-06-26"})
+            told = Failure(tickers[0], NO_TRADE, "no trade", days)
+            return Quotes(frame[frame["traded_at"].dt.day < 26], (told,))
+
+    with pytest.raises(KeyboardInterrupt):
+        run(lake_cloud, Silent(break_at=1))
+    manifest = run(lake_cloud, Silent()).manifest
+    found = [(gap.dt, gap.reason) for gap in manifest.missing if gap.ticker == "PETR4"]
+    assert ("2024-06-27", "the source has no quote") in found
+    assert {reason for day, reason in found if day == "2024-06-26"} <= {"no trade"}

@@ -55,6 +55,12 @@ def _add_server_options(verb: argparse.ArgumentParser) -> None:
         default=60.0,
         help="length of a minute of a job's time-out, for tests",
     )
+    verb.add_argument(
+        "--ended-run-seconds",
+        type=float,
+        default=0.0,
+        help="how long an ended run counts against its job's limit, for tests",
+    )
     verb.add_argument("--owner", type=int, help="id of a process with which the server ends")
 
 
@@ -72,6 +78,7 @@ def _serve(options: argparse.Namespace) -> str:
             port,
             auth=options.auth,
             seconds_per_minute=options.seconds_per_minute,
+            ended_run_seconds=options.ended_run_seconds,
             owner=options.owner,
         )
     )
@@ -84,6 +91,7 @@ def _up(options: argparse.Namespace) -> str:
         options.port,
         auth=options.auth,
         seconds_per_minute=options.seconds_per_minute,
+        ended_run_seconds=options.ended_run_seconds,
         owner=options.owner,
     )
     done = "started" if info.started else "runs already"

@@ -49,6 +49,7 @@ def start(
     *,
     auth: bool = False,
     seconds_per_minute: float = 60.0,
+    ended_run_seconds: float = 0.0,
     owner: int | None = None,
 ) -> ServerInfo:
     """Return the local AWS of a state folder, started in the background where it is not running.
@@ -63,6 +64,7 @@ def start(
         DEFAULT_PORT if port is None else port,
         auth=auth,
         seconds_per_minute=seconds_per_minute,
+        ended_run_seconds=ended_run_seconds,
         owner=owner,
     )
     with statedir.one_at_a_time(folder):
@@ -124,6 +126,7 @@ def _spawn(settings: Settings) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-P", "-m", "localaws", "serve"]
     command += ["--state-dir", str(settings.state_dir), "--port", str(settings.port)]
     command += ["--seconds-per-minute", str(settings.seconds_per_minute)]
+    command += ["--ended-run-seconds", str(settings.ended_run_seconds)]
     command += ["--auth"] * settings.auth
     if settings.owner is not None:
         command += ["--owner", str(settings.owner)]

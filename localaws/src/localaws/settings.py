@@ -24,6 +24,8 @@ class Settings:
     """Whether IAM policies are enforced by ministack, as in an account with restricted users."""
     seconds_per_minute: float = 60.0
     """Length of a minute of a job's `Timeout`, in seconds: tests make it short."""
+    ended_run_seconds: float = 0.0
+    """How long a run that has ended still counts against its job's limit: on AWS some seconds."""
     owner: int | None = None
     """Id of the process with which this server ends: a test run that is killed leaves nothing."""
 

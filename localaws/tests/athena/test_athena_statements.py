@@ -253,6 +253,20 @@ def test_what_there_is_can_be_shown(lake: Any) -> None:
     ]
 
 
+def test_describe_formatted_and_extended_say_where_a_table_lies(lake: Any) -> None:
+    """Three columns are described, and each line is one value with tabs, as AWS has it."""
+    lake.create("quotes", {"x": "bigint"}, ("dt",))
+    formatted = lake.ask("DESCRIBE FORMATTED quotes")
+    assert [name for name, _ in formatted.columns] == ["col_name", "data_type", "comment"]
+    assert {len(row) for row in formatted.rows} == {1}
+    lines = [[cell.strip() for cell in row[0].split("\t")] for row in formatted.rows]
+    assert lines[:3] == [["# col_name", "data_type", "comment"], ["", "", ""], ["x", "bigint", ""]]
+    assert ["Location:", lake.uri("quotes/"), ""] in lines
+    assert ["# Storage Information", "", ""] in lines
+    extended = lake.rows("DESC EXTENDED quotes")
+    assert f"location:{lake.uri('quotes/')}" in extended[-1][0]
+
+
 def test_the_statement_that_made_a_table_makes_it_again(lake: Any) -> None:
     """SHOW CREATE TABLE can be run after a DROP."""
     lake.create("t", COLUMNS, ("dt",))

@@ -6,7 +6,7 @@ import html
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -88,8 +88,9 @@ def query(
 
     `sql_or_name` is SQL, or the name of a packaged query (`sql.query_names()`); `params` fill its
     placeholders. `database` is the deployment's own where none is given. `progress` shows state
-    and seconds. What SHOW, DESCRIBE, EXPLAIN and MSCK print comes back as text; a statement
-    that says nothing brings an empty frame.
+    and seconds. What SHOW, DESCRIBE, EXPLAIN and MSCK print comes back as text, CREATE TABLE AS,
+    INSERT and UNLOAD with the number of rows written; a statement that says nothing brings an
+    empty frame.
     Raises QueryError with Athena's reason where the query is refused or fails.
     """
     text = load_sql(sql_or_name) if is_query_name(sql_or_name) else sql_or_name
@@ -167,18 +168,48 @@ def _read_result(cloud: Cloud, execution: dict[str, Any]) -> pd.DataFrame:
 
 
 def _read_rows(cloud: Cloud, query_id: str) -> pd.DataFrame:
-    """Return what SHOW, DESCRIBE, EXPLAIN and MSCK print: text, no header among the rows."""
-    pages = cloud.athena.get_paginator("get_query_results").paginate(QueryExecutionId=query_id)
-    results = [page["ResultSet"] for page in pages]
-    rows = [
-        [cell.get("VarCharValue") for cell in row["Data"]]
-        for result in results
-        for row in result["Rows"]
+    """Return what every statement but a query answers: text, no header among the rows.
+
+    CREATE TABLE AS, INSERT and UNLOAD answer with a count instead, the one row of `rows`.
+    """
+    pages = list(
+        cloud.athena.get_paginator("get_query_results").paginate(QueryExecutionId=query_id)
+    )
+    described = pages[0]["ResultSet"].get("ResultSetMetadata", {}).get("ColumnInfo", [])
+    columns = [info["Name"] for info in described]
+    lines = [
+        [cell.get("VarCharValue") for cell in row.get("Data", [])]
+        for page in pages
+        for row in page["ResultSet"].get("Rows", [])
     ]
-    columns = [info["Name"] for info in results[0]["ResultSetMetadata"]["ColumnInfo"]]
-    if rows and not columns:  # the lines of MSCK belong to no column
-        columns = ["result"]
-    return pd.DataFrame(rows, columns=columns, dtype="string")
+    if columns == ["rows"] and not lines and pages[0].get("UpdateCount") is not None:
+        lines = [[str(pages[0]["UpdateCount"])]]
+    return text_frame(columns, lines)
+
+
+def text_frame(columns: Sequence[str], lines: Sequence[Sequence[str | None]]) -> pd.DataFrame:
+    """Return lines of text under the names of their columns, as type `string`.
+
+    Athena's DDL describes the columns of a table that it then writes as lines: DESCRIBE names
+    three columns and gives one value a row, with tabs in it and blanks that fill it up. Lines
+    that fit to no columns, such as those of MSCK, come back under the one name `result`.
+    """
+    rows = [_cells(line, len(columns)) for line in lines]
+    if not columns and not rows:
+        return pd.DataFrame()
+    if any(len(row) != len(columns) for row in rows):
+        joined = ["\t".join(cell or "" for cell in line) for line in lines]
+        return pd.DataFrame({"result": pd.array(joined, dtype="string")})
+    # Names may occur twice: a frame of rows takes them, a dict of columns would not.
+    return pd.DataFrame(rows, columns=list(columns), dtype="string")
+
+
+def _cells(line: Sequence[str | None], width: int) -> list[str | None]:
+    """Return the cells of a line: as they came, or split where they came as one text."""
+    if width > 1 and len(line) == 1:
+        parts = (line[0] or "").split("\t", width - 1)
+        return [*(part.strip() for part in parts), *[""] * (width - len(parts))]
+    return [cell.rstrip() if cell else cell for cell in line]
 
 
 def _query_result(frame: pd.DataFrame, execution: dict[str, Any], sql: str) -> QueryResult:

@@ -114,9 +114,9 @@ def _look_at_job(cloud: Cloud) -> tuple[str, str]:
     bucket, _, key = job["Command"]["ScriptLocation"].removeprefix("s3://").partition("/")
     cloud.s3.head_object(Bucket=bucket, Key=key)
     seen = f"Glue {job['GlueVersion']}, {job['NumberOfWorkers']} x {job['WorkerType']}"
-    if not job.get("JobRunQueuingEnabled"):
-        return seen, "queuing is off: a batch that lands during a run would be lost"
-    return f"{seen}, queuing on", ""
+    if retries := job.get("MaxRetries", 0):  # each start asks for the queue itself
+        return seen, f"it has {retries} retries: Glue queues no run of such a job"
+    return f"{seen}, runs queue", ""
 
 
 def _table_look(name: str, columns: pa.Schema) -> Look:

@@ -84,5 +84,5 @@ def _passes_over(cloud: Cloud) -> tuple[bool, str]:
 def _job_is_there(cloud: Cloud) -> tuple[bool, str]:
     job = cloud.glue.get_job(JobName=cloud.config.glue_job_name)["Job"]
     at_once = job.get("ExecutionProperty", {}).get("MaxConcurrentRuns", 1)
-    queues = job.get("JobRunQueuingEnabled", False)
-    return bool(queues), f"{at_once} at a time, others {'wait' if queues else 'are refused'}"
+    queues = job.get("MaxRetries", 0) == 0  # and each start asks for the queue
+    return queues, f"{at_once} at a time, others {'wait' if queues else 'are refused'}"

@@ -15,7 +15,7 @@ from b3pipeline.ingest.fetch import Scope, Slice
 from b3pipeline.ingest.plans import Ask, Plan
 from b3pipeline.lake import Gap, Restatement
 from b3pipeline.quality import RULE, reason
-from b3pipeline.sources.base import Failure
+from b3pipeline.sources.base import NO_TRADE, Failure
 from b3pipeline.sources.sample.stocks import STOCKS
 
 UNEXPLAINED = "the source has no quote"
@@ -46,13 +46,22 @@ class Findings:
             if gap.dt == day:
                 return f"held back, {gap.reason}"
         for ask, failure in self.failures:
-            if failure.ticker == ticker and str(ask.start) <= day <= str(ask.end):
+            asked = str(ask.start) <= day <= str(ask.end)
+            if failure.ticker == ticker and asked and failure.speaks_of(day):
                 return failure.reason
         return UNEXPLAINED
 
+    def not_traded(self, ticker: str, day: str) -> bool:
+        """Return whether the source settles that a ticker was not traded on a session."""
+        return any(
+            failure.ticker == ticker and failure.kind == NO_TRADE and failure.speaks_of(day)
+            for ask, failure in self.failures
+            if str(ask.start) <= day <= str(ask.end)
+        )
+
     def failed(self, ticker: str) -> Failure | None:
         """Return the first failure of a ticker that says more than that there is no quote."""
-        passing = ("empty", "closed")
+        passing = ("empty", "closed", NO_TRADE)
         found = (failure for _, failure in self.failures if failure.ticker == ticker)
         return next((failure for failure in found if failure.kind not in passing), None)
 

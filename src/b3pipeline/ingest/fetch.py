@@ -17,7 +17,7 @@ from b3pipeline.ingest.plans import Ask, Plan
 from b3pipeline.lake import Journal
 from b3pipeline.progress import Progress
 from b3pipeline.quality import CALENDAR_RULES, RULE, judge
-from b3pipeline.sources.base import Failure, Quotes, QuoteSource, empty_frame
+from b3pipeline.sources.base import Failure, FailureKind, Quotes, QuoteSource, empty_frame
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def fetch_all(
         else:
             quotes = _fetch(source, plan, ask, progress, reload=number >= len(plan.asks))
             found = Slice(number, ask, _judged(quotes.frame, plan, ask, scopes), quotes.failures)
-            notes = {"failures": [[f.ticker, f.kind, f.reason] for f in found.failures]}
+            notes = {"failures": [_noted(failure) for failure in found.failures]}
             journal.write_slice(number, found.frame, notes)
         stopped |= found.stopped
         yield found
@@ -106,7 +106,15 @@ def first_scopes(plan: Plan) -> dict[str, Scope]:
 def read_slice(journal: Journal, number: int, ask: Ask) -> Slice:
     """Return a slice as the journal holds it."""
     frame, notes = journal.read_slice(number)
-    return Slice(number, ask, frame, tuple(Failure(*each) for each in notes["failures"]))
+    return Slice(number, ask, frame, tuple(_failure(*note) for note in notes["failures"]))
+
+
+def _noted(failure: Failure) -> list[Any]:
+    return [failure.ticker, failure.kind, failure.reason, sorted(failure.days)]
+
+
+def _failure(ticker: str, kind: FailureKind, reason: str, days: Sequence[str] = ()) -> Failure:
+    return Failure(ticker, kind, reason, frozenset(days))
 
 
 def _fetch(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,8 +18,11 @@ from b3pipeline.errors import JobError
 from b3pipeline.markup import facts_table
 from b3pipeline.names import normalise_ticker
 
+logger = logging.getLogger(__name__)
+
 FINAL_STATES = frozenset({"SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT", "ERROR"})
 
+_BUSY = "ConcurrentRunsExceededException"
 _MARKS = {"SUCCEEDED": "✔", "RUNNING": "▶", "WAITING": "⏸", "STARTING": "▶", "STOPPING": "▶"}
 
 
@@ -72,23 +77,47 @@ def start_refine(
     dates: tuple[str, ...] = (),
     tickers: tuple[str, ...] = (),
     quarantine: bool = False,
+    patience: float = 30.0,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
 ) -> JobRun:
     """Return a run just started by hand: for a manifest, a rebuild, or given dates and tickers.
 
     With `quarantine`, bronze objects that cannot be read are set aside and the rest is refined;
-    without, they fail the run. Raises JobError where the request makes no sense, the job is
-    missing, or it is at its limit of runs; DateRangeError and InvalidTickerError where a date is
-    none or a ticker is none.
+    without, they fail the run. A job at its limit lets the run wait its turn; where it refuses
+    the run instead, as Glue does for some seconds after the end of one, the start is tried again
+    for `patience` seconds. Raises JobError where the request makes no sense, the job is missing,
+    or it still refuses; DateRangeError and InvalidTickerError where a date is none or a ticker is
+    none.
     """
     arguments = _refine_arguments(manifest, rebuild, dates, tickers)
     if quarantine:
         arguments |= {"--on_bad_object": "quarantine"}
-    name = cloud.config.glue_job_name
-    try:
-        started = cloud.glue.start_job_run(JobName=name, Arguments=arguments)
-    except ClientError as error:
-        raise _job_error(error, name) from error
-    return get_run(cloud, started["JobRunId"])
+    return get_run(cloud, _start(cloud, arguments, patience, sleep, clock))
+
+
+def _start(
+    cloud: Cloud,
+    arguments: Mapping[str, str],
+    patience: float,
+    sleep: Callable[[float], None],
+    clock: Callable[[], float],
+) -> str:
+    """Return the id of a run just started, or queued: the job's own flag queues nothing."""
+    name, deadline, longest = cloud.config.glue_job_name, clock() + patience, 1.0
+    while True:
+        try:
+            answer = cloud.glue.start_job_run(
+                JobName=name, Arguments=arguments, JobRunQueuingEnabled=True
+            )
+            return str(answer["JobRunId"])
+        except ClientError as error:
+            pause = random.uniform(longest / 2, longest)  # noqa: S311 - jitter, no secret
+            if error.response["Error"]["Code"] != _BUSY or clock() + pause > deadline:
+                raise _job_error(error, name) from error
+        logger.info("%s is at its limit of runs: another try in %.1f s", name, pause)
+        sleep(pause)
+        longest = min(2 * longest, 8.0)
 
 
 def _refine_arguments(
@@ -218,9 +247,9 @@ def _job_error(error: ClientError, job_name: str) -> JobError:
             f"Glue does not know it: {message}",
             hint=f"check that the job {job_name} exists: `b3 doctor` lists what is missing.",
         )
-    if code == "ConcurrentRunsExceededException":
+    if code == _BUSY:
         return JobError(
-            f"{job_name} is already at its limit of runs.",
-            hint="wait for the run that is under way; queuing is off for this job.",
+            f"{job_name} is at its limit of runs, and does not let this one wait.",
+            hint="wait for the run that is under way, or for its end to be noticed: some seconds.",
         )
     return JobError(f"Glue answered {code}: {message}", hint="`b3 doctor` checks the deployment.")

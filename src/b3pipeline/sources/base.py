@@ -34,16 +34,19 @@ daily bars); prices and dividends in BRL a share, adjusted for splits as of the 
 old, 0 on other days.
 """
 
-FailureKind = Literal["unknown", "empty", "closed", "retryable", "rate_limited"]
-"""Why a ticker did not come.
+FailureKind = Literal["unknown", "empty", "no_trade", "closed", "retryable", "rate_limited"]
+"""Why a ticker, or some sessions of it, did not come.
 
 `unknown`, for good: the source itself says that it has no such ticker, which a rename or a
 delisting brings about too; `empty`: it knows the ticker and has no quote of it in the range;
+`no_trade`, for good: the source settles these sessions, and the ticker was not traded on them;
 `closed`: nothing came, and B3 held no session in the range; `retryable`: the request failed,
 after all its retries, and another day may succeed; `rate_limited`: the source stopped the whole
 batch at this ticker or before it.
 """
 
+NO_TRADE: FailureKind = "no_trade"
+"""The kind of an answer that is final: who asks again is told the same."""
 
 CLOSED = "B3 held no session in this range"
 """The reason of a failure of the kind `closed`."""
@@ -51,11 +54,20 @@ CLOSED = "B3 held no session in this range"
 
 @dataclass(frozen=True)
 class Failure:
-    """A ticker that a source could not bring, and why, in the source's own words."""
+    """A ticker that a source could not bring, and why, in the source's own words.
+
+    `days` (YYYY-MM-DD) are the sessions that it speaks of; without any it speaks of every session
+    that was asked for.
+    """
 
     ticker: str
     kind: FailureKind
     reason: str
+    days: frozenset[str] = frozenset()
+
+    def speaks_of(self, day: str) -> bool:
+        """Return whether it says why `day` (YYYY-MM-DD), one of those asked for, did not come."""
+        return not self.days or day in self.days
 
 
 @dataclass(frozen=True)
@@ -97,7 +109,8 @@ class QuoteSource(Protocol):
     ) -> Quotes:
         """Return the bars of `tickers` from `start` to `end`, both included.
 
-        A ticker that cannot be brought becomes a Failure. Where the source refuses to go on, what
+        A ticker that cannot be brought becomes a Failure, and so do sessions of it of which the
+        source knows why they lack. Where the source refuses to go on, what
         came before is returned, `stopped`, and the rest are failures of the kind `rate_limited`.
         Raises SourceError where it fails as a whole.
         """

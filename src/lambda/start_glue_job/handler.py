@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+import random
+import time
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote_plus
 
 import boto3
@@ -19,24 +21,42 @@ from botocore.exceptions import BotoCoreError, ClientError
 MANIFEST_PREFIX = "raw/b3/_batches/"
 MANIFEST_SUFFIX = ".json"
 
+BUSY = "ConcurrentRunsExceededException"
+RESERVE_SECONDS = 10.0
+"""What is left of the Lambda's time when it stops trying again, and raises for AWS to retry."""
+FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 8.0
+
 # On AWS the root logger has its handler already, and this line does nothing.
 logging.basicConfig()
 logger = logging.getLogger("start_glue_job")
 logger.setLevel(logging.INFO)
 
 
-def handler(event: dict[str, Any], context: object, *, glue: Any = None) -> dict[str, list[str]]:
+class Context(Protocol):
+    """What the handler asks of the context that Lambda hands over."""
+
+    def get_remaining_time_in_millis(self) -> int: ...
+
+
+def handler(
+    event: dict[str, Any],
+    context: Context,
+    *,
+    glue: Any = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> dict[str, list[str]]:
     """Return the ids of the Glue runs started for an S3 event, under `started`.
 
-    Every manifest of the event is tried before the first failure is raised again, whatever it
-    is: `ConcurrentRunsExceededException` too, for a retry may find the job free.
+    Every manifest of the event is tried before the first failure is raised again. A job at its
+    limit queues the run; one whose last run has just ended may refuse it for some seconds, so
+    that a refused start is tried again while the Lambda has time.
     """
     job, client = os.environ["GLUE_JOB_NAME"], glue or _glue()
     started: list[str] = []
     failures: list[Exception] = []
     for manifest in _manifests(event):
         try:
-            started.append(_start_run(client, job, manifest))
+            started.append(_start_run(client, job, manifest, context, sleep))
         except (BotoCoreError, ClientError) as error:
             logger.error("no run of %s for %s: %s", job, manifest, error)
             failures.append(error)
@@ -45,11 +65,28 @@ def handler(event: dict[str, Any], context: object, *, glue: Any = None) -> dict
     return {"started": started}
 
 
-def _start_run(glue: Any, job: str, manifest: str) -> str:
-    answer = glue.start_job_run(JobName=job, Arguments={"--batch_manifest": manifest})
-    run_id: str = answer["JobRunId"]
-    logger.info("started run %s of %s for %s", run_id, job, manifest)
-    return run_id
+def _start_run(
+    glue: Any, job: str, manifest: str, context: Context, sleep: Callable[[float], None]
+) -> str:
+    longest = FIRST_PAUSE_SECONDS
+    while True:
+        try:
+            # The job's own flag does not queue anything: each start must ask for it.
+            answer = glue.start_job_run(
+                JobName=job, Arguments={"--batch_manifest": manifest}, JobRunQueuingEnabled=True
+            )
+        except ClientError as error:
+            pause = random.uniform(longest / 2, longest)  # noqa: S311 - jitter, no secret
+            left = context.get_remaining_time_in_millis() / 1000 - RESERVE_SECONDS
+            if error.response["Error"]["Code"] != BUSY or pause > left:
+                raise
+            logger.info("%s is at its limit of runs: another try in %.1f s", job, pause)
+            sleep(pause)
+            longest = min(2 * longest, LONGEST_PAUSE_SECONDS)
+        else:
+            run_id: str = answer["JobRunId"]
+            logger.info("started run %s of %s for %s", run_id, job, manifest)
+            return run_id
 
 
 def _manifests(event: dict[str, Any]) -> Iterator[str]:

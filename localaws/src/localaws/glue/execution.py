@@ -97,6 +97,10 @@ class Execution:
                 f"key: {key}. The specified key does not exist.",
             ) from error
         script = self._folder / Path(key).name
+        if Path(key).name == ".." or script.exists():
+            # Beside the script lie the streams and the temporary files of the run.
+            message = f"LAUNCH ERROR | {location!r}: a script cannot have this name."
+            raise AwsError("LaunchError", message)
         script.write_bytes(body)
         return script
 

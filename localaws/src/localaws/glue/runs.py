@@ -22,13 +22,13 @@ from localaws.wire import AwsError
 logger = logging.getLogger(__name__)
 
 ACTIVE = ("STARTING", "RUNNING", "STOPPING")
+ENDED = ("SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT")
 _PAGE = 200
 _LOG_GROUP = "/aws-glue/jobs"
 _ARGUMENT_BYTES = 260 << 10
 # What a run takes from its job where its own request does not say otherwise.
 _INHERITED = (
     "JobMode",
-    "JobRunQueuingEnabled",
     "Timeout",
     "WorkerType",
     "NumberOfWorkers",
@@ -38,6 +38,8 @@ _INHERITED = (
     "ExecutionClass",
 )
 _SETTABLE = (*_INHERITED, "Arguments")
+# Each start says for itself whether it would queue: on AWS, too, the job's flag does not.
+_ASKED = "JobRunQueuingEnabled"
 _PRIVATE = "RunningSince"
 
 
@@ -80,14 +82,20 @@ class Runs:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def start_run(self, payload: Payload) -> Payload:
+        """Start a run, or let it wait where its job is at its limit and the request asks for that.
+
+        Stricter than AWS may be: where only runs that have just ended take the room, even a
+        start that would queue is refused.
+        """
         job = self._jobs.find(payload["JobName"])
         if job is None:
             raise not_found("Failed to start job run due to missing metadata")
         run = self._new_run(job, payload)
-        if self._has_room(job):
+        room = self._room(job)
+        if room > self._just_ended(job):
             self._runs.add(run)
             self._launch(run, job)
-        elif run["JobRunQueuingEnabled"]:
+        elif room <= 0 and _queues(run, job):
             detail = "The run waits until one of the runs before it ends."
             self._runs.add({**run, "JobRunState": "WAITING", "StateDetail": detail})
         else:
@@ -122,7 +130,7 @@ class Runs:
         """Start the runs that wait, in their order, as far as the job's limit allows."""
         job = self._jobs.find(job_name)
         for run in self._runs.in_state(["WAITING"], job_name):
-            if job is None or self._closing or not self._has_room(job):
+            if job is None or self._closing or self._room(job) <= 0:
                 return
             run = self._runs.change(run["Id"], JobRunState="STARTING", StateDetail=None)
             self._launch(run, job)
@@ -134,9 +142,16 @@ class Runs:
                 self._at_work[run["Id"]][0].stop()
         self._runs.remove_job(job_name)
 
-    def _has_room(self, job: Payload) -> bool:
+    def _room(self, job: Payload) -> int:
+        """Return how many runs more may be at work."""
         most = int(job["ExecutionProperty"].get("MaxConcurrentRuns", 1))
-        return len(self._runs.in_state(ACTIVE, job["Name"])) < most
+        return most - len(self._runs.in_state(ACTIVE, job["Name"]))
+
+    def _just_ended(self, job: Payload) -> int:
+        """Return how many runs have ended and still count."""
+        since = time.time() - self._settings.ended_run_seconds
+        ended = self._runs.in_state(ENDED, job["Name"]) if self._settings.ended_run_seconds else ()
+        return sum(run["CompletedOn"] > since and run["ExecutionTime"] > 0 for run in ended)
 
     def _require(self, job_name: str, run_id: str) -> Payload:
         run = self._runs.find(run_id)
@@ -159,7 +174,7 @@ class Runs:
         before = self._require(job["Name"], previous) if previous else {}
         settled = {name: job[name] for name in _INHERITED if name in job}
         settled |= {name: before[name] for name in _SETTABLE if name in before}
-        settled |= {name: payload[name] for name in _SETTABLE if name in payload}
+        settled |= {name: payload[name] for name in (*_SETTABLE, _ASKED) if name in payload}
         asks = any(name in payload for name in ("WorkerType", "MaxCapacity", "AllocatedCapacity"))
         units = capacity(payload if asks else job, job["Command"]["Name"])
         now = time.time()
@@ -239,6 +254,11 @@ class Runs:
         }
         self._runs.add(again)
         self._launch(again, job)
+
+
+def _queues(run: Payload, job: Payload) -> bool:
+    """Return whether a run may wait: Glue queues what asks for it, of jobs without retries."""
+    return bool(run.get(_ASKED)) and job["MaxRetries"] == 0
 
 
 def _check_request(payload: Payload) -> None:

@@ -18,6 +18,7 @@ from b3pipeline.calendar import Clock, sessions, utc_now
 from b3pipeline.errors import DamagedFileError, SourceError
 from b3pipeline.progress import Progress, track
 from b3pipeline.sources.base import (
+    NO_TRADE,
     QUOTE_COLUMNS,
     Failure,
     Quotes,
@@ -85,10 +86,11 @@ class CotahistSource:
     ) -> Quotes:
         """Return the daily bars of `tickers` from `start` to `end`, both included.
 
-        A ticker that no file names is `empty`, never `unknown`: a file names what was traded, so
-        its silence says nothing about a share that was suspended, or is named later. Where the
-        exchange has not published some of the files yet, or refuses to go on, what the others hold
-        comes, and every ticker is a failure too, `retryable` or `rate_limited`.
+        A whole file names all that was traded, so it settles its sessions: where it does not name
+        a ticker, that one is `no_trade`, for good, and never `unknown`: it may be suspended, or
+        be named later. A session that no file holds is settled for nobody: it is `retryable`
+        where the exchange has not published its file yet, `rate_limited` where it refuses to go
+        on, and `empty` where `path` has no file of it.
 
         Raises DamagedFileError or TruncatedFileError for a file that is not whole,
         NotPublishedError where no file of the range is there, and SourceError where a file cannot
@@ -101,16 +103,19 @@ class CotahistSource:
             return Quotes(empty_frame(), tuple(Failure(t, "closed", reason) for t in tickers))
         brought = self._files(days, progress)
         files = brought.files
-        frames = [
-            self._wanted(path, tickers, start, end)
-            for path in track(files, progress, total=len(files), desc="cotahist")
-        ]
+        frames, settled = [], set[str]()
+        for path in track(files, progress, total=len(files), desc="cotahist"):
+            bars = self._bars(path, start, end)
+            settled |= set(bars["day"].astype(str))
+            frames.append(bars[bars["ticker"].isin(list(tickers))].assign(file=path.name))
+        asked = frozenset(map(str, days))
+        unsettled = _unsettled(tickers, brought, asked - settled)
         if not frames:
-            return Quotes(empty_frame(), _not_whole(tickers, brought))
+            return Quotes(empty_frame(), unsettled)
         bars = _without_doubles(pd.concat(frames, ignore_index=True), files)
+        silent = _not_traded(tickers, bars, asked & settled, files)
         quoted = bars[bars["kind"].isin(KINDS)]
-        failures = _not_whole(tickers, brought) or _absent(tickers, bars, files)
-        return Quotes(join_frames([_to_quotes(quoted)]), failures)
+        return Quotes(join_frames([_to_quotes(quoted)]), (*unsettled, *silent))
 
     def _files(self, days: Sequence[dt.date], progress: Progress | None) -> Brought:
         if self._path is None:
@@ -123,13 +128,10 @@ class CotahistSource:
             )
         return Brought(files)
 
-    def _wanted(
-        self, path: Path, tickers: Sequence[str], start: dt.date, end: dt.date
-    ) -> pd.DataFrame:
+    def _bars(self, path: Path, start: dt.date, end: dt.date) -> pd.DataFrame:
+        """Return the bars that a file holds from `start` to `end`, those of every ticker."""
         bars = pd.read_feather(self._parse(path))
-        days = bars["day"]
-        between = (days >= pd.Timestamp(start)) & (days <= pd.Timestamp(end))
-        return bars[between & bars["ticker"].isin(list(tickers))].assign(file=path.name)
+        return bars[bars["day"].between(pd.Timestamp(start), pd.Timestamp(end))]
 
     def _parse(self, path: Path) -> Path:
         """Return where the bars of a file lie, parsed once however often they are asked for.
@@ -192,30 +194,50 @@ def _to_quotes(bars: pd.DataFrame) -> pd.DataFrame:
     return bars.assign(**columns, **nothing)[list(QUOTE_COLUMNS)].astype(QUOTE_COLUMNS)
 
 
-def _absent(
-    tickers: Sequence[str], bars: pd.DataFrame, files: Sequence[Path]
+def _not_traded(
+    tickers: Sequence[str], bars: pd.DataFrame, settled: frozenset[str], files: Sequence[Path]
 ) -> tuple[Failure, ...]:
-    """Return a failure for each ticker that the files do not quote."""
-    named = [path.name for path in files]
-    rest = len(named) - _SHOWN_FILES
-    where = ", ".join(named[:_SHOWN_FILES]) + (f" and {rest} more" if rest > 0 else "")
+    """Return a failure for each ticker that the files do not quote on all of `settled`."""
+    where = _where(files)
     kinds = dict(zip(bars["ticker"], bars["kind"], strict=True))
+    named = {name: frozenset(days.astype(str)) for name, days in bars.groupby("ticker")["day"]}
     failures = []
     for ticker in tickers:
+        silent = settled - named.get(ticker, frozenset())
         if ticker not in kinds:
-            failures.append(Failure(ticker, "empty", f"no trade of it in {where}"))
+            reason = f"no trade: {where} never names it; it may be suspended, or have another code"
+            failures.append(Failure(ticker, NO_TRADE, reason, silent))
         elif kinds[ticker] not in KINDS:
             reason = f"it is no share, unit or fund quota but {kinds[ticker]} in {where}"
             failures.append(Failure(ticker, "empty", reason))
+        elif silent:
+            reason = f"no trade on {len(silent)} of {len(settled)} sessions in {where}"
+            failures.append(Failure(ticker, NO_TRADE, reason, silent))
     return tuple(failures)
 
 
-def _not_whole(tickers: Sequence[str], brought: Brought) -> tuple[Failure, ...]:
-    """Return why every ticker may lack sessions: files that the exchange did not give."""
+def _where(files: Sequence[Path]) -> str:
+    named = [path.name for path in files]
+    rest = len(named) - _SHOWN_FILES
+    return ", ".join(named[:_SHOWN_FILES]) + (f" and {rest} more" if rest > 0 else "")
+
+
+def _unsettled(
+    tickers: Sequence[str], brought: Brought, days: frozenset[str]
+) -> tuple[Failure, ...]:
+    """Return why every ticker lacks the sessions `days`: no file that is here holds them."""
     if brought.refusal:
-        return tuple(Failure(ticker, "rate_limited", brought.refusal) for ticker in tickers)
-    if not brought.late:
+        return tuple(Failure(ticker, "rate_limited", brought.refusal, days) for ticker in tickers)
+    if not days:
         return ()
-    reason = f"not published yet: {', '.join(brought.late)}"
-    log.warning(reason)
-    return tuple(Failure(ticker, "retryable", reason) for ticker in tickers)
+    if brought.late:
+        reason = f"not published yet: {', '.join(brought.late)}"
+        log.warning(reason)
+        return tuple(Failure(ticker, "retryable", reason, days) for ticker in tickers)
+    reason = f"no file here holds {_span(days)}"
+    return tuple(Failure(ticker, "empty", reason, days) for ticker in tickers)
+
+
+def _span(days: frozenset[str]) -> str:
+    first, last = min(days), max(days)
+    return first if len(days) == 1 else f"{len(days)} sessions from {first} to {last}"

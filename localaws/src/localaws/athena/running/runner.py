@@ -49,7 +49,7 @@ _LINES: dict[type[Statement], Callable[[Services, Request, Any], shows.Lines]] =
 
 def make_runner(settings: Settings, glue: Service, loop: asyncio.AbstractEventLoop) -> Runner:
     """Return what carries out statements over the objects and the catalog of one server."""
-    objects_dir = settings.s3_data_dir / settings.account_id
+    objects_dir = (settings.s3_data_dir / settings.account_id).resolve()
     services = Services(
         Catalog(glue, loop),
         Engine(objects_dir, settings.athena_dir / "spill"),

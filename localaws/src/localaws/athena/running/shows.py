@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from collections.abc import Callable
 
@@ -132,16 +133,97 @@ def _table(services: Services, request: Request, table: TableName | None) -> Def
 
 
 def describe(services: Services, request: Request, statement: model.Describe) -> Lines:
-    """Return the columns of a table with their types, the partition keys once more below."""
+    """Return the columns of a table with their types, the partition keys once more below.
+
+    FORMATTED sets the keys apart and says where the table lies and how it is stored; EXTENDED
+    says the same in one line.
+    """
     definition = require_table(services, request, statement.table)
+    names = ["col_name", "data_type", "comment"]
+    if statement.style == "FORMATTED":
+        return names, _formatted(definition)
     columns = definition["StorageDescriptor"].get("Columns", [])
     keys = definition.get("PartitionKeys", [])
     lines = [_described(column) for column in columns + keys]
     if keys:
-        heading = _padded("# col_name", "data_type", "comment")
-        lines += [_padded("", "", ""), _padded("# Partition Information", "", ""), heading]
-        lines += [_padded("", "", ""), *map(_described, keys)]
-    return ["col_name", "data_type", "comment"], lines
+        blank = _padded("", "", "")
+        lines += [
+            blank,
+            _padded("# Partition Information", "", ""),
+            _padded("# " + names[0], *names[1:]),
+        ]
+        lines += [blank, *map(_described, keys)]
+    if statement.style == "EXTENDED":
+        lines += [_padded("", "", ""), f"Detailed Table Information\tTable({_facts(definition)})\t"]
+    return names, lines
+
+
+def _facts(definition: Definition) -> str:
+    storage = definition["StorageDescriptor"]
+    shown = {
+        "tableName": definition["Name"],
+        "dbName": definition["DatabaseName"],
+        "owner": definition.get("Owner"),
+        "retention": definition.get("Retention", 0),
+        "location": storage.get("Location"),
+        "inputFormat": storage.get("InputFormat"),
+        "outputFormat": storage.get("OutputFormat"),
+        "serdeInfo": storage.get("SerdeInfo", {}).get("SerializationLibrary"),
+        "partitionKeys": [key["Name"] for key in definition.get("PartitionKeys", [])],
+        "parameters": definition.get("Parameters", {}),
+        "tableType": definition.get("TableType"),
+    }
+    return ", ".join(f"{name}:{value}" for name, value in shown.items())
+
+
+def _formatted(definition: Definition) -> list[str]:
+    """Return DESCRIBE FORMATTED as Hive writes it: three cells a line, headings with a #."""
+    storage = definition["StorageDescriptor"]
+    serde = storage.get("SerdeInfo", {})
+    heading, blank = _padded("# col_name", "data_type", "comment"), "\t \t "
+    lines = [heading, blank, *map(_described, storage.get("Columns", []))]
+    if keys := definition.get("PartitionKeys", []):
+        lines += [blank, "# Partition Information\t \t ", heading, blank, *map(_described, keys)]
+    lines += [
+        blank,
+        "# Detailed Table Information\t \t ",
+        _fact("Database:", definition["DatabaseName"]),
+        _fact("Owner:", definition.get("Owner", "")),
+        _fact("CreateTime:", _time(definition.get("CreateTime"))),
+        _fact("LastAccessTime:", "UNKNOWN"),
+        _fact("Protect Mode:", "None"),
+        _fact("Retention:", definition.get("Retention", 0)),
+        _fact("Location:", storage.get("Location", "")),
+        _fact("Table Type:", definition.get("TableType", "")),
+        "Table Parameters:\t \t ",
+        *_named(definition.get("Parameters", {})),
+        blank,
+        "# Storage Information\t \t ",
+        _fact("SerDe Library:", serde.get("SerializationLibrary", "")),
+        _fact("InputFormat:", storage.get("InputFormat", "")),
+        _fact("OutputFormat:", storage.get("OutputFormat", "")),
+        _fact("Compressed:", "Yes" if storage.get("Compressed") else "No"),
+        _fact("Num Buckets:", storage.get("NumberOfBuckets", -1)),
+        _fact("Bucket Columns:", storage.get("BucketColumns", [])),
+        _fact("Sort Columns:", storage.get("SortColumns", [])),
+        "Storage Desc Params:\t \t ",
+        *_named(serde.get("Parameters", {})),
+    ]
+    return lines
+
+
+def _fact(name: str, value: object) -> str:
+    return f"{name:<20}\t{value!s:<20}\t "
+
+
+def _named(properties: dict[str, str]) -> list[str]:
+    return [f"\t{key:<20}\t{value:<20}" for key, value in sorted(properties.items())]
+
+
+def _time(seconds: float | None) -> str:
+    if seconds is None:
+        return "UNKNOWN"
+    return dt.datetime.fromtimestamp(float(seconds), dt.UTC).strftime("%a %b %d %H:%M:%S UTC %Y")
 
 
 def _described(column: dict[str, str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 
 from localaws.athena.errors import QueryError
 
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _SIDECARS = (".meta.json", ".tmp")
 _ENCODED_KEYS = ".ministack-keys"
 _SETTLED_NS = 2_000_000_000
@@ -36,7 +38,8 @@ class Objects:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
+        # Addresses are compared by what they resolve to: the state folder may lie behind a link.
+        self._root = root.resolve()
         self._known: dict[str, tuple[int, tuple[DataFile, ...]]] = {}
         self._lock = threading.Lock()
 
@@ -46,20 +49,26 @@ class Objects:
         As for Hive, names that start with `_` or `.` are hidden, and so is all below them.
         """
         bucket, prefix = split_uri(location)
-        folder = str(self._root / bucket / prefix).rstrip("/")
         base = f"s3://{bucket}/{prefix}".rstrip("/")
-        found = list(self._walk(folder, base))
+        found = list(self._walk(self._folder(location, bucket, prefix), base))
         found += self._encoded(bucket, prefix.rstrip("/") + "/" if prefix else "")
         return sorted(found, key=lambda file: file.uri)
 
     def folders(self, location: str) -> Iterator[str]:
         """Yield the paths of the folders below a location that hold visible objects."""
         bucket, prefix = split_uri(location)
-        root = str(self._root / bucket / prefix).rstrip("/")
+        root = self._folder(location, bucket, prefix)
         for folder, _, _ in os.walk(root):
             names = Path(folder).relative_to(root).parts
             if not any(map(_hidden, names)) and any(self._files(folder, "")):
                 yield "/".join(names)
+
+    def _folder(self, location: str, bucket: str, prefix: str) -> str:
+        """Return the folder of a location; refuses one that is reached through a link."""
+        folder = str(self._root / bucket / prefix).rstrip("/")
+        if os.path.realpath(folder) != folder:
+            raise _outside(location)
+        return folder
 
     def _walk(self, folder: str, base: str) -> Iterator[DataFile]:
         known = self._remembered(folder)
@@ -86,6 +95,8 @@ class Objects:
                 visible = [entry for entry in entries if not _hidden(entry.name)]
         except (FileNotFoundError, NotADirectoryError):
             return (), []
+        if links := [entry.name for entry in visible if entry.is_symlink()]:
+            raise _outside(f"{base}/{links[0]}")
         subfolders = sorted(entry.name for entry in visible if entry.is_dir())
         files = [_data_file(entry, base) for entry in visible if not entry.is_dir()]
         return tuple(file for file in files if file is not None), subfolders
@@ -104,19 +115,41 @@ class Objects:
             below = key.removeprefix(prefix)
             visible = not any(map(_hidden, below.split("/"))) and not key.endswith("/")
             if key.startswith(prefix) and visible and body.is_file():
+                if body.is_symlink():
+                    raise _outside(f"s3://{bucket}/{key}")
                 state = body.stat()
                 uri = f"s3://{bucket}/{key}"
                 yield DataFile(uri, str(body), state.st_size, state.st_mtime_ns)
 
 
 def split_uri(uri: str) -> tuple[str, str]:
-    """Return bucket and key of `s3://bucket/key`; QueryError where it is no such address."""
+    """Return bucket and key of `s3://bucket/key`; QueryError where it is no such address.
+
+    Stricter than S3: a key with an empty part, `.` or `..` in it is an address that the local
+    Athena does not follow, for no folder may be left by one. AWS's Athena does not read behind
+    two slashes either.
+    """
     for scheme in ("s3://", "s3a://", "s3n://"):
         if uri.startswith(scheme):
             bucket, _, key = uri.removeprefix(scheme).partition("/")
-            if bucket and not {"..", "."} & set(key.split("/")) and "/" not in bucket:
+            parts = key.removesuffix("/").split("/") if key else []
+            if _is_bucket(bucket) and not any(map(_leaves, parts)):
                 return bucket, key
     raise QueryError("HIVE_INVALID_METADATA", f"Invalid S3 location: {uri}")
+
+
+def _is_bucket(name: str) -> bool:
+    return bool(_BUCKET.fullmatch(name)) and ".." not in name
+
+
+def _leaves(part: str) -> bool:
+    """Return whether a part of a key is no name of a file or folder."""
+    return part in ("", ".", "..") or "\0" in part or "\\" in part
+
+
+def _outside(uri: str) -> QueryError:
+    message = f"Error opening Hive split {uri}: it is a link that leads out of its bucket"
+    return QueryError("HIVE_CANNOT_OPEN_SPLIT", message)
 
 
 def _hidden(name: str) -> bool:

@@ -227,3 +227,5 @@ class Describe(Statement):
 
     subtype = "DESCRIBE_TABLE"
     table: TableName
+    style: str = ""
+    """FORMATTED or EXTENDED, for what the catalog says of the table besides its columns."""

@@ -173,10 +173,10 @@ def _alter(words: Words) -> Statement:
 
 def _describe(words: Words) -> Statement:
     words.next()
-    words.take("EXTENDED") or words.take("FORMATTED")
+    style = next((style for style in ("EXTENDED", "FORMATTED") if words.take(style)), "")
     table = table_name(words)
     words.end()
-    return model.Describe(table)
+    return model.Describe(table, style)
 
 
 def _show(words: Words) -> Statement:
