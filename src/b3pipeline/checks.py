@@ -17,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from b3pipeline import names, schema
 from b3pipeline.aws import Cloud
 from b3pipeline.java import java_home, spark_version, unfit
+from b3pipeline.refusals import explain
 
 SUPPORTED_PYTHONS = ((3, 11), (3, 12))
 NEEDED_DISK_BYTES = 2 * 1024**3
@@ -156,11 +157,10 @@ def _looks(cloud: Cloud) -> Iterator[tuple[str, Look]]:
 def _probe(cloud: Cloud, subject: str, look: Look) -> Finding:
     try:
         seen, wrong = look(cloud)
-    except ClientError as error:
-        answer = error.response["Error"]
-        wrong = f"{answer['Code']} {answer.get('Message', '')}".strip()
-    except BotoCoreError as error:
-        wrong = str(error)
+    except (ClientError, BotoCoreError) as error:
+        refusal = explain(error)
+        hint = _hint(cloud) if refusal.kind in {"gone", "other"} else refusal.hint
+        return Finding(subject, False, refusal.about(subject), hint)
     return Finding(subject, not wrong, wrong or seen, _hint(cloud))
 
 

@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from b3pipeline import names
 from b3pipeline.aws import Cloud
 from b3pipeline.checks import CheckReport, Finding, event_filter
+from b3pipeline.refusals import explain
 
 Step = Callable[[Cloud], tuple[bool, str]]
 
@@ -40,7 +41,9 @@ def _try(cloud: Cloud, subject: str, step: Step) -> Finding:
     try:
         ok, seen = step(cloud)
     except (ClientError, BotoCoreError) as error:
-        ok, seen = False, str(error)
+        refusal = explain(error)
+        hint = _HINT if refusal.kind in {"gone", "other"} else refusal.hint
+        return Finding(subject, False, refusal.about("its answer"), hint)
     return Finding(subject, ok, seen, _HINT)
 
 

@@ -8,7 +8,7 @@ import pytest
 SRC = Path(__file__).parents[2] / "src"
 
 ORDER = [
-    *("errors", "names", "schema", "markup"),
+    *("errors", "names", "schema", "markup", "refusals"),
     *("config", "aws", "deployment", "calendar", "progress", "java"),
     "sources",
     "quality",
