@@ -52,10 +52,11 @@ _SENTENCES = {
     "other": "AWS refused work on {what}",
 }
 _GO_ON = "then `b3 resume` completes an ingestion that was cut off"
+_RENEW = "get new credentials (in AWS Academy: start the lab, then AWS Details)"
 _HINTS = {
-    "expired": "copy new credentials (in AWS Academy: start the lab, then AWS Details), " + _GO_ON,
-    "keys": "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN anew, all of one "
-    "block: the environment wins over ~/.aws/credentials; " + _GO_ON,
+    "expired": f"{_RENEW}, {_GO_ON}",
+    "keys": f"{_RENEW}, the key, the secret and the session token of one block (the environment "
+    f"wins over ~/.aws/credentials), {_GO_ON}",
     "no_keys": "set AWS_PROFILE, or paste the keys of your account or lab session",
     "denied": "in AWS Academy an ended session denies everything: start the lab and copy its "
     f"credentials, {_GO_ON}; elsewhere ask for the right to it, and check region and owner",
