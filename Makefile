@@ -10,6 +10,8 @@ READY := $(VENV)/.ready
 SCANNER := .venv-checkov
 SPARK4 := .venv-spark4
 RUN := $(BIN)/python -m
+# As many tests at once as there are cores; conftest.py says which of them share a worker.
+PARALLEL := -n logical
 # JupyterLab asks whoever works as root, as in a container, to say so.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -26,8 +28,15 @@ test: env checkov ## run every test that this machine can run
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy
-	@$(RUN) pytest
+	@$(RUN) pytest $(PARALLEL)
 	@bash scripts/test_spark4.sh
+
+.PHONY: check
+check: env ## format, lint, types and the quick tests: a minute
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+	@$(RUN) pytest $(PARALLEL) -m "not slow" tests/unit
 
 .PHONY: test-spark4
 test-spark4: env ## run the refine's tests on Spark 4.1, where Python 3.13 and a full JDK are found

@@ -49,14 +49,10 @@ def main() -> None:
         app()
     except B3Error as error:
         _fail(error.message, error.hint)
-    except ClientError as error:
-        answer = error.response["Error"]
-        _fail(
-            f"AWS answered {answer['Code']}: {answer.get('Message', '')}",
-            "`b3 doctor` checks the deployment and your rights on it.",
-        )
-    except BotoCoreError as error:
-        _fail(str(error), "`b3 doctor` checks the credentials, the region and the connection.")
+    except (ClientError, BotoCoreError) as error:
+        from b3pipeline.refusals import call_failed
+
+        _fail(*call_failed(error))
 
 
 def _fail(message: str, hint: str) -> None:

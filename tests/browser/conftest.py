@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,8 +33,8 @@ FLAGS = [
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium without a window; the test is skipped where there is none.
+def launch_browser() -> Iterator[Callable[..., Any]]:
+    """A launcher of Chromium without a window; the test is skipped where there is none.
 
     A module's own: while Playwright is open it holds an event loop, which papermill would trip on.
     """
@@ -43,9 +43,22 @@ def browser() -> Iterator[Any]:
     if program is None:
         pytest.skip("there is no Chromium on this machine: `apt-get install chromium` brings it")
     with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=FLAGS)
-        yield chromium
-        chromium.close()
+        opened: list[Any] = []
+
+        def launch(*flags: str) -> Any:
+            launched = playwright.chromium.launch(executable_path=program, args=[*FLAGS, *flags])
+            opened.append(launched)
+            return launched
+
+        yield launch
+        for one in opened:
+            one.close()
+
+
+@pytest.fixture(scope="module")
+def browser(launch_browser: Callable[..., Any]) -> Any:
+    """Chromium without a window."""
+    return launch_browser()
 
 
 @pytest.fixture(scope="session")

@@ -278,7 +278,8 @@ def new_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
 
     def make() -> Account:
         folders.append(tmp_path_factory.mktemp("localaws"))
-        return Account(process.start(folders[-1], 0, auth=True).endpoint_url)
+        hosts = ("127.0.0.1:*",)  # `over_tls` comes in by another port
+        return Account(process.start(folders[-1], 0, auth=True, hosts=hosts).endpoint_url)
 
     yield make
     for folder in folders:

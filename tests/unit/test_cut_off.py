@@ -17,6 +17,8 @@ from b3pipeline.cloud.clients import Cloud
 from b3pipeline.ingest import ingest, resume
 from b3pipeline.sources import open_source
 
+pytestmark = pytest.mark.slow
+
 CHILD = Path(__file__).with_name("ingest_child.py")
 PROXY = Path(__file__).parents[1] / "spark/proxy.py"
 SEED = "20240621T220000Z-seed0000"

@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 CHILD = Path(__file__).with_name("ingest_child.py")
 ROWS_A_FETCH = 10_000
 

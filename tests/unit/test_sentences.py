@@ -29,8 +29,11 @@ def test_what_aws_answered_is_said():
     """An ended session of AWS Academy, say."""
     answer = {"Error": {"Code": "ExpiredToken", "Message": "The token has expired."}}
     said = plain(sentences.describe(ClientError(answer, "ListBuckets"), at_the_cell=False))
-    assert said[0] == "ClientError: AWS answered ExpiredToken: The token has expired."
-    assert "b3 doctor" in said[1]
+    assert said[0] == (
+        "ClientError: the credentials for ListBuckets have expired "
+        "(ExpiredToken: The token has expired)."
+    )
+    assert "AWS Academy: start the lab" in said[1]
 
 
 def test_an_aws_that_is_not_there_leads_back_to_the_opening_cell():

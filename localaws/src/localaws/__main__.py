@@ -61,6 +61,18 @@ def _add_server_options(verb: argparse.ArgumentParser) -> None:
         default=0.0,
         help="how long an ended run counts against its job's limit, for tests",
     )
+    verb.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        help="a further name under which clients may call; may be repeated",
+    )
+    verb.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        help="a web page that may call, such as http://localhost:3000; may be repeated",
+    )
     verb.add_argument("--owner", type=int, help="id of a process with which the server ends")
 
 
@@ -80,6 +92,8 @@ def _serve(options: argparse.Namespace) -> str:
             seconds_per_minute=options.seconds_per_minute,
             ended_run_seconds=options.ended_run_seconds,
             owner=options.owner,
+            hosts=tuple(options.allow_host),
+            origins=tuple(options.allow_origin),
         )
     )
     return ""
@@ -93,6 +107,8 @@ def _up(options: argparse.Namespace) -> str:
         seconds_per_minute=options.seconds_per_minute,
         ended_run_seconds=options.ended_run_seconds,
         owner=options.owner,
+        hosts=tuple(options.allow_host),
+        origins=tuple(options.allow_origin),
     )
     done = "started" if info.started else "runs already"
     return f"{done}: {info.endpoint_url} (process {info.pid})"

@@ -11,6 +11,7 @@ from localaws.athena import AthenaService
 from localaws.backend import Backend
 from localaws.checkpoint import Checkpoint
 from localaws.glue import GlueService
+from localaws.guard import Guard
 from localaws.ports import HEALTH_PATH
 from localaws.settings import Settings
 from localaws.wire import (
@@ -118,4 +119,4 @@ def create_app(settings: Settings) -> AsgiApp:
     kept = Checkpoint(ministack)
     glue = GlueService(settings, Backend(kept, settings))
     services: list[Service] = [glue, AthenaService(settings, glue)]
-    return LocalAws(settings, services, kept)
+    return Guard(settings, LocalAws(settings, services, kept))

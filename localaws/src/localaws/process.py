@@ -51,12 +51,15 @@ def start(
     seconds_per_minute: float = 60.0,
     ended_run_seconds: float = 0.0,
     owner: int | None = None,
+    hosts: tuple[str, ...] = (),
+    origins: tuple[str, ...] = (),
 ) -> ServerInfo:
     """Return the local AWS of a state folder, started in the background where it is not running.
 
     `port` None is the default one, 0 any free one; a server that runs already keeps its own.
-    The rest is as in `Settings`. Raises LocalAwsError where the folder cannot be written, the
-    port is taken, the server dies at its start, or it runs on another port than the one asked.
+    The rest is as in `Settings`; hosts and origins that are not given come from LOCALAWS_HOSTS and
+    LOCALAWS_ORIGINS, with commas between. Raises LocalAwsError where the folder cannot be written,
+    the port is taken, the server dies at its start, or it runs on another port than the one asked.
     """
     folder = statedir.prepare(state_dir)
     settings = Settings(
@@ -66,6 +69,8 @@ def start(
         seconds_per_minute=seconds_per_minute,
         ended_run_seconds=ended_run_seconds,
         owner=owner,
+        hosts=hosts or _listed("LOCALAWS_HOSTS"),
+        origins=origins or _listed("LOCALAWS_ORIGINS"),
     )
     with statedir.one_at_a_time(folder):
         running = status(folder)
@@ -112,6 +117,11 @@ def stop(state_dir: Path, *, grace_seconds: float = _STOP_SECONDS) -> bool:
     return held
 
 
+def _listed(variable: str) -> tuple[str, ...]:
+    values = (value.strip() for value in os.environ.get(variable, "").split(","))
+    return tuple(value for value in values if value)
+
+
 def _on_port(running: ServerInfo, port: int | None) -> ServerInfo:
     if port in (None, 0, running.port):
         return running
@@ -128,6 +138,10 @@ def _spawn(settings: Settings) -> subprocess.Popen[bytes]:
     command += ["--seconds-per-minute", str(settings.seconds_per_minute)]
     command += ["--ended-run-seconds", str(settings.ended_run_seconds)]
     command += ["--auth"] * settings.auth
+    for host in settings.hosts:
+        command += ["--allow-host", host]
+    for origin in settings.origins:
+        command += ["--allow-origin", origin]
     if settings.owner is not None:
         command += ["--owner", str(settings.owner)]
     with statedir.log_path(settings.state_dir).open("wb") as log:

@@ -29,6 +29,15 @@ class Settings:
     owner: int | None = None
     """Id of the process with which this server ends: a test run that is killed leaves nothing."""
 
+    hosts: tuple[str, ...] = ()
+    """Further names under which clients may call: `nas` on the server's port, `nas:8080`, `nas:*`.
+
+    A tunnel or a proxy before the server changes the port, and a signature covers what the
+    client called: such names must be given.
+    """
+    origins: tuple[str, ...] = ()
+    """Web pages that may call (`http://localhost:3000`): by default none may."""
+
     @property
     def endpoint_url(self) -> str:
         return endpoint_url(self.host, self.port)

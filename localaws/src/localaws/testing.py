@@ -22,6 +22,9 @@ from botocore.config import Config
 from localaws import process
 from localaws.environment import STATE_DIR_MARK
 
+ANY_PORT = "127.0.0.1:*"
+"""Tests put proxies before the server that they share."""
+
 
 @dataclass
 class LocalServer:
@@ -107,8 +110,9 @@ def localaws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalS
     folder = tmp_path_factory.mktemp("local aws ção")  # as a home folder may be called
     if python := os.environ.get("LOCALAWS_PYTHON"):  # these tests run on a Python that lacks it
         command = [python, "-P", "-m", "localaws", "up", "--state-dir", str(folder), "--port", "0"]
+        command += ["--allow-host", ANY_PORT]
         subprocess.run([*command, "--owner", str(os.getpid())], check=True)
-    server = LocalServer(folder).start()
+    server = LocalServer(folder, {"hosts": (ANY_PORT,)}).start()
     yield server
     server.stop()
     assert server.processes() == []

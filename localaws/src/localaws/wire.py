@@ -8,6 +8,7 @@ import logging
 import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Protocol
+from xml.sax.saxutils import escape
 
 logger = logging.getLogger(__name__)
 
@@ -15,6 +16,7 @@ Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
+Headers = list[tuple[bytes, bytes]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
@@ -114,9 +116,48 @@ async def send_error(send: Send, error: AwsError) -> None:
     await _send(send, error.status, body, [(b"x-amzn-errortype", error.code.encode())])
 
 
-async def _send(send: Send, status: int, body: bytes, extra: list[tuple[bytes, bytes]]) -> None:
+async def send_refusal(scope: Scope, send: Send, error: AwsError) -> None:
+    """Send an error in the form that the client of a request reads, whichever service it called."""
+    form = _XML_FORMS.get(protocol_of(scope))
+    if form is None:
+        await send_error(send, error)
+        return
+    body = form.format(code=escape(error.code), message=escape(error.message)).encode()
+    await _send(send, error.status, body, [], b"application/xml")
+
+
+def protocol_of(scope: Scope) -> str:
+    """Return how the service that a request calls writes: `json`, `query`, `ec2` or `s3`."""
+    headers = {bytes(name).lower(): bytes(value) for name, value in scope["headers"]}
+    credential = headers.get(b"authorization", b"").partition(b"Credential=")[2].split(b"/")
+    service = credential[3] if len(credential) > 4 else b""
+    if b"x-amz-target" in headers or b"json" in headers.get(b"content-type", b""):
+        return "json" if service != b"s3" else "s3"
+    if service == b"ec2":
+        return "ec2"
+    if headers.get(b"content-type", b"").startswith(b"application/x-www-form-urlencoded"):
+        return "query"
+    return "s3" if service in (b"s3", b"") else "json"
+
+
+_XML_FORMS = {
+    "s3": "<Error><Code>{code}</Code><Message>{message}</Message></Error>",
+    "query": "<ErrorResponse><Error><Type>Sender</Type><Code>{code}</Code>"
+    "<Message>{message}</Message></Error></ErrorResponse>",
+    "ec2": "<Response><Errors><Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    "</Errors></Response>",
+}
+
+
+async def _send(
+    send: Send,
+    status: int,
+    body: bytes,
+    extra: Headers,
+    content_type: bytes = b"application/x-amz-json-1.1",
+) -> None:
     headers = [
-        (b"content-type", b"application/x-amz-json-1.1"),
+        (b"content-type", content_type),
         (b"content-length", str(len(body)).encode()),
         (b"x-amzn-requestid", str(uuid.uuid4()).encode()),
         *extra,

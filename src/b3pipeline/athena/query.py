@@ -23,6 +23,7 @@ from b3pipeline.costs import athena_query_cost, format_usd
 from b3pipeline.costs import format_bytes as format_bytes
 from b3pipeline.errors import QueryError
 from b3pipeline.names import BRONZE_TABLE, SILVER_TABLE
+from b3pipeline.refusals import explain
 from b3pipeline.schema import BRONZE, PARTITION_KEYS, SILVER
 
 SHOWN_ROWS = 10
@@ -299,10 +300,6 @@ _HINTS = (
         r"AccessDenied|ExpiredToken|UnrecognizedClient|not authorized|Unable to locate credentials",
         "renew the credentials (those of AWS Academy end with their session), then run it again.",
     ),
-    (
-        r"Could not connect|Connection was closed|EndpointConnectionError|Connection refused",
-        "is the local AWS up? `b3 local status` says so, `b3 local up` starts it.",
-    ),
 )
 
 
@@ -315,7 +312,8 @@ def hint_for(reason: str) -> str:
 
 
 def _refused(error: ClientError | BotoCoreError) -> QueryError:
-    if isinstance(error, ClientError):
-        reason = f"{error.response['Error']['Code']}: {error.response['Error']['Message']}"
-        return QueryError(f"Athena refused the query: {reason}", hint=hint_for(reason))
-    return QueryError(f"Athena cannot be reached: {error}", hint=hint_for(str(error)))
+    refusal = explain(error)
+    if refusal.kind not in {"other", "gone"}:
+        return QueryError(refusal.about("Athena"), hint=refusal.hint)
+    reason = f"{refusal.code}: {refusal.said}"
+    return QueryError(f"Athena refused the query: {reason}", hint=hint_for(reason))

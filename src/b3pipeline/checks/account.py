@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from b3pipeline.checks.clashes import bucket_names, other_names
 from b3pipeline.checks.report import CheckReport, Finding
+from b3pipeline.refusals import explain
 
 LAB_REGIONS = ("us-east-1", "us-west-2")
 """The regions that an AWS Academy Learner Lab allows."""
@@ -23,8 +24,6 @@ LAB_ROLE, LAB_PROFILE = "LabRole", "LabInstanceProfile"
 _LAB_MARK = "voclabs"
 
 _RENEW = "get new credentials: in AWS Academy start the lab and copy the block from AWS Details."
-_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "InvalidClientTokenId", "RequestExpired"}
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "403"}
 
 
 @dataclass(frozen=True)
@@ -86,23 +85,9 @@ def _asked(subject: str, ask: Callable[[], Finding]) -> Finding:
     """Return the finding of one question; where AWS refuses to answer, that is the finding."""
     try:
         return ask()
-    except ClientError as error:
-        answer = error.response["Error"]
-        seen = f"{answer['Code']}: {answer.get('Message', '')}".rstrip(": ")
-        return Finding(subject, False, seen, _hint_for(answer["Code"]))
-    except BotoCoreError as error:
-        return Finding(subject, False, str(error), "check the network, and AWS_ENDPOINT_URL.")
-
-
-def _hint_for(code: str) -> str:
-    if code in _EXPIRED:
-        return _RENEW
-    if code in _DENIED:
-        return (
-            "in AWS Academy the session may have ended, though STS still answers: start the lab "
-            "and copy the credentials again. Elsewhere ask for the right to call this service."
-        )
-    return "read the message; the AWS status page tells of outages."
+    except (ClientError, BotoCoreError) as error:
+        refusal = explain(error)
+        return Finding(subject, False, refusal.about("this account"), refusal.hint)
 
 
 def _credentials(account: Account) -> Finding:

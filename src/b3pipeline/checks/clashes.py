@@ -10,17 +10,13 @@ from botocore.exceptions import ClientError
 
 from b3pipeline.checks.report import Finding
 from b3pipeline.names import Names
+from b3pipeline.refusals import explain
 
 Client = Callable[[str], Any]
 """Makes a client of the service that it is given."""
 
-_DENIED = {"AccessDenied", "403"}
-_ABSENT = {
-    "EntityNotFoundException",
-    "ResourceNotFoundException",
-    "NoSuchEntity",
-    "InvalidRequestException",  # what Athena says of a workgroup that is not there
-}
+_NO_WORKGROUP = "InvalidRequestException"
+"""What Athena says of a workgroup that is not there."""
 
 
 def bucket_names(client: Client, account_id: str) -> Finding:
@@ -71,7 +67,8 @@ def _exists(look: Callable[[], Any]) -> bool:
     try:
         look()
     except ClientError as error:
-        if error.response["Error"]["Code"] in _ABSENT:
+        refusal = explain(error)
+        if refusal.kind == "gone" or refusal.code == _NO_WORKGROUP:
             return False
         raise
     return True
@@ -81,6 +78,10 @@ def _bucket_state(client: Client, bucket: str) -> str:
     try:
         client("s3").head_bucket(Bucket=bucket)
     except ClientError as error:
-        denied = error.response["Error"]["Code"] in _DENIED
-        return "taken by another account" if denied else "is free"
+        refusal = explain(error)
+        if refusal.kind == "gone":
+            return "is free"
+        if refusal.code in {"403", "AccessDenied", "301", "PermanentRedirect"}:
+            return "taken by another account"
+        raise
     return "is yours already"

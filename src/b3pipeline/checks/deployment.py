@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from b3pipeline import names, schema
 from b3pipeline.checks.report import CheckReport, Finding
 from b3pipeline.cloud.clients import Cloud
+from b3pipeline.refusals import explain
 
 
 def check_deployment(cloud: Cloud) -> CheckReport:
@@ -41,11 +42,10 @@ def _looks(cloud: Cloud) -> Iterator[tuple[str, Look]]:
 def _probe(cloud: Cloud, subject: str, look: Look) -> Finding:
     try:
         seen, wrong = look(cloud)
-    except ClientError as error:
-        answer = error.response["Error"]
-        wrong = f"{answer['Code']} {answer.get('Message', '')}".strip()
-    except BotoCoreError as error:
-        wrong = str(error)
+    except (ClientError, BotoCoreError) as error:
+        refusal = explain(error)
+        hint = _hint(cloud) if refusal.kind in {"gone", "other"} else refusal.hint
+        return Finding(subject, False, refusal.about(subject), hint)
     return Finding(subject, not wrong, wrong or seen, _hint(cloud))
 
 

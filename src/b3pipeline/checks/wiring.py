@@ -11,6 +11,7 @@ from b3pipeline import names
 from b3pipeline.checks.deployment import event_filter
 from b3pipeline.checks.report import CheckReport, Finding
 from b3pipeline.cloud.clients import Cloud
+from b3pipeline.refusals import explain
 
 Step = Callable[[Cloud], tuple[bool, str]]
 
@@ -41,7 +42,9 @@ def _try(cloud: Cloud, subject: str, step: Step) -> Finding:
     try:
         ok, seen = step(cloud)
     except (ClientError, BotoCoreError) as error:
-        ok, seen = False, str(error)
+        refusal = explain(error)
+        hint = _HINT if refusal.kind in {"gone", "other"} else refusal.hint
+        return Finding(subject, False, refusal.about("its answer"), hint)
     return Finding(subject, ok, seen, _HINT)
 
 

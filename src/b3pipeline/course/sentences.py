@@ -8,10 +8,10 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
 from IPython.core.getipython import get_ipython
 
 from b3pipeline.errors import sentence
+from b3pipeline.refusals import CALL_ERRORS, call_failed
 
 _ABOVE = "run the cells above it first (Run > Run All Above Selected Cell): a new kernel is empty."
 
@@ -20,7 +20,7 @@ def install() -> None:
     """Make the kernel that runs this say known failures in a sentence; nothing outside of one."""
     shell: Any = get_ipython()
     if shell is not None:
-        shell.set_custom_exc((NameError, BotoCoreError, ClientError), _show)
+        shell.set_custom_exc((NameError, *CALL_ERRORS), _show)
 
 
 def _show(
@@ -46,16 +46,10 @@ def describe(error: BaseException, *, at_the_cell: bool) -> list[str]:
     if isinstance(error, NameError):
         hint = f"is {error.name!r} misspelt? If not, {_ABOVE}"
         return sentence(kind, f"this kernel knows no {error.name!r}.", hint) if at_the_cell else []
-    if isinstance(error, ClientError):
-        answer = error.response["Error"]
-        said = f"AWS answered {answer['Code']}: {answer.get('Message', '')}"
-        hint = "`b3 doctor` in a terminal checks the deployment, and your rights on it."
-        return sentence(kind, said, hint)
-    hint = (
-        "run the cell with `lesson.open_cloud` again, which starts a local AWS that is down; "
-        "on AWS, renew the credentials."
-    )
-    return sentence(kind, str(error), hint)
+    said, hint = call_failed(error)
+    if "local AWS" in hint:
+        hint = "run the cell with `lesson.open_cloud` again: it starts a local AWS that is down."
+    return sentence(kind, said, hint)
 
 
 def _raised_by_the_cell(traceback: TracebackType, namespace: dict[str, Any]) -> bool:

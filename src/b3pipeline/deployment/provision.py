@@ -18,6 +18,7 @@ from botocore.exceptions import ClientError
 from b3pipeline import names, schema
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.cloud.config import Config
+from b3pipeline.refusals import explain
 
 LAMBDA_SOURCE = Path("src/lambda/start_glue_job/handler.py")
 JOB_SOURCE = Path("glue/refine_job.py")
@@ -57,7 +58,9 @@ def ensure_buckets(cloud: Cloud) -> None:
     for bucket in (cloud.config.raw_data_bucket, cloud.config.athena_results_bucket):
         try:
             cloud.s3.head_bucket(Bucket=bucket)
-        except ClientError:
+        except ClientError as error:
+            if explain(error).kind != "gone":
+                raise
             cloud.s3.create_bucket(Bucket=bucket, **_location(cloud.config))
         cloud.s3.put_public_access_block(
             Bucket=bucket,

@@ -11,16 +11,10 @@ from botocore.exceptions import ClientError
 
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import ConfigError
+from b3pipeline.refusals import explain
 
-_GONE = {
-    "404",
-    "NoSuchBucket",
-    "NoSuchEntity",
-    "NotFound",
-    "EntityNotFoundException",
-    "ResourceNotFoundException",
-    "InvalidRequestException",
-}
+_NO_WORKGROUP = "InvalidRequestException"
+"""What Athena says of a workgroup that is not there."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +80,8 @@ def _probe(look: Callable[[], Resource]) -> Resource | None:
     try:
         return look()
     except ClientError as error:
-        if error.response["Error"]["Code"] in _GONE:
+        refusal = explain(error)
+        if refusal.kind == "gone" or refusal.code == _NO_WORKGROUP:
             return None
         raise
 

@@ -14,6 +14,7 @@ from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import CatalogError
 from b3pipeline.lake.storage import in_parallel, stored_partitions
 from b3pipeline.progress import Progress, track
+from b3pipeline.refusals import explain, told
 
 PARTITIONS_A_CALL = 100
 """What one BatchCreatePartition takes at most."""
@@ -147,18 +148,10 @@ def _catalog_errors(cloud: Cloud, table: str) -> Iterator[None]:
     place = f"{cloud.config.glue_database}.{table}"
     try:
         yield
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "EntityNotFoundException":
+    except (ClientError, BotoCoreError) as error:
+        if explain(error).kind == "gone":
             raise CatalogError(
                 f"the Data Catalog holds no table {place}.",
                 hint="run `b3 local up` or `terraform apply`: both make it.",
             ) from error
-        raise CatalogError(
-            f"the Data Catalog refused work on {place}: {error.response['Error']['Message']}",
-            hint="check the role's Glue permissions, and that the credentials are fresh.",
-        ) from error
-    except BotoCoreError as error:
-        raise CatalogError(
-            f"the Data Catalog cannot be reached for {place}: {error}.",
-            hint="see that the local AWS is up (`b3 local status`), or that the network is.",
-        ) from error
+        raise told(error, f"{place} in the Data Catalog", CatalogError) from error

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import obstore
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 from obstore.auth.boto3 import Boto3CredentialProvider
-from obstore.exceptions import BaseError, PermissionDeniedError, UnauthenticatedError
+from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from b3pipeline import names
@@ -21,6 +21,7 @@ from b3pipeline.cloud.clients import Cloud
 from b3pipeline.cloud.config import LOCAL_KEY
 from b3pipeline.errors import StorageError
 from b3pipeline.progress import Progress, track
+from b3pipeline.refusals import explain, told
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -111,7 +112,7 @@ def find_objects(cloud: Cloud, keys: Iterable[str]) -> list[bytes | None]:
             try:
                 body: bytes = obstore.get(store, key).bytes().to_bytes()
             except FileNotFoundError as error:
-                if "NoSuchBucket" in str(error):
+                if explain(error).code == "NoSuchBucket":
                     raise
                 return None
         return body
@@ -146,17 +147,19 @@ def check_bucket(cloud: Cloud) -> None:
     bucket = cloud.config.raw_data_bucket
     try:
         cloud.s3.head_bucket(Bucket=bucket)
-    except ClientError as error:
-        code = error.response["Error"]["Code"]
-        if code in {"404", "NoSuchBucket"}:
-            raise _missing(bucket) from error
-        if code in {"400", "403", "AccessDenied", "ExpiredToken"}:  # 400: a token out of date
-            raise _denied(bucket) from error
-        raise _failed(bucket, str(error)) from error
-    except NoCredentialsError as error:
-        raise _no_credentials() from error
-    except BotoCoreError as error:
-        raise _failed(bucket, str(error)) from error
+    except (ClientError, BotoCoreError) as error:
+        raise _unusable(bucket, _reason(cloud, bucket, error)) from error
+
+
+def _reason(cloud: Cloud, bucket: str, error: Exception) -> Exception:
+    """Return the error that tells why a HEAD failed, which has no body and so no reason."""
+    reason: Exception = error
+    if isinstance(error, ClientError) and explain(error).kind != "gone":
+        try:
+            cloud.s3.list_objects_v2(Bucket=bucket, Prefix=names.BRONZE_PREFIX, MaxKeys=1)
+        except (ClientError, BotoCoreError) as listing:
+            reason = listing if isinstance(listing, ClientError) else error
+    return reason
 
 
 def open_store(cloud: Cloud) -> S3Store:
@@ -183,17 +186,12 @@ def storage_errors(bucket: str, key: str | None = None) -> Iterator[None]:
     """Turn what the object store raises into StorageError, which names bucket and cause."""
     try:
         yield
-    except (PermissionDeniedError, UnauthenticatedError) as error:
-        raise _denied(bucket) from error
     except (BaseError, FileNotFoundError) as error:
-        text = str(error)
-        if "NoSuchBucket" in text:
-            raise _missing(bucket) from error
-        if isinstance(error, FileNotFoundError) and key is not None:
+        if explain(error).code == "NoSuchKey" and key is not None:
             raise StorageError(
                 f"there is no object s3://{bucket}/{key}.", hint="list what the bucket holds."
             ) from error
-        raise _failed(bucket, text.splitlines()[0]) from error
+        raise _unusable(bucket, error) from error
 
 
 def in_parallel(act: Callable[[T], R], items: Iterable[T], workers: int = WORKERS) -> Iterator[R]:
@@ -226,32 +224,14 @@ def _credentials(cloud: Cloud) -> Boto3CredentialProvider:
     try:
         return Boto3CredentialProvider(cloud.session)
     except ValueError as error:
-        raise _no_credentials() from error
+        raise _unusable(cloud.config.raw_data_bucket, NoCredentialsError()) from error
 
 
-def _no_credentials() -> StorageError:
-    return StorageError(
-        "there are no AWS credentials on this machine.",
-        hint="set AWS_PROFILE, or paste the keys of your account or lab session.",
-    )
-
-
-def _missing(bucket: str) -> StorageError:
-    return StorageError(
-        f"there is no bucket {bucket!r}.",
-        hint="run `b3 local up` or `terraform apply`, or correct RAW_BUCKET.",
-    )
-
-
-def _denied(bucket: str) -> StorageError:
-    return StorageError(
-        f"access to the bucket {bucket!r} is denied.",
-        hint="renew the credentials (a lab session lasts four hours); check region and owner.",
-    )
-
-
-def _failed(bucket: str, cause: str) -> StorageError:
-    return StorageError(
-        f"the bucket {bucket!r} cannot be used: {cause}.".replace("..", "."),
-        hint="see that the local AWS is up (`b3 local status`), or that the network is.",
-    )
+def _unusable(bucket: str, error: Exception) -> StorageError:
+    """Return the error that says why a bucket cannot be used, and what to do."""
+    if explain(error).kind == "gone":
+        return StorageError(
+            f"there is no bucket {bucket!r}.",
+            hint="run `b3 local up` or `terraform apply`, or correct RAW_BUCKET.",
+        )
+    return told(error, f"the bucket {bucket!r}", StorageError)

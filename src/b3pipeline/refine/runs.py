@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from b3pipeline.calendar import parse_date
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import JobError
 from b3pipeline.markup import facts_table
 from b3pipeline.names import normalise_ticker
+from b3pipeline.refusals import explain, told
 
 logger = logging.getLogger(__name__)
 
@@ -111,9 +112,9 @@ def _start(
                 JobName=name, Arguments=arguments, JobRunQueuingEnabled=True
             )
             return str(answer["JobRunId"])
-        except ClientError as error:
+        except (ClientError, BotoCoreError) as error:
             pause = random.uniform(longest / 2, longest)  # noqa: S311 - jitter, no secret
-            if error.response["Error"]["Code"] != _BUSY or clock() + pause > deadline:
+            if explain(error).code != _BUSY or clock() + pause > deadline:
                 raise _job_error(error, name) from error
         logger.info("%s is at its limit of runs: another try in %.1f s", name, pause)
         sleep(pause)
@@ -142,7 +143,7 @@ def get_run(cloud: Cloud, run_id: str) -> JobRun:
     name = cloud.config.glue_job_name
     try:
         answer = cloud.glue.get_job_run(JobName=name, RunId=run_id)
-    except ClientError as error:
+    except (ClientError, BotoCoreError) as error:
         raise _job_error(error, name) from error
     return _job_run(answer["JobRun"])
 
@@ -153,7 +154,7 @@ def list_runs(cloud: Cloud) -> list[JobRun]:
     try:
         pages = cloud.glue.get_paginator("get_job_runs").paginate(JobName=name)
         return [_job_run(run) for page in pages for run in page["JobRuns"]]
-    except ClientError as error:
+    except (ClientError, BotoCoreError) as error:
         raise _job_error(error, name) from error
 
 
@@ -239,17 +240,16 @@ def _job_run(answer: Mapping[str, Any]) -> JobRun:
     )
 
 
-def _job_error(error: ClientError, job_name: str) -> JobError:
-    code = error.response["Error"]["Code"]
-    message = error.response["Error"]["Message"]
-    if code == "EntityNotFoundException":
+def _job_error(error: ClientError | BotoCoreError, job_name: str) -> JobError:
+    refusal = explain(error)
+    if refusal.kind == "gone":
         return JobError(
-            f"Glue does not know it: {message}",
+            f"Glue does not know it: {refusal.said}",
             hint=f"check that the job {job_name} exists: `b3 doctor` lists what is missing.",
         )
-    if code == _BUSY:
+    if refusal.code == _BUSY:
         return JobError(
             f"{job_name} is at its limit of runs, and does not let this one wait.",
             hint="wait for the run that is under way, or for its end to be noticed: some seconds.",
         )
-    return JobError(f"Glue answered {code}: {message}", hint="`b3 doctor` checks the deployment.")
+    return told(error, f"the Glue job {job_name}", JobError)

@@ -1,0 +1,63 @@
+"""Which tests share a worker, where pytest-xdist runs them side by side (`pytest -n logical`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+COSTLY = {
+    "course": (
+        "tests/browser/",
+        "tests/notebooks/test_batch_use.py",
+        "tests/notebooks/test_compared.py",
+        "tests/notebooks/test_course.py",
+        "tests/notebooks/test_readers.py",
+        "tests/notebooks/test_teardown.py",
+    ),
+    "spark": ("tests/spark/",),
+}
+"""Fixtures that take a minute or a gigabyte, and where their tests are: these share a worker."""
+
+LONGEST_FIRST = ("course", "spark", "tests/infra/", "tests/pipeline/")
+"""What is begun first, so that no worker is left alone with it at the end; then the larger file."""
+
+
+def group_of(nodeid: str) -> str:
+    """Return the name of what a test shares a worker with: a costly fixture, or its file."""
+    path = nodeid.partition("::")[0]
+    groups = (name for name, places in COSTLY.items() if path.startswith(places))
+    return next(groups, path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Return a scheduler that hands out groups, in the order of the collection."""
+    from xdist.scheduler import LoadScopeScheduling  # here, for the tests on Spark 4.1 lack it
+
+    class ByGroup(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    config.option.loadscopereorder = False
+    return ByGroup(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Check the places above, and put what takes long first where there are workers."""
+    for item in items:
+        used = {name for name in COSTLY if name in getattr(item, "fixturenames", ())}
+        if used - {group_of(item.nodeid)}:
+            raise pytest.UsageError(f"{item.nodeid} uses {used}: conftest.py must name its file.")
+    if not hasattr(config, "workerinput"):
+        return  # one process: the order of the files
+    groups = [group_of(item.nodeid) for item in items]
+    sizes = {group: groups.count(group) for group in set(groups)}
+
+    def order(item: pytest.Item) -> tuple[int, int, str]:
+        group = group_of(item.nodeid)
+        places = [i for i, place in enumerate(LONGEST_FIRST) if group.startswith(place)]
+        return min(places, default=len(LONGEST_FIRST)), -sizes[group], group
+
+    items.sort(key=order)

@@ -1,0 +1,80 @@
+"""Tests side by side: which of them share a worker."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROBE = """
+import os, pathlib, pytest
+
+@pytest.mark.parametrize("n", range(4))
+def test_probe(n, request):
+    note = pathlib.Path(os.environ["PROBE"]) / f"{pathlib.Path(__file__).stem} {n}"
+    note.write_text(os.environ["PYTEST_XDIST_WORKER"])
+"""
+COSTLY = """
+import pytest
+
+@pytest.fixture
+def course(): ...
+
+def test_it(course): ...
+"""
+FILES = ("tests/spark/test_a.py", "tests/unit/test_b.py", "tests/spark/test_c.py")
+
+
+def run(folder, files, *options, **variables):
+    """Return what pytest answers about a few files, under our conftest.py."""
+    shutil.copy(ROOT / "conftest.py", folder)
+    (folder / "pytest.ini").touch()
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options],
+        cwd=folder,
+        env={"PATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **variables},
+        capture_output=True,
+        text=True,
+        timeout=200,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def workers(tmp_path_factory):
+    """The worker of each test of three small files, run as `make test` runs ours."""
+    notes = tmp_path_factory.mktemp("notes")
+    makefile = (ROOT / "Makefile").read_text()
+    options = makefile.partition("\nPARALLEL := ")[2].partition("\n")[0].replace("logical", "2")
+    files = dict.fromkeys(FILES, PROBE)
+    folder = tmp_path_factory.mktemp("probe")
+    answer = run(folder, files, "-p", "xdist", *options.split(), PROBE=str(notes))
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    return {path.name: path.read_text() for path in notes.iterdir()}
+
+
+def test_what_needs_a_costly_fixture_runs_on_one_worker(workers):
+    """Two files whose tests ask for Spark: it is started once."""
+    assert len({workers[f"test_{name} {n}"] for name in "ac" for n in range(4)}) == 1
+
+
+def test_a_file_runs_on_one_worker(workers):
+    """A fixture of its module is made once."""
+    assert len({workers[f"test_b {n}"] for n in range(4)}) == 1
+
+
+def test_files_run_side_by_side(workers):
+    """All tests on one worker would be the order of before, with more words."""
+    assert workers["test_a 0"] != workers["test_b 0"]
+
+
+def test_a_costly_fixture_is_refused_where_its_file_is_not_named(tmp_path):
+    """It would be made once more, on every worker that comes to such a file."""
+    answer = run(tmp_path, {"tests/unit/test_d.py": COSTLY})
+    assert answer.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "test_it uses {'course'}: conftest.py must name its file." in answer.stderr
