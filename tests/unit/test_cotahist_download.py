@@ -202,12 +202,30 @@ def test_a_server_that_promises_more_than_it_sends_is_not_believed(source, stub,
 
 
 def test_a_server_that_promises_less_than_the_file_has_is_found_out(source, stub, exchange):
-    """The ZIP has no end: the file is begun anew each time, and in the end refused."""
+    """The ZIP has no end: the file is begun anew, and refused when the same bytes come twice."""
     size = len(stub.files[FRIDAY]) - 50
     stub.plays[FRIDAY] = [exchange.Play(claims=size, cut=size)] * 5
     with pytest.raises(DamagedFileError, match="damaged ZIP"):
         friday(source)
-    assert [wanted for _, wanted in stub.asked] == [None] * 5
+    assert [wanted for _, wanted in stub.asked] == [None, None]
+
+
+def test_the_same_damaged_file_is_not_downloaded_a_third_time(source, stub, tmp_path):
+    """Its own name is in the message, not that of the part on its way; nothing stays of it."""
+    stub.files[FRIDAY] = b"00COTAHIST.2024BOVESPA 20240628".ljust(245) + b"\r\n"
+    with pytest.raises(DamagedFileError, match=rf"^{FRIDAY} breaks off after") as caught:
+        friday(source)
+    assert "the same bytes came twice" in caught.value.hint
+    assert names(stub) == [FRIDAY, FRIDAY]
+    assert not list((tmp_path / "cache").glob("*.ZIP*.part"))
+
+
+def test_a_damaged_file_that_has_changed_is_downloaded_again(source, stub, exchange):
+    """Each time it is cut elsewhere, and the third time it is whole."""
+    size = len(stub.files[FRIDAY])
+    stub.plays[FRIDAY] = [exchange.Play(claims=size - cut, cut=size - cut) for cut in (50, 40)]
+    assert friday(source).failures == ()
+    assert names(stub) == [FRIDAY] * 3
 
 
 def test_a_truncated_file_in_a_whole_zip_is_refused(source, stub, tmp_path, exchange):

@@ -282,7 +282,7 @@ def test_a_ticker_that_the_exchange_does_not_list_is_missing_and_its_reason_told
     petr4 = listed[listed["ticker"] == "PETR4"].reset_index(drop=True)
     found = reconcile(cloud, exchange(petr4, tmp_path))
     assert found.missing == 10
-    assert "HAPV3: no trade of it in COTAHIST_A2025.ZIP" in str(found)
+    assert "HAPV3: no trade: COTAHIST_A2025.ZIP never names it" in str(found)
 
 
 def test_nothing_is_written(lake_and_exchange, tmp_path):

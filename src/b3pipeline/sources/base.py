@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 import pandas as pd
@@ -63,7 +63,7 @@ class Failure:
     ticker: str
     kind: FailureKind
     reason: str
-    days: frozenset[str] = frozenset()
+    days: frozenset[str] = field(default=frozenset(), repr=False)
 
     def speaks_of(self, day: str) -> bool:
         """Return whether it says why `day` (YYYY-MM-DD), one of those asked for, did not come."""

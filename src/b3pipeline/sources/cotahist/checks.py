@@ -39,7 +39,7 @@ def checked_quotes(blocks: Iterable[Block], name: str, promised: Scope | None) -
 
     `promised` are the days that the file's name speaks of. Raises DamagedFileError or
     TruncatedFileError for the first record that is not as it must be; the trailer, which counts
-    them all, is compared last.
+    them, is compared last.
     """
     ends = _Ends(name)
     for block in blocks:
@@ -138,13 +138,23 @@ def _check_trailer(ends: _Ends) -> None:
     counted = ends.trailer[layout.COUNT.slice]
     if not counted.isdigit():
         raise damaged(ends.name, ends.records, f"the trailer counts {_shown(counted)} records.")
-    if int(counted) != ends.records:
-        kind = TruncatedFileError if int(counted) > ends.records else DamagedFileError
-        raise kind(
-            f"{ends.name} promises {int(counted):,} records and holds {ends.records:,}, as its "
-            f"trailer shows (record {ends.records:,}). Nothing of the file is used.",
-            hint=AGAIN,
-        )
+    _check_count(ends, int(counted))
+
+
+def _check_count(ends: _Ends, counted: int) -> None:
+    """Raise where the trailer counts other records than there are."""
+    assert ends.header is not None  # noqa: S101 - there is a trailer, so there was a header
+    quotes = ends.records - layout.ENDS
+    counts = layout.counts_of(ends.header.year, quotes)
+    if counted in counts:
+        return
+    what = "quotes" if quotes in counts else "records"
+    kind = TruncatedFileError if counted > counts[0] else DamagedFileError
+    raise kind(
+        f"{ends.name} promises {counted:,} {what} and holds {counts[0]:,}, as its trailer shows "
+        f"(record {ends.records:,}). Nothing of the file is used.",
+        hint=AGAIN,
+    )
 
 
 def _as_number(day: dt.date) -> int:

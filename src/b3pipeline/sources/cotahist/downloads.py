@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import logging
 import os
 import random
@@ -36,6 +37,10 @@ more, and for earlier years, of which the exchange keeps no daily files, it is t
 
 ATTEMPTS = 5
 _FIRST_PAUSE = 1.0
+_SAME_AGAIN = (
+    "the same bytes came twice, so the exchange has no better file yet: wait until it has "
+    "published another, or take these sessions from another source."
+)
 
 
 @dataclass(frozen=True)
@@ -90,17 +95,19 @@ class Downloads:
     def bring(self, name: str, last: dt.date | None = None) -> Path:
         """Return the file called `name`, downloaded unless it is here and holds the day `last`.
 
-        A download that breaks off goes on where it stopped, in this run or the next. Raises
-        NotPublishedError (404), RateLimitedError (429), DamagedFileError where the file is not
-        whole however often it is asked for, SourceError where the exchange does not answer.
+        A download that breaks off goes on where it stopped, in this run or the next. A file that
+        is not whole is asked for again, until the same bytes have come twice. Raises
+        NotPublishedError (404), RateLimitedError (429), DamagedFileError where no whole file
+        comes, SourceError where the exchange does not answer.
         """
         path = self.folder / name
         if _is_here(path, last):
             return path
         self._make_folder()
+        refused: set[str] = set()
         for attempt in range(ATTEMPTS):
             try:
-                self._attempt(name)
+                self._attempt(name, refused)
                 return path
             except RetryError as again:
                 if attempt == ATTEMPTS - 1:
@@ -114,13 +121,18 @@ class Downloads:
         """Return seconds: twice as long each time, and by chance half as long or half longer."""
         return min(_FIRST_PAUSE * 2.0**attempt, LONGEST_PAUSE) * (0.5 + self.jitter())
 
-    def _attempt(self, name: str) -> None:
+    def _attempt(self, name: str, refused: set[str]) -> None:
+        """Bring a file; `refused` are the digests of what came and was not whole."""
         part = self.folder / f"{name}.part"
         fetch_rest(f"{self.base_url.rstrip('/')}/{name}", name, part, self.timeout)
         try:
-            check_file(part)
+            check_file(part, name)
         except DamagedFileError as error:
+            digest = _digest(part)
             part.unlink()
+            if digest in refused:
+                raise type(error)(error.message, hint=_SAME_AGAIN) from error
+            refused.add(digest)
             raise RetryError(error) from error
         part.replace(self.folder / name)
         mark_of(part).unlink(missing_ok=True)
@@ -157,6 +169,11 @@ def default_cache() -> Path:
     """Return the folder where downloaded files stay unless another is given."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "b3pipeline" / "cotahist"
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _is_here(path: Path, last: dt.date | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 import zipfile
 import zlib
@@ -15,7 +16,9 @@ import numpy as np
 import numpy.typing as npt
 
 from b3pipeline.errors import DamagedFileError, SourceError, TruncatedFileError
-from b3pipeline.sources.cotahist.layout import RECORD
+from b3pipeline.sources.cotahist.layout import BEGIN, END, RECORD
+
+log = logging.getLogger(__name__)
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -25,7 +28,14 @@ RECORDS_A_BLOCK = 1 << 14
 AGAIN = "download it again; the exchange has the whole file about 22:00 São Paulo time."
 _SHOWN = 40
 _AFTER = 1 << 16
-"""Bytes read after a wrong record, to see how long it is."""
+"""Bytes read after a wrong record, to see how long it is, and at a time after the trailer."""
+_BEFORE = b"\xef\xbb\xbf\r\n"
+_BEHIND = _BEFORE + b"\x1a\x00 \t"
+"""What editors and old systems put before the header and after the trailer: it carries nothing."""
+_BEHIND_AT_MOST = 1 << 20
+_BYTES = {0x0D: "CR", 0x0A: "LF", 0x1A: "0x1A", 0x00: "NUL", 0x20: "space", 0x09: "tab"}
+_WIDE = (b"\xff\xfe", b"\xfe\xff", b"0\x000\x00", b"\x000\x000")
+"""How a text begins that has two bytes a letter."""
 _BROKEN_ZIP = (zipfile.BadZipFile, EOFError, OSError, ValueError, struct.error)
 """What `zipfile` raises when the list of members is wrong."""
 _LINE_ENDS = {b"\r\n": "CRLF", b"\n": "LF"}
@@ -50,24 +60,26 @@ def damaged(name: str, record: int, found: str, hint: str = AGAIN) -> DamagedFil
 
 
 @contextmanager
-def open_text(path: Path) -> Iterator[tuple[IO[bytes], str]]:
+def open_text(path: Path, name: str = "") -> Iterator[tuple[IO[bytes], str]]:
     """Yield the text of a COTAHIST file as a stream of bytes, and the name of its text.
 
-    A ZIP is known by its first bytes, whatever it is called, and has one member, whatever that
-    is called. Raises SourceError where the file cannot be read, DamagedFileError where it is no
-    whole ZIP of one file.
+    A ZIP is known by its first bytes, whatever it is called, and has one member, or one that
+    begins as it must, whatever that is called. Errors name the file as it is called, or `name`.
+    Raises SourceError where the file cannot be read, DamagedFileError where it is no whole ZIP
+    of one file.
     """
+    name = name or path.name
     try:
         with path.open("rb") as file:
             packed = file.read(2) == b"PK"
             file.seek(0)
             if packed:
-                with _unzip(path.name, file) as text:
+                with _unzip(name, file) as text:
                     yield text, text.name
             else:
-                yield file, path.name
+                yield file, name
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise _bad_zip(path.name, error) from error
+        raise _bad_zip(name, error) from error
     except OSError as error:
         raise SourceError(
             f"{path} cannot be read ({error.strerror or error}).",
@@ -90,47 +102,103 @@ def _bad_zip(name: str, error: Exception) -> DamagedFileError:
 
 
 def _open_member(name: str, archive: zipfile.ZipFile) -> IO[bytes]:
+    """Return the one member of a ZIP, or of several the one that begins as a COTAHIST file."""
     members = [member for member in archive.infolist() if not member.is_dir()]
-    if len(members) != 1:
-        found = ", ".join(member.filename for member in members[:3]) or "none"
-        raise DamagedFileError(
-            f"{name} should hold one file and holds {len(members)} ({found}).",
-            hint="give the ZIP as the exchange publishes it, or the text inside.",
-        )
     try:
-        return archive.open(members[0])
+        if len(members) > 1:
+            members = [each for each in members if _begins_well(archive, each)] or members
+        if len(members) == 1:
+            return archive.open(members[0])
     except (NotImplementedError, RuntimeError) as error:
         raise DamagedFileError(
             f"{name} is packed in a way that cannot be read here ({error}).",
             hint="unpack it with another program and give the text inside.",
         ) from error
+    found = ", ".join(member.filename for member in members[:3]) or "none"
+    raise DamagedFileError(
+        f"{name} should hold one file and holds {len(members)} ({found}).",
+        hint="give the ZIP as the exchange publishes it, or the text inside.",
+    )
+
+
+def _begins_well(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bool:
+    with archive.open(member) as text:
+        return read_begin(text)[1].startswith(BEGIN)
+
+
+def is_history(path: Path) -> bool:
+    """Return whether a file begins as a COTAHIST file, packed or not; its name says nothing."""
+    try:
+        with open_text(path) as (text, _):
+            return read_begin(text)[1].startswith(BEGIN)
+    except SourceError:
+        return False
+
+
+def read_begin(text: IO[bytes]) -> tuple[bytes, bytes]:
+    """Return what carries nothing before the first record, and the record with its line's end."""
+    begin = text.read(RECORD + 2)
+    before = begin[: len(begin) - len(begin.lstrip(_BEFORE))]
+    return before, begin[len(before) :] + text.read(len(before))
 
 
 def read_blocks(text: IO[bytes], name: str, records: int = RECORDS_A_BLOCK) -> Iterator[Block]:
     """Yield the records of a file in blocks of `records`, each checked for its length.
 
-    The first record decides how lines end. The last one may lack its end of line. Raises
-    DamagedFileError or TruncatedFileError, with the number of the record, where one is not 245
-    bytes long or ends otherwise than the first.
+    The first record decides how lines end. The last one may lack its end of line. Marks and empty
+    lines before the header, and what carries nothing after the trailer, are passed over, and
+    said. Raises DamagedFileError or TruncatedFileError, with the number of the record, where one
+    is not 245 bytes long or ends otherwise than the first.
     """
-    begin = text.read(RECORD + 2)
+    before, begin = read_begin(text)
     end = _line_end(begin, name)
+    if before:
+        log.warning("%s: passed over before the header: %s", name, _named(before))
     width = RECORD + len(end)
     first = 1
     data = begin + text.read(records * width - len(begin))
     while data:
+        data, behind = _without_end(data, width, text)
         whole = len(data) - len(data) % width
         rest = data[whole:]
         rows = np.frombuffer(data, np.uint8, whole).reshape(-1, width)
         if data.count(b"\n", 0, whole) != len(rows) or not _all_end_with(rows, end):
             raise _wrong_length(data + text.read(_AFTER), end, first, name)
-        yield Block(first, rows[:, :RECORD])
+        if len(rows):
+            yield Block(first, rows[:, :RECORD])
         first += len(rows)
         if len(rest) == RECORD and b"\n" not in rest:
             yield Block(first, np.frombuffer(rest, np.uint8).reshape(1, RECORD))
         elif rest:
             raise _wrong_length(rest, end, first, name)
+        if behind not in (b"", end):
+            log.warning("%s: passed over after the trailer: %s", name, _named(behind))
         data = text.read(records * width)
+
+
+def _without_end(data: bytes, width: int, text: IO[bytes]) -> tuple[bytes, bytes]:
+    """Return a block up to its trailer, and what follows it to the end of the file.
+
+    Where that carries something, or there is no trailer, the block comes back, and it may be
+    longer than before.
+    """
+    at = data.rfind(END)
+    if at < 0 or at % width:
+        return data, b""
+    trailer = at + RECORD
+    behind = data[trailer:]
+    while not behind.strip(_BEHIND) and len(behind) < _BEHIND_AT_MOST:
+        more = text.read(_AFTER)
+        if not more:
+            return data[:trailer], behind
+        behind += more
+    return data[:trailer] + behind, b""
+
+
+def _named(filler: bytes) -> str:
+    """Return how many bytes carry nothing, and which they are."""
+    kinds = dict.fromkeys(_BYTES.get(byte, "byte-order mark") for byte in filler)
+    return f"{len(filler):,} bytes ({', '.join(kinds)})"
 
 
 def _line_end(begin: bytes, name: str) -> bytes:
@@ -139,6 +207,11 @@ def _line_end(begin: bytes, name: str) -> bytes:
         if begin[RECORD:].startswith(end) and b"\n" not in begin[:RECORD]:
             return end
     shown = begin[:_SHOWN].decode("latin-1")
+    if begin.startswith(_WIDE):
+        raise DamagedFileError(
+            f"{name} is a text of two bytes a letter (UTF-16): an editor has saved it anew.",
+            hint="give the file as the exchange publishes it, of one byte a letter.",
+        )
     raise DamagedFileError(
         f"{name} is no COTAHIST file: it begins with {shown!r}, and its first record is not "
         f"{RECORD} bytes long.",

@@ -13,6 +13,8 @@ RECORD = 245
 """Bytes of a record, without the end of its line."""
 
 HEADER, QUOTE, TRAILER = b"00", b"01", b"99"
+BEGIN, END = b"00COTAHIST.", b"99COTAHIST."
+"""How the header and the trailer begin."""
 ORIGIN, SIMULATED_ORIGIN = "BOVESPA", "SIMULADO"
 """Who made the file: the exchange, or `writing`."""
 
@@ -67,14 +69,20 @@ NAME = Field(2, 15)
 MADE_BY = Field(15, 23)
 MADE_ON = Field(23, 31)
 COUNT = Field(31, 42)
-"""Of the trailer: how many records the file has, header and trailer included."""
+"""Of the trailer: how many records the file has, see `counts_of`."""
+ENDS = 2
+"""The header and the trailer."""
 
 KINDS = {"ACN": "share", "CDA": "unit", "UNT": "unit", "CTF": "fund quota"}
 """The kinds of paper that are quoted: shares, units, and the quotas of ETFs and other funds."""
 
+CHANGED_OVER = 2025
+"""The year within which trailers began to count quotes alone."""
+
 _NAME = re.compile(r"COTAHIST\.(\d{4})")
 _FILE = re.compile(
-    r"COTAHIST_(?:A(?P<year>\d{4})|M(?P<month>\d{6})|D(?P<day>\d{8}))(?:\D|$)", re.IGNORECASE
+    r"COTAHIST[_.](?:A(?P<year>\d{4})|M(?P<month>\d{6})|D(?P<day>\d{8}))(?P<rest>\D.*)?",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
@@ -121,6 +129,18 @@ def parse_header(record: bytes) -> Header | None:
     return Header(int(named[1]), text[MADE_BY.slice].strip(), made_on)
 
 
+def counts_of(year: int, quotes: int) -> tuple[int, ...]:
+    """Return what the trailer of a whole file of `year` may count that holds so many quotes.
+
+    Files up to 2024 count every record, header and trailer included, those from 2026 on the
+    quotes alone. In 2025 the exchange changed over, nobody knows on which day. The year decides:
+    to take both for every file would let a new one pass that has lost exactly two quotes.
+    """
+    if year < CHANGED_OVER:
+        return (quotes + ENDS,)
+    return (quotes,) if year > CHANGED_OVER else (quotes, quotes + ENDS)
+
+
 def parse_day(text: str) -> dt.date | None:
     """Return the date that YYYYMMDD spells, or None where it spells none."""
     try:
@@ -132,9 +152,10 @@ def parse_day(text: str) -> dt.date | None:
 def scope_of_name(name: str) -> Scope | None:
     """Return the days that a file's name promises, or None for a name that says nothing.
 
-    The exchange names its files COTAHIST_Ayyyy, COTAHIST_Mmmyyyy and COTAHIST_Dddmmyyyy.
+    The exchange names its files COTAHIST_Ayyyy, COTAHIST_Mmmyyyy and COTAHIST_Dddmmyyyy, with
+    .ZIP or .TXT at the end; what its older ZIPs hold is named COTAHIST.A2000 or COTAHIST_A2001.
     """
-    found = _FILE.match(name)
+    found = _FILE.fullmatch(name)
     if found is None:
         return None
     if found["year"]:
@@ -144,6 +165,12 @@ def scope_of_name(name: str) -> Scope | None:
         return _month(found["month"])
     day = parse_day(f"{found['day'][4:]}{found['day'][2:4]}{found['day'][:2]}")
     return None if day is None else Scope(day, day)
+
+
+def is_own_name(name: str) -> bool:
+    """Return whether the exchange names its files like that: whole, with no other suffix."""
+    found = _FILE.fullmatch(name)
+    return found is not None and (found["rest"] or "").lower() in ("", ".zip", ".txt")
 
 
 def _month(text: str) -> Scope | None:

@@ -11,7 +11,7 @@ import pandas as pd
 from b3pipeline.sources.cotahist import layout
 from b3pipeline.sources.cotahist.checks import checked_quotes, no_header
 from b3pipeline.sources.cotahist.columns import dates, equal, numbers, texts
-from b3pipeline.sources.cotahist.files import Block, damaged, open_text, read_blocks
+from b3pipeline.sources.cotahist.files import Block, damaged, open_text, read_begin, read_blocks
 from b3pipeline.sources.cotahist.layout import Header
 
 BAR_COLUMNS = {
@@ -36,7 +36,7 @@ def read_bars(path: Path) -> pd.DataFrame:
     TruncatedFileError, with the number of the record and what was found, where one is not as it
     must be; SourceError where the file cannot be read.
     """
-    parts = [_parse(block, path.name) for block in _checked(path)]
+    parts = [_parse(block, path.name) for block in _checked(path, path.name)]
     bars = pd.concat([_empty_bars(), *parts], ignore_index=True).astype(BAR_COLUMNS)
     twice = bars.duplicated(["ticker", "day"]).to_numpy()
     if twice.any():
@@ -49,31 +49,27 @@ def read_bars(path: Path) -> pd.DataFrame:
     return bars
 
 
-def check_file(path: Path) -> Header:
-    """Return the header of a COTAHIST file all of whose records are as they must be.
-
-    Raises what `read_bars` raises.
-    """
-    for _ in _checked(path):
+def check_file(path: Path, name: str = "") -> None:
+    """Read a whole COTAHIST file, which may be called `name` later; raises as `read_bars` does."""
+    for _ in _checked(path, name or path.name):
         pass
-    return read_header(path)
 
 
 def read_header(path: Path) -> Header:
     """Return what the first record says, the others unread; raises DamagedFileError."""
     with open_text(path) as (text, _):
-        record = text.read(layout.RECORD)
+        record = read_begin(text)[1][: layout.RECORD]
     header = layout.parse_header(record)
     if header is None:
         raise no_header(path.name, record)
     return header
 
 
-def _checked(path: Path) -> Iterator[Block]:
+def _checked(path: Path, name: str) -> Iterator[Block]:
     """Yield the quotes of a file in blocks, header and trailer taken off, all of them checked."""
-    with open_text(path) as (text, member):
-        promised = layout.scope_of_name(path.name) or layout.scope_of_name(member)
-        yield from checked_quotes(read_blocks(text, path.name), path.name, promised)
+    with open_text(path, name) as (text, member):
+        promised = layout.scope_of_name(name) or layout.scope_of_name(member)
+        yield from checked_quotes(read_blocks(text, name), name, promised)
 
 
 def _parse(block: Block, name: str) -> pd.DataFrame:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,21 +27,24 @@ from b3pipeline.sources.base import (
     join_frames,
 )
 from b3pipeline.sources.cotahist.downloads import BASE_URL, Brought, Downloads, default_cache
-from b3pipeline.sources.cotahist.layout import KINDS, scope_of_name
+from b3pipeline.sources.cotahist.files import is_history
+from b3pipeline.sources.cotahist.layout import ISIN, KINDS, is_own_name, scope_of_name
 from b3pipeline.sources.cotahist.records import read_bars, read_header
 
 log = logging.getLogger(__name__)
 
-_SUFFIXES = (".zip", ".txt")
 _PRICES = ["open", "high", "low", "close"]
 _SHOWN_FILES = 2
+_SHOWN_OTHERS = 20
 
 
 class CotahistSource:
     """The exchange's own daily and yearly files as a quote source.
 
-    `path` is a file, or a folder of files; without one the files come from `base_url` and stay
-    in `cache_dir`. `timeout` is in seconds, for each answer of the exchange.
+    `path` is a file, or a folder: of its files those count that are named as the exchange names
+    them or begin as its files do, the others are passed over, and named in the log. Without a
+    path the files come from `base_url` and stay in `cache_dir`. `timeout` is in seconds, for each
+    answer of the exchange.
 
     Prices are as traded: **not adjusted** for splits or dividends, of which the files say
     nothing. So `adj_close` is the close, and `dividends` and `stock_splits` are 0.
@@ -66,6 +69,7 @@ class CotahistSource:
             cache_dir or default_cache(), base_url, sleep=sleep, timeout=timeout
         )
         self._parsed: dict[tuple[Path, int, int], Path] = {}
+        self._passed_over: tuple[str, ...] = ()
         self._folder = Path(tempfile.mkdtemp(prefix="b3-cotahist-"))
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
 
@@ -74,7 +78,7 @@ class CotahistSource:
         """Whether any file says of itself that it was made from simulated quotes."""
         if self._path is None or not self._path.exists():
             return False
-        return any(read_header(path).simulated for path in _files_in(self._path))
+        return any(read_header(path).simulated for path in self._files_in(self._path))
 
     def fetch(
         self,
@@ -113,20 +117,40 @@ class CotahistSource:
         if not frames:
             return Quotes(empty_frame(), unsettled)
         bars = _without_doubles(pd.concat(frames, ignore_index=True), files)
-        silent = _not_traded(tickers, bars, asked & settled, files)
+        silent = _not_quoted(tickers, bars, asked & settled, files)
         quoted = bars[bars["kind"].isin(KINDS)]
         return Quotes(join_frames([_to_quotes(quoted)]), (*unsettled, *silent))
 
     def _files(self, days: Sequence[dt.date], progress: Progress | None) -> Brought:
         if self._path is None:
             return self._downloads.bring_all(days, self._clock(), progress)
-        files = [path for path in _files_in(self._path) if _may_hold(path, days[0], days[-1])]
+        files = [path for path in self._files_in(self._path) if _may_hold(path, days[0], days[-1])]
         if not files:
             raise SourceError(
                 f"{self._path} holds nothing of {days[0]} to {days[-1]}.",
                 hint="give a file of that year or day, or leave out the path to download it.",
             )
         return Brought(files)
+
+    def _files_in(self, path: Path) -> list[Path]:
+        """Return the file itself, or the files of a folder that are the exchange's, by name."""
+        if not path.is_dir():
+            return [path]
+        every = sorted(path.iterdir())
+        found = [each for each in every if each.is_file() and _is_own(each)]
+        others = tuple(each.name for each in every if each not in set(found))
+        if not found:
+            raise SourceError(
+                f"the folder {path} holds no file of the exchange"
+                f"{f', but {_some(others, _SHOWN_OTHERS)}' if others else ''}.",
+                hint="put files such as COTAHIST_A2024.ZIP there, in no folder of their own.",
+            )
+        if others != self._passed_over:
+            log.warning(
+                "%s: passed over, no file of the exchange: %s", path, _some(others, _SHOWN_OTHERS)
+            )
+            self._passed_over = others
+        return found
 
     def _bars(self, path: Path, start: dt.date, end: dt.date) -> pd.DataFrame:
         """Return the bars that a file holds from `start` to `end`, those of every ticker."""
@@ -156,17 +180,18 @@ class CotahistSource:
             raise
 
 
-def _files_in(path: Path) -> list[Path]:
-    """Return the file itself, or the COTAHIST files of a folder by name."""
-    if not path.is_dir():
-        return [path]
-    found = [file for file in path.iterdir() if file.suffix.lower() in _SUFFIXES]
-    if not found:
-        raise SourceError(
-            f"the folder {path} holds no ZIP and no TXT.",
-            hint="put files such as COTAHIST_A2024.ZIP there.",
-        )
-    return sorted(found)
+def _is_own(path: Path) -> bool:
+    """Return whether a file is the exchange's, by its name or, under another name, its bytes.
+
+    One of its name that is damaged is refused later; it is not passed over.
+    """
+    return is_own_name(path.name) or is_history(path)
+
+
+def _some(names: Sequence[str], shown: int) -> str:
+    """Return some of many names, and how many more there are."""
+    rest = len(names) - shown
+    return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _may_hold(path: Path, start: dt.date, end: dt.date) -> bool:
@@ -194,32 +219,31 @@ def _to_quotes(bars: pd.DataFrame) -> pd.DataFrame:
     return bars.assign(**columns, **nothing)[list(QUOTE_COLUMNS)].astype(QUOTE_COLUMNS)
 
 
-def _not_traded(
+def _not_quoted(
     tickers: Sequence[str], bars: pd.DataFrame, settled: frozenset[str], files: Sequence[Path]
-) -> tuple[Failure, ...]:
-    """Return a failure for each ticker that the files do not quote on all of `settled`."""
-    where = _where(files)
-    kinds = dict(zip(bars["ticker"], bars["kind"], strict=True))
-    named = {name: frozenset(days.astype(str)) for name, days in bars.groupby("ticker")["day"]}
-    failures = []
+) -> Iterator[Failure]:
+    """Yield why the files do not quote a ticker on some of the sessions that they settle."""
+    where = _some([path.name for path in files], _SHOWN_FILES)
+    by_ticker = dict(iter(bars.groupby("ticker")))
     for ticker in tickers:
-        silent = settled - named.get(ticker, frozenset())
-        if ticker not in kinds:
+        named = by_ticker.get(ticker, bars[:0])
+        for kind, rows in named[~named["kind"].isin(KINDS)].groupby("kind"):
+            reason = f"{where}: {_other_kind(str(kind))}"
+            yield Failure(ticker, "empty", reason, frozenset(rows["day"].astype(str)))
+        silent = settled - frozenset(named["day"].astype(str))
+        if silent and named.empty:
             reason = f"no trade: {where} never names it; it may be suspended, or have another code"
-            failures.append(Failure(ticker, NO_TRADE, reason, silent))
-        elif kinds[ticker] not in KINDS:
-            reason = f"it is no share, unit or fund quota but {kinds[ticker]} in {where}"
-            failures.append(Failure(ticker, "empty", reason))
+            yield Failure(ticker, NO_TRADE, reason, silent)
         elif silent:
             reason = f"no trade on {len(silent)} of {len(settled)} sessions in {where}"
-            failures.append(Failure(ticker, NO_TRADE, reason, silent))
-    return tuple(failures)
+            yield Failure(ticker, NO_TRADE, reason, silent)
 
 
-def _where(files: Sequence[Path]) -> str:
-    named = [path.name for path in files]
-    rest = len(named) - _SHOWN_FILES
-    return ", ".join(named[:_SHOWN_FILES]) + (f" and {rest} more" if rest > 0 else "")
+def _other_kind(kind: str) -> str:
+    """Return what a record is that has none of `KINDS`."""
+    if kind.strip("0 "):
+        return f"it is no share, unit or fund quota but {kind}"
+    return f"its ISIN is missing (positions {ISIN.positions}), so its kind of paper is not known"
 
 
 def _unsettled(

@@ -28,8 +28,9 @@ def write_cotahist(quotes: pd.DataFrame, path: str | Path) -> Path:
     `quotes` is a frame of daily quotes (`sources.base.QUOTE_COLUMNS`) of one year. Where `path`
     is a folder, or has no suffix and becomes one, it gets a yearly file for each year. As on
     the exchange, prices are as traded: the splits that the frame itself holds are undone, prices
-    in whole centavos. The header calls the file simulated, and so does its reader: it is no file
-    of the exchange. Raises SourceError for quotes that such a file cannot hold.
+    in whole centavos; and the trailer counts as in files of that year, from 2025 on the quotes
+    alone. The header calls the file simulated, and so does its reader: it is no file of the
+    exchange. Raises SourceError for quotes that such a file cannot hold.
     """
     traded = as_traded(check_frame(quotes)).sort_values(["traded_at", "ticker"])
     where = Path(path)
@@ -43,10 +44,11 @@ def write_cotahist(quotes: pd.DataFrame, path: str | Path) -> Path:
 def _write(traded: pd.DataFrame, path: Path) -> Path:
     _refuse_other_years(traded["traded_at"])
     last = traded["traded_at"].max().date()
+    count = layout.counts_of(last.year, len(traded))[0]
     records = [
         _ends(layout.HEADER, last, ""),
         *(_record(row) for row in traded[list(QUOTE_COLUMNS)].itertuples(index=False)),
-        _ends(layout.TRAILER, last, f"{len(traded) + 2:011d}"),
+        _ends(layout.TRAILER, last, f"{count:011d}"),
     ]
     return _save(b"".join(record + _LINE_END for record in records), path)
 
