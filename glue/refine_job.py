@@ -54,6 +54,7 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that every Spark
 BRONZE_PREFIX, SILVER_PREFIX = "raw/b3/", "refined/b3/"
 MANIFESTS, MARKS = f"{BRONZE_PREFIX}_batches/", f"{SILVER_PREFIX}_batches/"
 CHECKPOINT = f"{SILVER_PREFIX}_checkpoint.json"
+RUNS = f"{SILVER_PREFIX}_runs/"
 
 DOUBLE, BIGINT, STRING, TIME = pa.float64(), pa.int64(), pa.string(), pa.timestamp("us")
 PRICES = ("open", "high", "low", "close", "adj_close")
@@ -760,7 +761,7 @@ class Work:
 def main(
     argv: Sequence[str], *, s3: Any = None, glue: Any = None, spark: SparkSession | None = None
 ) -> dict[str, Any]:
-    """Refine what the arguments ask for; return the summary, which is also the last line printed.
+    """Refine what the arguments ask for; return the summary, which lies under the run's id, too.
 
     Raises RefineError where the run cannot go on: nothing is marked as done then, and the next
     run takes the work up. A session that is handed in is left running.
@@ -771,7 +772,7 @@ def main(
     batch_id = batch_of(given.batch_manifest, lake.bucket)
     if batch_id and lake.get_json(f"{MARKS}{batch_id}.json"):
         logger.info("batch %s is refined already: nothing to do", batch_id)
-        return said({"event": "already_refined", "batch_ids": [batch_id]})
+        return kept(lake, given.JOB_RUN_ID, {"event": "already_refined", "batch_ids": [batch_id]})
     seconds: dict[str, float] = {}
     with ThreadPoolExecutor(1) as thread, timed(seconds, "total"):
         session = thread.submit(lambda: spark or start_spark())  # it starts while we plan
@@ -788,7 +789,7 @@ def main(
         finally:
             if spark is None:
                 session.result().stop()
-    return said(summary)
+    return kept(lake, given.JOB_RUN_ID, summary)
 
 
 def refine(
@@ -950,6 +951,7 @@ def plan_of(lake: Lake, work: Work, absent: Sessions) -> Plan:
 def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     """Return the run's arguments; those that are Glue's own are left alone."""
     parser = argparse.ArgumentParser("refine_job.py", allow_abbrev=False)
+    parser.add_argument("--JOB_RUN_ID", type=plain_name)  # Glue's own
     parser.add_argument("--raw_bucket", required=True)
     parser.add_argument("--database", required=True)
     parser.add_argument("--bronze_table", default="b3_daily_quotes")
@@ -963,6 +965,13 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     if sum(map(bool, (given.batch_manifest, given.rebuild, given.dates or given.tickers))) != 1:
         parser.error("give one of --batch_manifest, --rebuild true, or --dates and --tickers")
     return given
+
+
+def plain_name(text: str) -> str:
+    """Return a run's id, which becomes the name of an object."""
+    if not re.fullmatch(r"[\w-]+", text):
+        raise ValueError(text)
+    return text
 
 
 def iso_dates(text: str) -> list[str]:
@@ -998,10 +1007,16 @@ def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
     logger.info("%s: %.2f s", step, seconds[step])
 
 
-def said(summary: dict[str, Any]) -> dict[str, Any]:
-    """Print the summary as one line of JSON, and return it."""
-    sys.stdout.write(json.dumps(summary) + "\n")
-    sys.stdout.flush()
+def kept(lake: Lake, run_id: str | None, summary: dict[str, Any]) -> dict[str, Any]:
+    """Return the summary, written under the run's id: log lines come late, and may be lost.
+
+    Where no Glue gave an id, as by hand, it is printed as one line of JSON.
+    """
+    if run_id:
+        lake.put_json(f"{RUNS}{run_id}.json", {"version": 1, "run_id": run_id, **summary})
+        logger.info("summary: s3://%s/%s%s.json", lake.bucket, RUNS, run_id)
+    else:
+        sys.stdout.write(json.dumps(summary) + "\n")
     return summary
 
 

@@ -71,7 +71,8 @@ def test_a_script_that_raises_is_failed_with_its_last_line(jobs):
     """The reader sees the error, not the frames."""
     run = jobs.finish(jobs.make("def f():\n    raise KeyError('PETR4')\nf()"))
     assert (run["JobRunState"], run["ErrorMessage"]) == ("FAILED", "KeyError: 'PETR4'")
-    assert jobs.log("error", run["Id"])[0] == "Traceback (most recent call last):"
+    assert jobs.log("output", run["Id"])[0] == "Traceback (most recent call last):"
+    assert jobs.log("error", run["Id"]) == []
 
 
 def test_a_script_that_exits_with_a_number_is_failed(jobs):
@@ -118,6 +119,17 @@ def test_an_argument_that_is_not_done_here_fails_the_run(jobs):
     run = jobs.finish(job)
     assert run["JobRunState"] == "FAILED"
     assert "--extra-py-files" in run["ErrorMessage"]
+
+
+def test_late_lines_come_several_to_an_event_in_a_stream_of_a_longer_name(
+    local_server, jobs_on, until
+):
+    """As on AWS: the run has ended before its lines are there, on stdout and on stderr."""
+    jobs = jobs_on(local_server(late_log_seconds=3.0).client)
+    run = jobs.finish(jobs.make("import sys; print('a'); print('b'); print('c', file=sys.stderr)"))
+    name = f"{run['Id']}_driver"
+    assert jobs.log("output", name) == []
+    assert sorted(until(lambda: jobs.log("output", name))) == ["a\nb", "c"]
 
 
 def test_output_is_in_the_logs_while_the_run_works(jobs, until):

@@ -28,6 +28,7 @@ def test_spark_runs_and_leaves_no_java_behind(jobs, localaws_server, monkeypatch
     run = jobs.wait(job, jobs.start(job), seconds=120)
     assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
     assert jobs.log("output", run["Id"]) == ["sum 45"]
+    assert any("WARN NativeCodeLoader" in line for line in jobs.log("error", run["Id"]))
     names = [process.name() for process in localaws_server.processes()]
     assert "java" not in names
 

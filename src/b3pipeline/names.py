@@ -16,6 +16,7 @@ MANIFEST_PREFIX = "raw/b3/_batches/"
 MANIFEST_SUFFIX = ".json"
 JOURNAL_PREFIX = "raw/b3/_journal/"
 QUARANTINE_PREFIX = "raw/b3/_quarantine/"
+RUN_PREFIX = "refined/b3/_runs/"
 ARTIFACT_PREFIX = "artifacts/"
 DATA_FILE = "data.parquet"
 
@@ -96,6 +97,11 @@ def silver_key(session: dt.date | str, ticker: str) -> str:
 def manifest_key(batch_id: str) -> str:
     """Return the key of a batch's manifest, whose arrival fires the Lambda."""
     return f"{MANIFEST_PREFIX}{batch_id}{MANIFEST_SUFFIX}"
+
+
+def run_summary_key(run_id: str) -> str:
+    """Return the key of what a run of the refine job says that it did."""
+    return f"{RUN_PREFIX}{run_id}.json"
 
 
 def partition_path(session: dt.date | str, ticker: str) -> str:

@@ -25,7 +25,7 @@ def batch(cloud):
     done = ingest(cloud, open_source("sample"), DEFAULT_TICKERS, START, END)
     run = refine.wait_for_start(cloud, done.manifest.uri)
     run = refine.wait_for_run(cloud, run.run_id)
-    assert run.state == "SUCCEEDED", refine.tail_log(cloud, run, errors=True)
+    assert run.state == "SUCCEEDED", refine.tail_log(cloud, run)
     return done
 
 

@@ -19,7 +19,7 @@ def finish(start_script, localaws_endpoint):
     return run
 
 
-def test_the_last_line_of_a_run_is_its_summary(lake, make_bar, finish):
+def test_the_last_line_of_a_run_by_hand_is_its_summary(lake, make_bar, finish):
     """What went before is a log that people read."""
     manifest = lake.ingest("b1", {("PETR4", "2024-01-02"): [make_bar(), make_bar(at="11:00")]})
 
@@ -45,6 +45,23 @@ def test_a_duplicate_event_ends_before_spark_starts(lake, make_bar, finish):
 
     assert code == 0
     assert json.loads(output[-1]) == {"event": "already_refined", "batch_ids": ["b1"]}
+
+
+def test_a_run_of_glue_leaves_its_summary_under_its_id(lake, make_bar, finish):
+    """An object, for log lines come late; the last line says where it lies."""
+    manifest = lake.ingest("b1", {("PETR4", "2024-01-02"): [make_bar()]})
+    lake.run("--batch_manifest", manifest)
+
+    _, output, _ = finish(lake, "--batch_manifest", manifest, "--JOB_RUN_ID", "jr_1")
+
+    assert output[-1].endswith(f"summary: s3://{lake.bucket}/refined/b3/_runs/jr_1.json")
+    body = lake.s3.get_object(Bucket=lake.bucket, Key="refined/b3/_runs/jr_1.json")["Body"].read()
+    assert json.loads(body) == {
+        "version": 1,
+        "run_id": "jr_1",
+        "event": "already_refined",
+        "batch_ids": ["b1"],
+    }
 
 
 def test_the_last_line_of_a_failure_is_its_reason(lake, finish):

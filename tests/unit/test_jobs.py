@@ -1,6 +1,7 @@
 """Runs of the refine job, from outside."""
 
 import datetime as dt
+import io
 from types import SimpleNamespace
 
 import pytest
@@ -51,7 +52,9 @@ class FakeGlue:
 
 def cloud(glue, job="refine"):
     """Return a deployment whose Glue is the fake."""
-    return SimpleNamespace(glue=glue, config=SimpleNamespace(glue_job_name=job))
+    return SimpleNamespace(
+        glue=glue, config=SimpleNamespace(glue_job_name=job, raw_data_bucket="raw")
+    )
 
 
 def test_waiting_ends_with_the_final_state_and_not_before():
@@ -183,17 +186,40 @@ def test_a_run_shows_its_error_as_text_not_as_markup():
 
 
 class FakeLogs:
-    """Logs with one stream of lines."""
+    """Logs with one stream of events, of which each look shows more; its name is a long one."""
 
     exceptions = SimpleNamespace(ResourceNotFoundException=KeyError)
 
-    def __init__(self, *lines):
-        self.lines = lines
+    def __init__(self, *looks):
+        self.looks = list(looks)
 
-    def get_log_events(self, **request):
-        events = [{"message": line} for line in self.lines]
-        seen = "nextToken" in request
-        return {"events": [] if seen else events, "nextForwardToken": "end"}
+    def get_paginator(self, name):
+        assert name == "describe_log_streams"
+        return SimpleNamespace(paginate=self.streams)
+
+    def streams(self, logGroupName, logStreamNamePrefix):  # noqa: N803 - boto3's own spelling
+        assert logGroupName == "/aws-glue/jobs/output"
+        return [{"logStreams": [{"logStreamName": f"{logStreamNamePrefix}_driver"}]}]
+
+    def get_log_events(self, logStreamName, **request):  # noqa: N803 - boto3's own spelling
+        assert logStreamName == "jr_1_driver"
+        if "nextToken" in request:
+            return {"events": [], "nextForwardToken": "end"}
+        look = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+        return {"events": [{"message": text} for text in look], "nextForwardToken": "end"}
+
+
+class FakeS3:
+    """A bucket that holds the summary of one run, or none."""
+
+    def __init__(self, summary=None):
+        self.summary = summary
+
+    def get_object(self, Bucket, Key):  # noqa: N803 - boto3's own spelling
+        assert (Bucket, Key) == ("raw", "refined/b3/_runs/jr_1.json")
+        if self.summary is None:
+            raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "no"}}, "GetObject")
+        return {"Body": io.BytesIO(self.summary.encode())}
 
 
 SUMMARY = (
@@ -203,7 +229,7 @@ SUMMARY = (
 )
 
 
-def described(state, *lines, **more):
+def described(state, summary=None, **more):
     """Return the report of a run that took 90 s with two DPUs."""
     run = {"ExecutionTime": 90, "MaxCapacity": 2.0, **more}
     ended = STARTED + dt.timedelta(seconds=95)
@@ -211,13 +237,13 @@ def described(state, *lines, **more):
         get_job_run=lambda **_: {"JobRun": answer(state, CompletedOn=ended, **run)}
     )
     whole = cloud(glue)
-    whole.logs = FakeLogs(*lines)
+    whole.s3 = FakeS3(summary)
     return refine.describe(whole, refine.get_run(whole, "jr_1"))
 
 
 def test_a_report_holds_the_figures_of_glue_and_of_the_summary():
-    """Duration, DPU-seconds and price by Glue's figures; partitions by the job's last line."""
-    report = described("SUCCEEDED", "10:00 plan: 1 s", SUMMARY)
+    """Duration, DPU-seconds and price by Glue's figures; partitions by what the job left in S3."""
+    report = described("SUCCEEDED", SUMMARY)
 
     assert (report.seconds, report.dpu_seconds) == (95.0, 180.0)
     assert report.usd == pytest.approx(0.022)  # 180 s at 0.44 an hour
@@ -245,23 +271,69 @@ def test_a_report_shows_each_figure_in_words():
 
 def test_a_failed_run_is_described_without_a_summary():
     """It did nothing that counts, and cost all the same."""
-    report = described("FAILED", "Traceback")
+    report = described("FAILED")
 
     assert (report.written, report.quarantined) == (0, {})
     assert report.usd == pytest.approx(0.022)
 
 
-def test_a_followed_run_tells_its_states_and_its_lines():
-    """Each state once, each line once."""
-    whole = cloud(FakeGlue("STARTING", "RUNNING", "RUNNING", "SUCCEEDED"))
-    whole.logs = FakeLogs("a", "b")
+def test_a_run_without_a_summary_says_where_to_look():
+    """Its own lines, and its traceback, are in the output."""
+    whole = cloud(FakeGlue("FAILED"))
+    whole.s3 = FakeS3()
+    with pytest.raises(JobError, match=r"jr_1 \(FAILED\) left no summary.*tail_log\(cloud, run\)"):
+        refine.run_summary(whole, refine.get_run(whole, "jr_1"))
 
-    told = list(refine.follow_run(whole, "jr_1", sleep=lambda _: None))
+
+class Ended(FakeGlue):
+    """A Glue whose run ended at a given time."""
+
+    def get_job_run(self, JobName, RunId):  # noqa: N803 - boto3's own spelling
+        run = super().get_job_run(JobName, RunId)["JobRun"]
+        ended = {"CompletedOn": ENDED} if run["JobRunState"] in refine.FINAL_STATES else {}
+        return {"JobRun": run | ended | {"ErrorMessage": "RefineError: no such table"}}
+
+
+ENDED = STARTED + dt.timedelta(seconds=90)
+LAST = "10:02:00 summary: s3://raw/refined/b3/_runs/jr_1.json"
+
+
+def after(seconds):
+    """Return a clock that says how long ago the run ended."""
+    return lambda: ENDED + dt.timedelta(seconds=seconds)
+
+
+def test_a_followed_run_tells_its_states_and_its_lines():
+    """Each state once, each line once, though several come in one event, and after the end."""
+    whole = cloud(Ended("STARTING", "RUNNING", "RUNNING", "SUCCEEDED"))
+    whole.logs = FakeLogs([], [], ["a\nb"], ["a\nb"], ["a\nb", "c", LAST])
+
+    told = list(refine.follow_run(whole, "jr_1", sleep=lambda _: None, now=after(1)))
 
     assert told == [
         "run jr_1 is STARTING",
+        "run jr_1 is RUNNING",
         "a",
         "b",
-        "run jr_1 is RUNNING",
         "run jr_1 is SUCCEEDED",
+        "c",
+        LAST,
     ]
+
+
+def test_lines_that_never_come_are_waited_for_a_minute():
+    """A follower of a run whose log was lost ends all the same."""
+    whole = cloud(Ended("SUCCEEDED"))
+    whole.logs = FakeLogs(["a"])
+    assert list(refine.follow_run(whole, "jr_1", now=after(61)))[-1] == "a"
+
+
+def test_the_end_of_a_log_is_waited_for():
+    """The traceback of a run that has just failed comes late: the last line is its error."""
+    whole = cloud(Ended("FAILED"))
+    whole.logs = FakeLogs([], ["Traceback"], ["Traceback\nRefineError: no such table"])
+    run = refine.get_run(whole, "jr_1")
+
+    tail = refine.tail_log(whole, run, lines=1, sleep=lambda _: None, now=after(1))
+
+    assert tail.lines == ("RefineError: no such table",)

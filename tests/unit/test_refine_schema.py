@@ -42,6 +42,7 @@ def test_the_job_means_the_same_keys(job):
         "2024-01-02", "PETR4"
     )
     assert f"{job.MANIFESTS}b1.json" == names.manifest_key("b1")
+    assert f"{job.RUNS}jr_1.json" == names.run_summary_key("jr_1")
 
 
 def test_the_job_means_the_same_tables_where_none_is_given(job):

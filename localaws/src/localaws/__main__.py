@@ -73,6 +73,12 @@ def _add_server_options(verb: argparse.ArgumentParser) -> None:
         default=[],
         help="a web page that may call, such as http://localhost:3000; may be repeated",
     )
+    verb.add_argument(
+        "--late-log-seconds",
+        type=float,
+        default=0.0,
+        help="how late the lines of a run arrive, for tests",
+    )
     verb.add_argument("--owner", type=int, help="id of a process with which the server ends")
 
 
@@ -91,6 +97,7 @@ def _serve(options: argparse.Namespace) -> str:
             auth=options.auth,
             seconds_per_minute=options.seconds_per_minute,
             ended_run_seconds=options.ended_run_seconds,
+            late_log_seconds=options.late_log_seconds,
             owner=options.owner,
             hosts=tuple(options.allow_host),
             origins=tuple(options.allow_origin),
@@ -106,6 +113,7 @@ def _up(options: argparse.Namespace) -> str:
         auth=options.auth,
         seconds_per_minute=options.seconds_per_minute,
         ended_run_seconds=options.ended_run_seconds,
+        late_log_seconds=options.late_log_seconds,
         owner=options.owner,
         hosts=tuple(options.allow_host),
         origins=tuple(options.allow_origin),

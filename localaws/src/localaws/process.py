@@ -50,6 +50,7 @@ def start(
     auth: bool = False,
     seconds_per_minute: float = 60.0,
     ended_run_seconds: float = 0.0,
+    late_log_seconds: float = 0.0,
     owner: int | None = None,
     hosts: tuple[str, ...] = (),
     origins: tuple[str, ...] = (),
@@ -68,6 +69,7 @@ def start(
         auth=auth,
         seconds_per_minute=seconds_per_minute,
         ended_run_seconds=ended_run_seconds,
+        late_log_seconds=late_log_seconds,
         owner=owner,
         hosts=hosts or _listed("LOCALAWS_HOSTS"),
         origins=origins or _listed("LOCALAWS_ORIGINS"),
@@ -137,6 +139,7 @@ def _spawn(settings: Settings) -> subprocess.Popen[bytes]:
     command += ["--state-dir", str(settings.state_dir), "--port", str(settings.port)]
     command += ["--seconds-per-minute", str(settings.seconds_per_minute)]
     command += ["--ended-run-seconds", str(settings.ended_run_seconds)]
+    command += ["--late-log-seconds", str(settings.late_log_seconds)]
     command += ["--auth"] * settings.auth
     for host in settings.hosts:
         command += ["--allow-host", host]

@@ -26,6 +26,9 @@ class Settings:
     """Length of a minute of a job's `Timeout`, in seconds: tests make it short."""
     ended_run_seconds: float = 0.0
     """How long a run that has ended still counts against its job's limit: on AWS some seconds."""
+    late_log_seconds: float = 0.0
+    """How late the lines of a run arrive: on AWS up to a minute. Where it is above zero they come
+    as there: several to an event, in streams whose names are longer than the run's id."""
     owner: int | None = None
     """Id of the process with which this server ends: a test run that is killed leaves nothing."""
 

@@ -6,7 +6,6 @@ from b3pipeline.refine.logs import (
     LogLines,
     follow_run,
     lambda_log,
-    read_log,
     tail_log,
 )
 from b3pipeline.refine.report import RunReport, describe, run_summary
@@ -33,7 +32,6 @@ __all__ = [
     "get_run",
     "lambda_log",
     "list_runs",
-    "read_log",
     "run_summary",
     "runs_of_batch",
     "start_refine",

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.costs import format_usd, glue_run_cost
 from b3pipeline.errors import JobError
 from b3pipeline.markup import facts_table
-from b3pipeline.refine.logs import OUTPUT_GROUP, read_log
+from b3pipeline.names import run_summary_key
 from b3pipeline.refine.runs import JobRun
 
 
@@ -65,7 +67,7 @@ class RunReport:
 
 
 def describe(cloud: Cloud, run: JobRun) -> RunReport:
-    """Return what a run did and what it costs; zeros where it wrote no summary, as when it failed.
+    """Return what a run did and what it costs; zeros where it left no summary, as when it failed.
 
     The price is the list price of us-east-1, in USD, whatever the target is.
     """
@@ -90,17 +92,20 @@ def describe(cloud: Cloud, run: JobRun) -> RunReport:
 
 
 def run_summary(cloud: Cloud, run: JobRun) -> dict[str, Any]:
-    """Return the figures that a run printed as its last JSON line; raise JobError without one."""
+    """Return the summary that a run left under its id; raise JobError where there is none."""
     if (said := _summary(cloud, run)) is not None:
         return said
     raise JobError(
-        f"run {run.run_id} ({run.state}) printed no summary.",
-        hint="read its error log: jobs.tail_log(cloud, run, errors=True).",
+        f"run {run.run_id} ({run.state}) left no summary.",
+        hint="read the end of its log: jobs.tail_log(cloud, run).",
     )
 
 
 def _summary(cloud: Cloud, run: JobRun) -> dict[str, Any] | None:
-    for line in reversed(read_log(cloud, OUTPUT_GROUP, run.run_id).lines):
-        if line.startswith("{"):
-            return dict(json.loads(line))
-    return None
+    bucket, key = cloud.config.raw_data_bucket, run_summary_key(run.run_id)
+    try:
+        return dict(json.loads(cloud.s3.get_object(Bucket=bucket, Key=key)["Body"].read()))
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "NoSuchKey":
+            raise
+        return None

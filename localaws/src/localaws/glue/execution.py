@@ -18,16 +18,20 @@ from localaws.environment import client_environment
 from localaws.glue.class_archive import archive_options
 from localaws.glue.failure import failure_message
 from localaws.glue.java import java_home, spark_home
-from localaws.glue.logs import LogShipper, open_stream
+from localaws.glue.logs import LogShipper, open_stream, stream_name
 from localaws.orphans import end_session
 from localaws.settings import Settings
 from localaws.wire import AwsError
 
 OUTPUT_GROUP = "/aws-glue/jobs/output"
+"""What a script writes on stdout and stderr, as since Glue 5.0."""
 ERROR_GROUP = "/aws-glue/jobs/error"
+"""What Spark's JVM logs."""
 
 _STOP_SECONDS = 3.0
 _ERROR_BYTES = 256 << 10
+_SPARK_LOG = "spark.log"
+_LOG4J = Path(__file__).with_name("log4j2.properties")
 # What Glue itself would do with these is not done here: a run that asks for it must not pretend.
 _REFUSED = ("--extra-jars", "--extra-py-files", "--additional-python-modules", "--extra-files")
 
@@ -80,7 +84,7 @@ class Execution:
 
     async def _open_streams(self) -> None:
         for group in (OUTPUT_GROUP, ERROR_GROUP):
-            await open_stream(self._backend, group, self._run["Id"])
+            await open_stream(self._backend, group, stream_name(self._settings, self._run["Id"]))
 
     async def _fetch_script(self) -> Path:
         location = self._job["Command"].get("ScriptLocation", "")
@@ -147,11 +151,21 @@ class Execution:
             "SPARK_LOCAL_DIRS": temp,
             # Without it Spark's scripts look for themselves, and stumble over spaces in a path.
             "SPARK_HOME": spark_home(),
-            "SPARK_SUBMIT_OPTS": f'"-Djava.io.tmpdir={temp}" {archive_options(home)}',
+            "SPARK_SUBMIT_OPTS": " ".join(
+                (
+                    f'"-Djava.io.tmpdir={temp}"',
+                    f'"-Dlog4j2.configurationFile={_LOG4J.as_uri()}"',
+                    "-Dspark.ui.showConsoleProgress=false",
+                    f'"-Dlocalaws.log={self._folder / _SPARK_LOG}"',
+                    archive_options(home),
+                )
+            ),
         }
 
     async def _execute(self, command: list[str], environment: dict[str, str]) -> Outcome:
         output, errors = self._folder / "stdout.log", self._folder / "stderr.log"
+        spark = self._folder / _SPARK_LOG
+        spark.touch()
         with output.open("wb") as stdout, errors.open("wb") as stderr:
             child = await asyncio.create_subprocess_exec(
                 *command,
@@ -163,9 +177,14 @@ class Execution:
                 start_new_session=True,
             )
         self._running()
+        stream, late = stream_name(self._settings, self._run["Id"]), self._settings.late_log_seconds
         shippers = [
-            LogShipper(self._backend, group, self._run["Id"], path)
-            for group, path in ((OUTPUT_GROUP, output), (ERROR_GROUP, errors))
+            LogShipper(self._backend, group, stream, path, late)
+            for group, path in (
+                (OUTPUT_GROUP, output),
+                (OUTPUT_GROUP, errors),
+                (ERROR_GROUP, spark),
+            )
         ]
         try:
             return await self._watch(child, errors)

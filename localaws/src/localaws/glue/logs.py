@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from localaws.backend import Backend
+from localaws.settings import Settings
 from localaws.wire import AwsError
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,14 @@ _BATCH_EVENTS = 10_000
 _BATCH_BYTES = 1 << 20
 _EVENT_OVERHEAD = 26
 _LINE_CHARACTERS = 60_000
+
+# Late lines outlive their run; the loop itself would forget them.
+_on_their_way: set[asyncio.Task[None]] = set()
+
+
+def stream_name(settings: Settings, run_id: str) -> str:
+    """Return the name of a run's log stream: its id, and on AWS at times more than that."""
+    return f"{run_id}_driver" if settings.late_log_seconds else run_id
 
 
 async def open_stream(backend: Backend, group: str, stream: str) -> None:
@@ -40,10 +49,16 @@ async def open_stream(backend: Backend, group: str, stream: str) -> None:
 
 
 class LogShipper:
-    """Sends what appears at the end of a file to a log stream, line by line, from now on."""
+    """Sends what appears at the end of a file to a log stream, line by line, from now on.
 
-    def __init__(self, backend: Backend, group: str, stream: str, path: Path) -> None:
+    With `late` seconds, lines are sent so much later, several to an event, even after `finish`.
+    """
+
+    def __init__(
+        self, backend: Backend, group: str, stream: str, path: Path, late: float = 0.0
+    ) -> None:
         self._backend = backend
+        self._late = late
         self._names = {"logGroupName": group, "logStreamName": stream}
         self._path = path
         self._position = 0
@@ -56,11 +71,21 @@ class LogShipper:
         """Send all that is left, a last line without its end included."""
         self._ended.set()
         await self._task
-        await self._send_new()
-        await self._send([self._rest])
+        if not self._late:
+            await self._send_new()
+            await self._send([self._rest])
+            return
+        lines = self._path.read_text(errors="replace")
+        rest = asyncio.create_task(self._send_late(lines))
+        _on_their_way.add(rest)
+        rest.add_done_callback(_on_their_way.discard)
+
+    async def _send_late(self, text: str) -> None:
+        await asyncio.sleep(self._late)
+        await self._send([text.rstrip("\n")])
 
     async def _follow(self) -> None:
-        while not self._ended.is_set():
+        while not (self._ended.is_set() or self._late):
             await self._send_new()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), _PAUSE_SECONDS)
