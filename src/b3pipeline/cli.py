@@ -309,7 +309,7 @@ def doctor(target: TargetOption = "local") -> None:
     from b3pipeline.cloud.config import check_target
     from b3pipeline.deployment import sandbox
 
-    reports = [checks.check_machine(sandbox.state_folder())]
+    reports = [checks.check_machine(sandbox.state_folder(), sandbox.java())]
     reports += _aws_reports() if check_target(target) == "aws" else _local_reports()
     for report in reports:
         typer.echo(report)
