@@ -132,7 +132,11 @@ def ingest(
     ] = "sample",
     path: PathOption = None,
     tickers: Annotated[
-        str, typer.Option(envvar="TICKERS", help="Codes of the exchange, with commas between.")
+        str,
+        typer.Option(
+            envvar="TICKERS",
+            help="Codes of the exchange, with commas between; an index such as IBOV.",
+        ),
     ] = "",
     start: Annotated[
         str | None, typer.Option(envvar="START_DATE", help="First date, YYYY-MM-DD.")
@@ -176,10 +180,12 @@ def ingest(
     """
     from b3pipeline import ingest as ingestion
     from b3pipeline.errors import NothingToDoError
+    from b3pipeline.sources.portfolio import expand
 
     cloud = _connect(target, bucket)
     since_last = _check_since(since, resume)
-    asked = (_split(tickers) or _default_tickers(), start, end)
+    codes = () if resume else expand(_split(tickers)) or _default_tickers()
+    asked = (codes, start, end)
     how: dict[str, Any] = {"interval": interval, "since_last": since_last, "window": window}
     try:
         if dry_run and resume:
@@ -204,6 +210,22 @@ def ingest(
         _follow_batch(cloud, batch.manifest.uri)
     if not batch.complete:
         raise typer.Exit(EXIT_INCOMPLETE)
+
+
+@app.command("tickers")
+def show_tickers(
+    index: Annotated[
+        str, typer.Option(help="An index of the exchange, such as IBOV, SMLL or IDIV.")
+    ] = "IBOV",
+    only_codes: Annotated[
+        bool, typer.Option("--codes", help="Print the codes alone, with commas between.")
+    ] = False,
+) -> None:
+    """Show the theoretical portfolio of an index: from B3's page, else the kept copy."""
+    from b3pipeline.sources.portfolio import portfolio
+
+    found = portfolio(index)
+    typer.echo(",".join(found.tickers) if only_codes else found)
 
 
 @app.command()
