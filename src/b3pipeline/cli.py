@@ -333,14 +333,46 @@ def _aws_reports() -> list[Any]:
     """Return the checks of the account, then of the deployment where there is one."""
     from b3pipeline import checks
     from b3pipeline.checks.account import check_account
+    from b3pipeline.cloud.buckets import terraform_variables
+    from b3pipeline.cloud.config import project_root
     from b3pipeline.errors import ConfigError
 
     try:
         cloud = _connect("aws")
     except ConfigError:
         typer.echo("Nothing is deployed that is known here: `terraform apply`, then `b3 outputs`.")
-        return [check_account()]
+        return [check_account(variables=terraform_variables(project_root() / "infra"))]
     return [check_account(deployed=True), checks.check_deployment(cloud)]
+
+
+@app.command()
+def buckets(
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Remove what this command made, after destroy.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    folder: Annotated[
+        Path | None, typer.Option(help="Terraform's folder, instead of infra/.")
+    ] = None,
+) -> None:
+    """Make the buckets that infra/terraform.tfvars names, before Terraform uses them.
+
+    For AWS Academy. Safe to repeat: what stands is found again, and what a lab denies is said.
+    """
+    import boto3
+
+    from b3pipeline.cloud import buckets as lab_buckets
+    from b3pipeline.cloud.config import project_root
+
+    where, session = folder or project_root() / "infra", boto3.Session()
+    if not remove:
+        for bucket in lab_buckets.prepare_all(session, where):
+            typer.echo(bucket)
+        return
+    if not yes:
+        typer.confirm("Remove the buckets that `b3 buckets` made, with all objects?", abort=True)
+    for sentence in lab_buckets.remove_all(session, where):
+        typer.echo(sentence)
 
 
 @app.command()

@@ -44,7 +44,7 @@ class Terraform:
                 env=self.environment | (env or {}),
                 capture_output=True,
                 text=True,
-                timeout=200,
+                timeout=900,  # a minute on an idle machine
                 check=False,
             )
         except subprocess.TimeoutExpired as late:

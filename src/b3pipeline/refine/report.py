@@ -80,7 +80,9 @@ def describe(cloud: Cloud, run: JobRun) -> RunReport:
     said = _summary(cloud, run) or {}
     capacity = run.dpu_seconds / run.execution_seconds if run.dpu_seconds else 2
     price = (
-        None if run.dpu_seconds is None else glue_run_cost(run.dpu_seconds, dpus=round(capacity))
+        None
+        if run.dpu_seconds is None
+        else glue_run_cost(run.dpu_seconds, dpus=round(capacity), glue_version=run.glue_version)
     )
     return RunReport(
         run=run,
