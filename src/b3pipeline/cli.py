@@ -500,12 +500,15 @@ def _follow_run(cloud: Any, run_id: str) -> None:
     for line in refine.follow_run(cloud, run_id):
         typer.echo(line)
     run = refine.get_run(cloud, run_id)
+    report = refine.describe(cloud, run)
+    if report.set_aside:
+        typer.echo(report)
     if run.state != "SUCCEEDED":
         raise JobError(
             f"run {run_id} ended {run.state}: {run.error or 'no reason given'}",
             hint="do what the reason says, then `b3 refine --rebuild`; docs/troubleshooting.md.",
         )
-    typer.echo(refine.describe(cloud, run))
+    typer.echo(report)
 
 
 if __name__ == "__main__":
