@@ -1,6 +1,14 @@
 # Two buckets: the data (with the artefacts), and what Athena answers.
 # An existing bucket is used by its name alone: some accounts deny even reading its settings.
+# `b3 buckets` makes or looks at it before, and leaves a mark in it.
 locals {
+  existing_buckets = {
+    for purpose, name in {
+      raw_data       = var.existing_raw_data_bucket
+      athena_results = var.existing_athena_results_bucket
+    } : purpose => replace(name, "ACCOUNT", local.account_id) if name != null
+  }
+
   managed_buckets = {
     for purpose, bucket in {
       raw_data       = { existing = var.existing_raw_data_bucket, name = "${local.bucket_stem}-raw-${local.account_id}" }
@@ -8,8 +16,8 @@ locals {
     } : purpose => bucket.name if bucket.existing == null
   }
 
-  raw_data_bucket       = try(aws_s3_bucket.managed["raw_data"].bucket, var.existing_raw_data_bucket)
-  athena_results_bucket = try(aws_s3_bucket.managed["athena_results"].bucket, var.existing_athena_results_bucket)
+  raw_data_bucket       = try(aws_s3_bucket.managed["raw_data"].bucket, local.existing_buckets["raw_data"])
+  athena_results_bucket = try(aws_s3_bucket.managed["athena_results"].bucket, local.existing_buckets["athena_results"])
 
   raw_data_bucket_arn = "arn:aws:s3:::${local.raw_data_bucket}"
 
@@ -19,6 +27,14 @@ locals {
     raw_data       = local.temporary_prefix
     athena_results = local.results_prefix
   }
+}
+
+data "aws_s3_objects" "mark" {
+  for_each = local.existing_buckets
+
+  bucket   = each.value
+  prefix   = local.tables.bucket_mark
+  max_keys = 1
 }
 
 resource "aws_s3_bucket" "managed" {

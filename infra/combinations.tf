@@ -13,6 +13,12 @@ locals {
     if split(":", arn)[4] != local.account_id
   ]
 
+  # Buckets that nobody has looked at. S3 keeps one list of notifications a bucket, and
+  # Terraform cannot read it without replacing it: `b3 buckets` does.
+  unprepared_buckets = [
+    for purpose, found in data.aws_s3_objects.mark : local.existing_buckets[purpose] if length(found.keys) == 0
+  ]
+
   # What an AWS Academy Learner Lab allows; its role gives it away.
   in_a_lab     = var.use_existing_iam_roles && endswith(coalesce(var.existing_glue_role_arn, "none"), ":role/LabRole")
   lab_regions  = ["us-east-1", "us-west-2"]
@@ -60,6 +66,11 @@ resource "terraform_data" "combinations" {
     precondition {
       condition     = var.ssh_allowed_cidr == null || var.key_pair_name != null
       error_message = "ssh_allowed_cidr opens port 22, but without key_pair_name nobody could log in: set both, or neither."
+    }
+
+    precondition {
+      condition     = length(local.unprepared_buckets) == 0
+      error_message = "Nobody has looked at ${join(" and ", local.unprepared_buckets)} yet: run `.venv/bin/b3 buckets`, which closes what it makes and refuses a bucket that notifies others, then plan again."
     }
 
     precondition {

@@ -84,6 +84,10 @@ resource "aws_instance" "ingestion" {
     volume_type = "gp3"
     volume_size = 10 # GiB
     encrypted   = true
+
+    tags = {
+      Name = local.host_name # the inventory of notebook 05 finds it by this
+    }
   }
 
   tags = {

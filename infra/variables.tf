@@ -89,24 +89,24 @@ variable "existing_lambda_role_arn" {
 # ---- buckets: make them, or use those that exist
 
 variable "existing_raw_data_bucket" {
-  description = "Bucket for data and artefacts, where creating one is denied. Its settings are neither read nor changed, but for its event notification, which is replaced."
+  description = "Bucket for data and artefacts that `b3 buckets` made or looked at. Its settings are neither read nor changed, but for its event notification. The word ACCOUNT in it is your account."
   type        = string
   default     = null
 
   validation {
-    condition     = var.existing_raw_data_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.existing_raw_data_bucket))
-    error_message = "existing_raw_data_bucket is a bucket's name alone, without s3:// and without a path."
+    condition     = var.existing_raw_data_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", replace(var.existing_raw_data_bucket, "ACCOUNT", "123456789012")))
+    error_message = "existing_raw_data_bucket is a bucket's name alone, without s3:// and without a path; ACCOUNT in it stands for the number of your account."
   }
 }
 
 variable "existing_athena_results_bucket" {
-  description = "Bucket for query results, where creating one is denied. Its settings are neither read nor changed."
+  description = "Bucket for query results that `b3 buckets` made or looked at. Its settings are neither read nor changed. The word ACCOUNT in it is your account."
   type        = string
   default     = null
 
   validation {
-    condition     = var.existing_athena_results_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.existing_athena_results_bucket))
-    error_message = "existing_athena_results_bucket is a bucket's name alone, without s3:// and without a path."
+    condition     = var.existing_athena_results_bucket == null || can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", replace(var.existing_athena_results_bucket, "ACCOUNT", "123456789012")))
+    error_message = "existing_athena_results_bucket is a bucket's name alone, without s3:// and without a path; ACCOUNT in it stands for the number of your account."
   }
 }
 
@@ -175,8 +175,8 @@ variable "daily_tickers" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for ticker in var.daily_tickers : can(regex("^[A-Z0-9]{4}[0-9]{1,2}[A-Z]?$", ticker))])
-    error_message = "daily_tickers holds codes of the exchange, such as PETR4, without .SA."
+    condition     = alltrue([for ticker in var.daily_tickers : can(regex("^([A-Z0-9]{4}[0-9]{1,2}[A-Z]?|[A-Z]{4})$", ticker))])
+    error_message = "daily_tickers holds codes of the exchange, such as PETR4, without .SA, or an index such as IBOV."
   }
 }
 
@@ -201,8 +201,9 @@ variable "lambda_runtime" {
   nullable    = false
 
   validation {
-    condition     = contains(["python3.12", "python3.13", "python3.14"], var.lambda_runtime)
-    error_message = "lambda_runtime is python3.12, python3.13 or python3.14."
+    # The pinned provider, 5.100, does not know python3.14.
+    condition     = contains(["python3.12", "python3.13"], var.lambda_runtime)
+    error_message = "lambda_runtime is python3.12 or python3.13."
   }
 }
 

@@ -136,6 +136,7 @@ def table_definitions() -> dict[str, object]:
         "partition_keys": schema.glue_partition_keys(),
         "manifest_prefix": names.MANIFEST_PREFIX,
         "manifest_suffix": names.MANIFEST_SUFFIX,
+        "bucket_mark": names.BUCKET_MARK,
         "input_format": storage["InputFormat"],
         "output_format": storage["OutputFormat"],
         "serialization_library": serde["SerializationLibrary"],

@@ -188,12 +188,29 @@ run "a_place_that_does_not_exist" {
   expect_failures = [var.region, var.subnet_id, var.instance_type]
 }
 
+run "a_bucket_that_nobody_has_looked_at" {
+  command = plan
+
+  variables {
+    existing_raw_data_bucket = "lab-raw"
+  }
+
+  override_data {
+    target = data.aws_s3_objects.mark
+    values = {
+      keys = []
+    }
+  }
+
+  expect_failures = [terraform_data.combinations]
+}
+
 run "engines_that_do_not_fit" {
   command = plan
 
   variables {
     glue_version          = "4.0"
-    lambda_runtime        = "python3.9"
+    lambda_runtime        = "python3.14"
     athena_scan_limit_mib = 1
     daily_tickers         = ["PETR4.SA"]
   }

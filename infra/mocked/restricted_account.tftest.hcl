@@ -43,6 +43,11 @@ run "existing_buckets_are_used_and_not_managed" {
   }
 
   assert {
+    condition     = data.aws_s3_objects.mark["raw_data"].prefix == "b3/bucket.json"
+    error_message = "Nobody asks for the mark of `b3 buckets`."
+  }
+
+  assert {
     condition = alltrue([
       for settings in [
         aws_s3_bucket.managed,
@@ -71,12 +76,14 @@ run "the_word_account_is_the_account" {
     existing_glue_role_arn   = "arn:aws:iam::ACCOUNT:role/LabRole"
     existing_lambda_role_arn = "arn:aws:iam::ACCOUNT:role/LabRole"
     region                   = "us-west-2"
+    existing_raw_data_bucket = "lab-raw-ACCOUNT"
   }
 
   assert {
     condition = (
       aws_glue_job.refine.role_arn == "arn:aws:iam::123456789012:role/LabRole" &&
-      aws_lambda_function.start_glue.role == "arn:aws:iam::123456789012:role/LabRole"
+      aws_lambda_function.start_glue.role == "arn:aws:iam::123456789012:role/LabRole" &&
+      output.raw_data_bucket == "lab-raw-123456789012"
     )
     error_message = "The example's placeholder is not replaced."
   }

@@ -7,17 +7,22 @@ They change: `PRICES` says where each stands today, and `PRICES_NOTED_ON` when i
 from __future__ import annotations
 
 import datetime as dt
-import html
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 
-PRICES_NOTED_ON = dt.date(2026, 11, 23)
+from b3pipeline import markup
+
+PRICES_NOTED_ON = dt.date(2026, 11, 25)
 
 GLUE_MINIMUM_SECONDS = 60
 ATHENA_MINIMUM_BYTES = 10 * 1024**2
 TERABYTE = 1024**4
+HOST_DISK_GB = 10
+"""The ingestion host's disk, as infra/host.tf has it; a test compares the two."""
+FREE_CATALOG_OBJECTS = 1_000_000
+MONTH_HOURS = 730
 GIGABYTE = 1024**3
 HOUR = 3600
 
@@ -32,6 +37,10 @@ class Price:
 
 
 GLUE_DPU_HOUR = Price(0.44, "DPU-hour", "https://aws.amazon.com/glue/pricing/")
+GLUE_6_DPU_HOUR = Price(0.308, "DPU-hour of Glue 6.0", "https://aws.amazon.com/glue/pricing/")
+CATALOG_OBJECT_MONTH = Price(
+    1.00 / 100_000, "object past a million, a month", "https://aws.amazon.com/glue/pricing/"
+)
 ATHENA_TERABYTE = Price(5.00, "TB scanned", "https://aws.amazon.com/athena/pricing/")
 S3_PUT = Price(0.005 / 1000, "PUT request", "https://aws.amazon.com/s3/pricing/")
 S3_GET = Price(0.0004 / 1000, "GET request", "https://aws.amazon.com/s3/pricing/")
@@ -40,11 +49,14 @@ LAMBDA_REQUEST = Price(0.20 / 1e6, "request", "https://aws.amazon.com/lambda/pri
 LAMBDA_GIGABYTE_SECOND = Price(
     0.0000166667, "GB-second, x86", "https://aws.amazon.com/lambda/pricing/"
 )
-EC2_HOUR = Price(0.0104, "hour of t3.micro, Linux", "https://aws.amazon.com/ec2/pricing/on-demand/")
+EC2_HOUR = Price(0.0208, "hour of t3.small, Linux", "https://aws.amazon.com/ec2/pricing/on-demand/")
+PUBLIC_IPV4_HOUR = Price(0.005, "hour of a public IPv4", "https://aws.amazon.com/vpc/pricing/")
 EBS_GIGABYTE_MONTH = Price(0.08, "GB-month of gp3", "https://aws.amazon.com/ebs/pricing/")
 
 PRICES = (
     GLUE_DPU_HOUR,
+    GLUE_6_DPU_HOUR,
+    CATALOG_OBJECT_MONTH,
     ATHENA_TERABYTE,
     S3_PUT,
     S3_GET,
@@ -52,17 +64,20 @@ PRICES = (
     LAMBDA_REQUEST,
     LAMBDA_GIGABYTE_SECOND,
     EC2_HOUR,
+    PUBLIC_IPV4_HOUR,
     EBS_GIGABYTE_MONTH,
 )
 
 
-def glue_run_cost(dpu_seconds: float, *, dpus: int = 2) -> float:
+def glue_run_cost(dpu_seconds: float, *, dpus: int = 2, glue_version: str = "5.1") -> float:
     """Return what one Glue run costs, in USD: billed by the second, one minute at least.
 
     `dpus` is how many the run held (2 for two G.1X workers); the minimum is a minute of each.
+    Glue 6.0 has a rate of its own.
     """
     billed = max(dpu_seconds, GLUE_MINIMUM_SECONDS * dpus)
-    return billed / HOUR * GLUE_DPU_HOUR.usd
+    rate = GLUE_6_DPU_HOUR if glue_version.startswith("6.") else GLUE_DPU_HOUR
+    return billed / HOUR * rate.usd
 
 
 def athena_query_cost(bytes_scanned: int, *, ddl: bool = False) -> float:
@@ -84,10 +99,23 @@ def s3_cost(*, puts: int = 0, gets: int = 0, stored_bytes: int = 0, months: floa
     return puts * S3_PUT.usd + gets * S3_GET.usd + storage
 
 
-def ec2_cost(hours: float, *, disk_gb: float = 8.0) -> float:
-    """Return what the ingestion host costs, in USD, while it runs for `hours` with its disk."""
-    month = 730.0
-    return hours * (EC2_HOUR.usd + disk_gb / month * EBS_GIGABYTE_MONTH.usd)
+def ec2_cost(hours: float, *, stopped_hours: float = 0, disk_gb: float = HOST_DISK_GB) -> float:
+    """Return what the ingestion host costs, in USD.
+
+    While it runs, for `hours`: the instance and its public IPv4. Its disk is paid for while it is
+    stopped as well.
+    """
+    return hours * (EC2_HOUR.usd + PUBLIC_IPV4_HOUR.usd) + disk_cost(hours + stopped_hours, disk_gb)
+
+
+def disk_cost(hours: float, gigabytes: float) -> float:
+    """Return what disks of EC2 cost, in USD, attached to a running host or not."""
+    return hours / MONTH_HOURS * gigabytes * EBS_GIGABYTE_MONTH.usd
+
+
+def catalog_cost(objects: int, *, months: float = 1.0) -> float:
+    """Return what tables and partitions in the Data Catalog cost, in USD: a million are free."""
+    return max(objects - FREE_CATALOG_OBJECTS, 0) * months * CATALOG_OBJECT_MONTH.usd
 
 
 @dataclass(frozen=True)
@@ -117,16 +145,13 @@ class Bill:
         return pd.DataFrame(rows, columns=["what", "quantity", "unit", "usd"])
 
     def _repr_html_(self) -> str:
-        lines = [
-            _row(line.what, f"{line.quantity:,.6g} {line.unit}", format_usd(line.usd))
+        caption = f"{self.title}; us-east-1 list prices of {PRICES_NOTED_ON:%B %Y}"
+        rows = [
+            (line.what, f"{line.quantity:,.6g} {line.unit}", format_usd(line.usd))
             for line in self.lines
         ]
-        total = _row("total", "", format_usd(self.usd), cell="th")
-        caption = f"{self.title}; us-east-1 list prices of {PRICES_NOTED_ON:%B %Y}"
-        return (
-            f"<table><caption style='text-align:left'>{html.escape(caption)}</caption>"
-            f"{''.join(lines)}{total}</table>"
-        )
+        total = ("total", "", format_usd(self.usd))
+        return markup.table((), rows, figures=2, total=total, caption=caption)
 
 
 def pipeline_cost(
@@ -138,6 +163,7 @@ def pipeline_cost(
     dpu_seconds: Iterable[float] = (),
     query_bytes: Iterable[int] = (),
     ec2_hours: float = 0.0,
+    glue_version: str = "5.1",
 ) -> Bill:
     """Return the bill of a pipeline's work, in USD.
 
@@ -156,22 +182,51 @@ def pipeline_cost(
                 s3_cost(stored_bytes=stored_bytes),
             ),
             CostLine("Lambda calls", lambda_calls, "", lambda_cost(lambda_calls)),
-            CostLine("Glue runs", len(runs), "", sum(map(glue_run_cost, runs))),
+            CostLine(
+                "Glue runs",
+                len(runs),
+                "",
+                sum(glue_run_cost(run, glue_version=glue_version) for run in runs),
+            ),
             CostLine("Athena queries", len(queries), "", sum(map(athena_query_cost, queries))),
             CostLine("EC2 ingestion host", ec2_hours, "hours", ec2_cost(ec2_hours)),
         ),
     )
 
 
-def daily_cost(stored_bytes: int, *, hosts: int = 0) -> Bill:
-    """Return what a day of a pipeline that nobody uses costs, in USD: storage and hosts."""
+def daily_cost(
+    stored_bytes: float,
+    *,
+    hosts: float = 0,
+    disk_gb: float | None = None,
+    catalog_objects: float = 0,
+) -> Bill:
+    """Return what a day of a pipeline that nobody uses costs, in USD.
+
+    `hosts` run; `disk_gb` are the disks of all hosts, stopped ones included (that of each running
+    host unless given); `catalog_objects` are tables and partitions.
+    """
     megabytes = round(stored_bytes / 1024**2, 1)
+    disks = HOST_DISK_GB * hosts if disk_gb is None else disk_gb
+    running = 24 * hosts
     return Bill(
         "What a day costs while nobody uses it",
         (
-            CostLine("S3 storage", megabytes, "MB", s3_cost(stored_bytes=stored_bytes) / 30),
+            CostLine("S3 storage", megabytes, "MB", s3_cost(stored_bytes=int(stored_bytes)) / 30),
             CostLine("Lambda, Glue job, tables, workgroup", 0, "uses", 0.0),
-            CostLine("EC2 ingestion host", 24 * hosts, "hours", ec2_cost(24 * hosts)),
+            CostLine(
+                "Data Catalog",
+                catalog_objects,
+                "objects",
+                catalog_cost(int(catalog_objects), months=1 / 30),
+            ),
+            CostLine(
+                "EC2 ingestion host, with its address",
+                running,
+                "hours",
+                ec2_cost(running, disk_gb=0),
+            ),
+            CostLine("disk, of a stopped host too", disks, "GB", disk_cost(24, disks)),
         ),
     )
 
@@ -207,12 +262,12 @@ class EventComparison:
         return pd.DataFrame(rows, columns=["design", "runs", "hours", "usd"])
 
     def _repr_html_(self) -> str:
-        head = _row("design", "Glue runs", "hours", "cost", cell="th")
+        head = ("design", "Glue runs", "hours", "cost")
         rows = [
-            _row(item.design, f"{item.runs:,}", f"{item.hours:,.2f}", format_usd(item.usd))
+            (item.design, f"{item.runs:,}", f"{item.hours:,.2f}", format_usd(item.usd))
             for item in (self.per_object, self.per_batch)
         ]
-        return f"<table>{head}{''.join(rows)}</table>"
+        return markup.table(head, rows, figures=3)
 
 
 def event_per_object_cost(
@@ -251,11 +306,3 @@ def format_bytes(size: float) -> str:
         if size < 1024:
             return f"{size:.1f} {unit}"
     return f"{size / 1024:.1f} TB"
-
-
-def _row(first: str, *others: str, cell: str = "td") -> str:
-    """Return a row of a table: words at the left, figures at the right."""
-    cells = [f"<{cell} style='text-align:left'>{html.escape(first)}</{cell}>"]
-    right = "text-align:right;white-space:nowrap"
-    cells += [f"<{cell} style='{right}'>{html.escape(item)}</{cell}>" for item in others]
-    return f"<tr>{''.join(cells)}</tr>"

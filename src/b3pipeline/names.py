@@ -19,6 +19,8 @@ QUARANTINE_PREFIX = "raw/b3/_quarantine/"
 RUN_PREFIX = "refined/b3/_runs/"
 ARTIFACT_PREFIX = "artifacts/"
 DATA_FILE = "data.parquet"
+BUCKET_MARK = "b3/bucket.json"
+"""Says that `b3 buckets` has looked at a bucket, and whether it made it."""
 
 _TICKER = re.compile(r"[A-Z0-9]{4}[0-9]{1,2}[A-Z]?")
 _PROJECT_PART = re.compile(r"[a-z][a-z0-9_]*")

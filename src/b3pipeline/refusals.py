@@ -90,7 +90,8 @@ _CODES = {
         PriorRequestNotComplete EC2ThrottledException 429""",
     "gone": """NoSuchBucket NoSuchKey NoSuchEntity NoSuchUpload NoSuchVersion NotFound
         EntityNotFoundException ResourceNotFoundException ResourceNotFound NotFoundException
-        FunctionNotFound MetadataException 404""",
+        FunctionNotFound MetadataException QueueDoesNotExist
+        AWS.SimpleQueueService.NonExistentQueue 404""",
     "region": """PermanentRedirect TemporaryRedirect AuthorizationHeaderMalformed Redirect
         IllegalLocationConstraintException InvalidLocationConstraint InvalidRegionError
         InvalidRegionForResponse NoRegionError 301 307""",

@@ -44,7 +44,7 @@ class Terraform:
                 env=self.environment | (env or {}),
                 capture_output=True,
                 text=True,
-                timeout=200,
+                timeout=900,  # a minute on an idle machine
                 check=False,
             )
         except subprocess.TimeoutExpired as late:
@@ -251,7 +251,7 @@ def _copy_configuration(project: Path) -> None:
         ".terraform", "*.tfstate*", "*.tfvars", "outputs.json"
     )
     shutil.copytree(ROOT / "infra", project / "infra", ignore=made_by_terraform)
-    sql = Path("src") / "b3pipeline" / "sql"
+    sql = Path("src") / "b3pipeline" / "athena" / "sql"
     shutil.copytree(ROOT / sql, project / sql)
 
 

@@ -1,13 +1,14 @@
-"""A real `terraform apply` where no role can be made, as in AWS Academy, or not even a bucket."""
+"""A real `terraform apply` where neither a role nor a bucket can be made."""
 
 from __future__ import annotations
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+
+from b3pipeline.cloud import buckets
 
 pytestmark = pytest.mark.slow
 
@@ -50,48 +51,43 @@ def _document(statement: dict[str, object]) -> str:
 
 
 @pytest.fixture(scope="module")
-def labs(new_account, over_tls, deployment):
-    """Return both labs with their deployments, applied side by side: each mostly waits."""
-    roomy, narrow = new_account(), new_account()
+def labs(new_account, deployment):
+    """Return a lab that denies buckets, with two that were there before, and its deployment."""
+    account = new_account()
     for bucket in ("lab-raw", "lab-results"):
-        narrow.client("s3").create_bucket(Bucket=bucket)
-    narrow.client("s3").put_object(Bucket="lab-raw", Key="mine.txt", Body=b"kept")
+        account.client("s3").create_bucket(Bucket=bucket)
+        buckets.close_to_public(account.client("s3"), bucket)
+    account.client("s3").put_object(Bucket="lab-raw", Key="mine.txt", Body=b"kept")
     existing = ["existing_raw_data_bucket=lab-raw", "existing_athena_results_bucket=lab-results"]
-    # The buckets of the first lab demand TLS of everybody but the account's root.
-    student = over_tls(lab(roomy, NO_ROLES))
-    made = SimpleNamespace(
-        account=roomy,
-        without_roles=deployment(student, EXAMPLE),
-        without_buckets=deployment(lab(narrow, NO_BUCKETS), EXAMPLE, *existing),
+    student = lab(account, NO_BUCKETS)
+    return SimpleNamespace(
+        account=student,
+        without_buckets=deployment(student, EXAMPLE, *existing),
         own_mode=deployment(student),
     )
-    with ThreadPoolExecutor(2) as threads:
-        list(threads.map(lambda one: one.apply(), (made.without_roles, made.without_buckets)))
-    return made
 
 
-def test_a_lab_without_roles_gets_the_pipeline_and_no_iam_resource(labs) -> None:
-    """Where `iam:Create*` is denied, the restricted mode applies, on the lab's own role."""
-    made = labs.without_roles
-    config = made.config()
+def test_a_bucket_that_nobody_has_looked_at_is_refused_while_planning(labs) -> None:
+    """The sentence names both and the command; nothing is made."""
+    answer = labs.without_buckets.run("plan", check=False)
 
-    job = made.account.client("glue").get_job(JobName=config.glue_job_name)["Job"]
-    function = labs.account.client("lambda").get_function_configuration(
-        FunctionName=config.lambda_function_name
-    )
-
-    assert [address for address in made.addresses() if address.startswith("aws_iam")] == []
-    assert job["Role"] == function["Role"] == f"arn:aws:iam::{labs.account.account_id}:role/LabRole"
+    said = " ".join(answer.stderr.replace("\u2502", "").split())
+    assert answer.returncode == 1
+    assert "Nobody has looked at lab-results and lab-raw yet: run `.venv/bin/b3 buckets`" in said
+    assert labs.account.client("glue").get_jobs()["Jobs"] == []
 
 
 def test_a_lab_without_buckets_uses_those_that_exist(labs) -> None:
     """Where `s3:CreateBucket` is denied as well, no bucket and no setting of one is managed."""
-    made = labs.without_buckets
+    made, s3 = labs.without_buckets, labs.account.client("s3")
+    for bucket in ("lab-raw", "lab-results"):
+        buckets.prepare(s3, bucket, account_id=labs.account.account_id)
+    made.apply()
 
     wiring = made.account.client("s3").get_bucket_notification_configuration(Bucket="lab-raw")
 
-    buckets = [address for address in made.addresses() if address.startswith("aws_s3_bucket")]
-    assert buckets == ["aws_s3_bucket_notification.batch_manifest"]
+    managed = [address for address in made.addresses() if address.startswith("aws_s3_bucket")]
+    assert managed == ["aws_s3_bucket_notification.batch_manifest"]
     assert made.config().raw_data_bucket == "lab-raw"
     assert made.config().athena_results_bucket == "lab-results"
     assert len(wiring["LambdaFunctionConfigurations"]) == 1
@@ -114,5 +110,7 @@ def test_destroying_leaves_an_existing_bucket_with_what_was_in_it(labs) -> None:
 
     made.run("destroy", "-auto-approve")
 
-    listed = made.account.client("s3").list_objects_v2(Bucket="lab-raw")
+    s3 = made.account.client("s3")
+    buckets.remove(s3, "lab-raw")
+    listed = s3.list_objects_v2(Bucket="lab-raw")
     assert [item["Key"] for item in listed["Contents"]] == ["mine.txt"]

@@ -189,3 +189,34 @@ def test_the_target_aws_works_where_the_environment_names_a_local_aws(
     config = Config("aws", "us-east-1", "applied", "results", "db", "job", "function", "wg")
     storage.put_object(Cloud(config), "raw/b3/x", b"there")
     assert list(storage.list_keys(Cloud(config), "raw/")) == ["raw/b3/x"]
+
+
+LAB_VARIABLES = {
+    "use_existing_iam_roles": "true",
+    "existing_raw_data_bucket": "raw-ACCOUNT",
+    "existing_athena_results_bucket": "results-ACCOUNT",
+}
+
+
+def test_a_lab_that_denies_terraforms_buckets_gets_the_mode_that_fits(session_of):
+    """The very action is probed; without the Academy mode the apply would stop half-way."""
+    lock = "s3:GetBucketObjectLockConfiguration"
+    session = session_of("voclabs-locked", EVERYTHING, denied(lock))
+    without = findings(check_account(session))["mode"]
+    half = {"use_existing_iam_roles": "true"}
+    unmade = findings(check_account(session, variables=half))["mode"]
+    fitting = findings(check_account(session, variables=LAB_VARIABLES))["mode"]
+    assert (without.ok, unmade.ok, fitting.ok) == (False, False, True)
+    assert lock in unmade.detail
+    assert "academy.tfvars.example" in unmade.hint
+    assert "b3 buckets" in unmade.hint
+    assert lock in fitting.detail
+
+
+def test_an_account_that_allows_it_fits_the_mode_of_ones_own(session_of):
+    """Asked of a bucket of the account, for a name that is free answers otherwise."""
+    session = session_of("owner-unlocked", EVERYTHING)
+    session.client("s3").create_bucket(Bucket="somebodys")
+    found = findings(check_account(session))["mode"]
+    assert found.ok
+    assert "is allowed" in found.detail

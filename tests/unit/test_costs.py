@@ -1,5 +1,7 @@
 """Costs on AWS: each figure written out by hand from the price lists."""
 
+from pathlib import Path
+
 import pytest
 
 from b3pipeline import costs
@@ -44,9 +46,34 @@ def test_s3_costs_requests_and_storage() -> None:
     assert costs.s3_cost(stored_bytes=1024**3, months=2) == pytest.approx(0.046)
 
 
-def test_the_ingestion_host_costs_its_hours_and_its_disk() -> None:
-    """730 hours of t3.micro are 7.592, and 8 GB of disk for that month 0.64."""
-    assert costs.ec2_cost(730) == pytest.approx(8.232)
+def test_the_ingestion_host_costs_its_hours_its_address_and_its_disk() -> None:
+    """730 hours of t3.small are 15.184, of a public IPv4 3.65, and 10 GB for that month 0.80."""
+    assert costs.ec2_cost(730) == pytest.approx(19.634)
+
+
+def test_a_stopped_host_still_pays_for_its_disk() -> None:
+    """10 GB at USD 0.08 for a month of 730 hours."""
+    assert costs.ec2_cost(0, stopped_hours=730) == pytest.approx(0.80)
+
+
+def test_the_host_that_is_priced_is_the_one_that_terraform_launches() -> None:
+    """Its type and its disk stand in infra/."""
+    infra = Path(__file__).parents[2] / "infra"
+    assert 'default     = "t3.small"' in (infra / "variables.tf").read_text()
+    assert "t3.small" in costs.EC2_HOUR.unit
+    assert f"volume_size = {costs.HOST_DISK_GB} # GiB" in (infra / "host.tf").read_text()
+
+
+def test_glue_6_has_a_rate_of_its_own() -> None:
+    """A DPU-hour there is 30% cheaper: 0.44 x 0.7."""
+    assert costs.glue_run_cost(3600, glue_version="6.0") == pytest.approx(0.308)
+    assert costs.glue_run_cost(3600, glue_version="5.1") == pytest.approx(0.44)
+
+
+def test_the_catalog_is_free_up_to_a_million_objects() -> None:
+    """100,000 more cost a dollar a month."""
+    assert costs.catalog_cost(1_000_000) == 0
+    assert costs.catalog_cost(1_100_000) == pytest.approx(1.00)
 
 
 def test_an_event_per_object_is_a_glue_run_per_object() -> None:
@@ -108,10 +135,15 @@ def test_every_price_names_its_page() -> None:
 
 
 def test_a_day_of_a_forgotten_pipeline_costs_its_host_and_its_storage() -> None:
-    """24 hours of a t3.micro with 8 GB, and a thirtieth of a month of one gigabyte."""
+    """24 hours of a t3.small with its address and 10 GB, and a thirtieth of a gigabyte-month."""
     bill = costs.daily_cost(costs.GIGABYTE, hosts=1)
 
-    assert [round(line.usd, 6) for line in bill.lines] == [0.000767, 0.0, 0.270641]
+    assert [round(line.usd, 6) for line in bill.lines] == [0.000767, 0.0, 0.0, 0.6192, 0.026301]
+
+
+def test_a_day_of_a_stopped_host_costs_its_disk() -> None:
+    """24 of 730 hours of 10 GB."""
+    assert costs.daily_cost(0, hosts=0, disk_gb=10).usd == pytest.approx(0.026301, rel=1e-4)
 
 
 def test_a_day_without_a_host_costs_next_to_nothing() -> None:

@@ -6,6 +6,12 @@ mock_data "aws_caller_identity" {
   }
 }
 
+mock_data "aws_s3_objects" {
+  defaults = {
+    keys = ["b3/bucket.json"]
+  }
+}
+
 mock_data "aws_ssm_parameter" {
   defaults = {
     insecure_value = "ami-0123456789abcdef0"

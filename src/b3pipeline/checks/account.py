@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,6 +14,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from b3pipeline.checks.clashes import bucket_names, other_names
 from b3pipeline.checks.report import CheckReport, Finding
+from b3pipeline.cloud.buckets import VARIABLES
+from b3pipeline.names import Names
 from b3pipeline.refusals import explain
 
 LAB_REGIONS = ("us-east-1", "us-west-2")
@@ -24,6 +26,11 @@ LAB_ROLE, LAB_PROFILE = "LabRole", "LabInstanceProfile"
 _LAB_MARK = "voclabs"
 
 _RENEW = "get new credentials: in AWS Academy start the lab and copy the block from AWS Details."
+_LOCK_ACTION = "s3:GetBucketObjectLockConfiguration"
+_ACADEMY = (
+    "use the Academy mode: `cp infra/academy.tfvars.example infra/terraform.tfvars`, then "
+    "`b3 buckets`; docs/aws.md has the steps."
+)
 
 
 @dataclass(frozen=True)
@@ -48,10 +55,16 @@ class Account:
         return _LAB_MARK in self.identity["Arn"]
 
 
-def check_account(session: boto3.Session | None = None, *, deployed: bool = False) -> CheckReport:
+def check_account(
+    session: boto3.Session | None = None,
+    *,
+    deployed: bool = False,
+    variables: Mapping[str, str] | None = None,
+) -> CheckReport:
     """Return whether the account behind the credentials can take the pipeline. Reads only.
 
-    `deployed` is whether the pipeline stands there already, so that its names are its own.
+    `deployed` is whether the pipeline stands there already, so that its names are its own;
+    `variables` are those that Terraform is given, as `buckets.terraform_variables` reads them.
     Credentials and region come first, for nothing can be asked without them; then services are
     asked in earnest, since in an ended AWS Academy session STS still answers while every other
     call is denied.
@@ -64,14 +77,15 @@ def check_account(session: boto3.Session | None = None, *, deployed: bool = Fals
     identity = _asked("identity", lambda: _identity(account))
     if not identity.ok:
         return CheckReport((*first, identity))
-    return CheckReport((*first, identity, *_live(account, deployed)))
+    return CheckReport((*first, identity, *_live(account, deployed, variables or {})))
 
 
-def _live(account: Account, deployed: bool) -> Iterator[Finding]:
+def _live(account: Account, deployed: bool, variables: Mapping[str, str]) -> Iterator[Finding]:
     yield _asked("S3 answers", lambda: _probe_s3(account))
     yield _asked("Glue answers", lambda: _probe_glue(account))
     if not deployed:
         number = account.identity["Account"]
+        yield _asked("mode", lambda: _mode(account, variables))
         yield _asked("bucket names", lambda: bucket_names(account.client, number))
         yield _asked("other names", lambda: other_names(account.client, roles=not account.is_lab))
         yield _asked("network", lambda: _network(account))
@@ -130,6 +144,44 @@ def _probe_s3(account: Account) -> Finding:
 def _probe_glue(account: Account) -> Finding:
     account.client("glue").get_databases(MaxResults=1)
     return Finding("Glue answers", True, "the Data Catalog can be read")
+
+
+def _mode(account: Account, variables: Mapping[str, str]) -> Finding:
+    """Return whether Terraform may make its own buckets and roles, where it is told to."""
+    denied, asked_of = _lock_is_denied(account)
+    if account.is_lab and variables.get("use_existing_iam_roles") != "true":
+        return Finding(
+            "mode", False, "a lab makes no roles, and Terraform is told to make them", _ACADEMY
+        )
+    if denied and not all(variables.get(name) for name in VARIABLES):
+        return Finding(
+            "mode", False,
+            f"{_LOCK_ACTION} is denied (asked of {asked_of}): Terraform would stop with its "
+            "buckets half made",
+            _ACADEMY if account.is_lab else
+            f"set {' and '.join(VARIABLES)} in infra/terraform.tfvars as academy.tfvars.example "
+            "does, then `b3 buckets`.",
+        )  # fmt: skip
+    if denied:
+        return Finding("mode", True, f"buckets by `b3 buckets`, for {_LOCK_ACTION} is denied here")
+    fits = "the Academy mode" if account.is_lab else "the mode of an account of your own"
+    return Finding("mode", True, f"{fits} fits; {_LOCK_ACTION} is allowed (asked of {asked_of})")
+
+
+def _lock_is_denied(account: Account) -> tuple[bool, str]:
+    """Return whether the action is denied that Terraform's buckets need, and who was asked.
+
+    S3 is asked of a bucket of the account; where there is none, of the name that Terraform will
+    give. That a free name is "not found" is taken for leave to ask.
+    """
+    s3, wanted = account.client("s3"), Names().raw_data_bucket(account.identity["Account"])
+    known = [item["Name"] for item in s3.list_buckets()["Buckets"]]
+    bucket = wanted if wanted in known or not known else known[0]
+    try:
+        s3.get_object_lock_configuration(Bucket=bucket)
+    except ClientError as error:
+        return explain(error).kind == "denied", bucket
+    return False, bucket
 
 
 def _network(account: Account) -> Finding:

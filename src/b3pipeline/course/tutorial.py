@@ -123,6 +123,7 @@ def run_figures(cloud: Cloud) -> dict[str, Any]:
         lambda_calls=batches,
         dpu_seconds=[run.dpu_seconds or run.execution_seconds * 2 for run in runs],
         query_bytes=scanned,
+        glue_version=runs[0].glue_version if runs else "",
     )
     return {
         "bronze objects": bronze,

@@ -16,8 +16,8 @@ import pyarrow as pa
 from botocore.exceptions import ClientError
 
 from b3pipeline import names, schema
+from b3pipeline.cloud.buckets import close_to_public, location
 from b3pipeline.cloud.clients import Cloud
-from b3pipeline.cloud.config import Config
 from b3pipeline.refusals import explain
 
 LAMBDA_SOURCE = Path("src/lambda/start_glue_job/handler.py")
@@ -61,16 +61,8 @@ def ensure_buckets(cloud: Cloud) -> None:
         except ClientError as error:
             if explain(error).kind != "gone":
                 raise
-            cloud.s3.create_bucket(Bucket=bucket, **_location(cloud.config))
-        cloud.s3.put_public_access_block(
-            Bucket=bucket,
-            PublicAccessBlockConfiguration={
-                "BlockPublicAcls": True,
-                "IgnorePublicAcls": True,
-                "BlockPublicPolicy": True,
-                "RestrictPublicBuckets": True,
-            },
-        )
+            cloud.s3.create_bucket(Bucket=bucket, **location(cloud.config.region))
+        close_to_public(cloud.s3, bucket)
 
 
 def ensure_roles(cloud: Cloud) -> None:
@@ -274,13 +266,6 @@ def _create_or(
             raise
         if otherwise is not None:
             otherwise()
-
-
-def _location(config: Config) -> dict[str, Any]:
-    """Return what CreateBucket wants to know of the region: nothing in us-east-1."""
-    if config.region == "us-east-1":
-        return {}
-    return {"CreateBucketConfiguration": {"LocationConstraint": config.region}}
 
 
 def _lambda_role(cloud: Cloud) -> str:

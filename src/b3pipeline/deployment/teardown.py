@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import ClientError
 
 from b3pipeline.cloud.clients import Cloud
+from b3pipeline.costs import Bill, daily_cost
 from b3pipeline.errors import ConfigError
+from b3pipeline.markup import table
 from b3pipeline.refusals import explain
 
 _NO_WORKGROUP = "InvalidRequestException"
@@ -19,12 +22,16 @@ _NO_WORKGROUP = "InvalidRequestException"
 
 @dataclass(frozen=True)
 class Resource:
-    """One resource that stands in the account, what it holds, and the bytes that are paid for."""
+    """One resource that stands in the account, what it holds, and how much of it is paid for.
+
+    `billed` counts bytes of a bucket, GB of a volume, tables and partitions of a database, and 1
+    of an instance that runs.
+    """
 
     kind: str
     name: str
     holds: str = ""
-    bytes: int = 0
+    billed: float = 0
 
 
 @dataclass(frozen=True)
@@ -36,6 +43,19 @@ class Inventory:
     def __len__(self) -> int:
         return len(self.resources)
 
+    def billed(self, kind: str) -> float:
+        """Return how much of a kind of resource is paid for, in the unit of `Resource.billed`."""
+        return sum(item.billed for item in self.resources if item.kind == kind)
+
+    def daily_cost(self) -> Bill:
+        """Return what a day of these resources costs while nobody uses them, in USD."""
+        return daily_cost(
+            self.billed("S3 bucket"),
+            hosts=self.billed("EC2 instance"),
+            disk_gb=self.billed("EBS volume"),
+            catalog_objects=self.billed("Glue database"),
+        )
+
     def __str__(self) -> str:
         lines = (f"{item.kind:<16} {item.name}  {item.holds}".rstrip() for item in self.resources)
         return "\n".join(lines) or "nothing"
@@ -43,93 +63,141 @@ class Inventory:
     def _repr_html_(self) -> str:
         if not self.resources:
             return "<p><b>Nothing of the pipeline remains.</b></p>"
-        rows = "".join(
-            "<tr>"
-            + "".join(
-                f"<td style='text-align:left'>{html.escape(cell)}</td>"
-                for cell in (item.kind, item.name, item.holds)
-            )
-            + "</tr>"
-            for item in self.resources
-        )
-        head = "".join(
-            f"<th style='text-align:left'>{title}</th>" for title in ("kind", "name", "holds")
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        rows = ((item.kind, item.name, item.holds) for item in self.resources)
+        return table(("kind", "name", "holds"), rows)
 
 
 def inventory(cloud: Cloud) -> Inventory:
-    """Return every resource of the pipeline that stands now. Reads only."""
-    found = (_probe(look) for look in _looks(cloud))
-    return Inventory(tuple(resource for resource in found if resource is not None))
+    """Return every resource of the pipeline that stands now. Reads only.
+
+    What the account does not let us look at is listed as well: nobody knows whether it is gone.
+    """
+    found = (_probe(kind, look) for kind, look in _looks(cloud))
+    return Inventory(tuple(resource for some in found for resource in some))
 
 
-def _looks(cloud: Cloud) -> Iterator[Callable[[], Resource]]:
+Look = Callable[[], Iterable[Resource]]
+"""Asks one service, and returns what stands there of the pipeline."""
+
+
+def _looks(cloud: Cloud) -> Iterator[tuple[str, Look]]:
     config = cloud.config
+    yield "EC2 instance", lambda: _instances(cloud)
+    yield "EBS volume", lambda: _volumes(cloud)
     for bucket in (config.raw_data_bucket, config.athena_results_bucket):
-        yield _bucket_look(cloud, bucket)
-    yield lambda: _lambda(cloud)
-    yield lambda: _job(cloud)
-    for service in (config.lambda_function_name, config.glue_job_name):
-        yield _role_look(cloud, f"{service}_role")
-    yield lambda: _database(cloud)
-    yield lambda: _workgroup(cloud)
+        yield "S3 bucket", partial(_bucket, cloud, bucket)
+    yield "Lambda", lambda: _lambda(cloud)
+    yield "SQS queue", lambda: _queue(cloud)
+    yield "log group", lambda: _log_group(cloud)
+    yield "Glue job", lambda: _job(cloud)
+    for service in (config.lambda_function_name, config.glue_job_name, _host_name(cloud)):
+        yield "IAM role", partial(_role, cloud, f"{service}_role")
+    yield "Glue database", lambda: _database(cloud)
+    yield "Athena workgroup", lambda: _workgroup(cloud)
 
 
-def _probe(look: Callable[[], Resource]) -> Resource | None:
+def _probe(kind: str, look: Look) -> tuple[Resource, ...]:
     try:
-        return look()
+        return tuple(look())
     except ClientError as error:
         refusal = explain(error)
         if refusal.kind == "gone" or refusal.code == _NO_WORKGROUP:
-            return None
+            return ()
+        if refusal.kind == "denied":
+            return (Resource(kind, "not known", f"AWS answers {refusal.code}"),)
         raise
 
 
-def _bucket_look(cloud: Cloud, bucket: str) -> Callable[[], Resource]:
-    def look() -> Resource:
-        cloud.s3.head_bucket(Bucket=bucket)
-        sizes = [item["Size"] for item in _objects(cloud, bucket)]
-        total = sum(sizes)
-        return Resource("S3 bucket", bucket, f"{len(sizes):,} objects, {total / 1e6:.1f} MB", total)
-
-    return look
+def _host_name(cloud: Cloud) -> str:
+    """Return the ingestion host's name, which begins as the job's does."""
+    return f"{cloud.config.glue_job_name.removesuffix('_refine_job')}_ingestion"
 
 
-def _lambda(cloud: Cloud) -> Resource:
+def _by_name(cloud: Cloud) -> list[dict[str, Any]]:
+    return [{"Name": "tag:Name", "Values": [_host_name(cloud)]}]
+
+
+def _instances(cloud: Cloud) -> Iterator[Resource]:
+    pages = cloud.client("ec2").get_paginator("describe_instances")
+    for page in pages.paginate(Filters=_by_name(cloud)):
+        for found in (each for some in page["Reservations"] for each in some["Instances"]):
+            state = found["State"]["Name"]
+            if state != "terminated":
+                seen = f"{found['InstanceType']}, {state}"
+                pays = float(state in ("pending", "running"))
+                yield Resource("EC2 instance", found["InstanceId"], seen, pays)
+
+
+def _volumes(cloud: Cloud) -> Iterator[Resource]:
+    pages = cloud.client("ec2").get_paginator("describe_volumes")
+    for page in pages.paginate(Filters=_by_name(cloud)):
+        for found in page["Volumes"]:
+            seen = f"{found['Size']} GB, {found['State']}"
+            yield Resource("EBS volume", found["VolumeId"], seen, found["Size"])
+
+
+def _bucket(cloud: Cloud, bucket: str) -> Iterator[Resource]:
+    cloud.s3.head_bucket(Bucket=bucket)
+    sizes = [item["Size"] for item in _objects(cloud, bucket)]
+    total = sum(sizes)
+    yield Resource("S3 bucket", bucket, f"{len(sizes):,} objects, {total / 1e6:.1f} MB", total)
+
+
+def _lambda(cloud: Cloud) -> Iterator[Resource]:
     name = cloud.config.lambda_function_name
     cloud.lambda_.get_function(FunctionName=name)
-    return Resource("Lambda", name)
+    yield Resource("Lambda", name)
 
 
-def _job(cloud: Cloud) -> Resource:
+def _queue(cloud: Cloud) -> Iterator[Resource]:
+    sqs, name = cloud.client("sqs"), f"{cloud.config.lambda_function_name}_failed"
+    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+    held = answer["Attributes"]["ApproximateNumberOfMessages"]
+    yield Resource("SQS queue", name, f"{held} failed events")
+
+
+def _log_group(cloud: Cloud) -> Iterator[Resource]:
+    """The Lambda's alone: those of Glue are every job's of the account, and stay."""
+    name = f"/aws/lambda/{cloud.config.lambda_function_name}"
+    for found in cloud.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]:
+        if found["logGroupName"] == name:
+            yield Resource("log group", name, f"{found.get('storedBytes', 0) / 1e6:.1f} MB")
+
+
+def _job(cloud: Cloud) -> Iterator[Resource]:
     name = cloud.config.glue_job_name
     cloud.glue.get_job(JobName=name)
     runs = cloud.glue.get_paginator("get_job_runs").paginate(JobName=name)
-    return Resource("Glue job", name, f"{sum(len(page['JobRuns']) for page in runs)} runs")
+    yield Resource("Glue job", name, f"{sum(len(page['JobRuns']) for page in runs)} runs")
 
 
-def _role_look(cloud: Cloud, role: str) -> Callable[[], Resource]:
-    def look() -> Resource:
-        cloud.client("iam").get_role(RoleName=role)
-        return Resource("IAM role", role)
-
-    return look
+def _role(cloud: Cloud, role: str) -> Iterator[Resource]:
+    cloud.client("iam").get_role(RoleName=role)
+    yield Resource("IAM role", role)
 
 
-def _database(cloud: Cloud) -> Resource:
+def _database(cloud: Cloud) -> Iterator[Resource]:
     name = cloud.config.glue_database
     cloud.glue.get_database(Name=name)
-    tables = cloud.glue.get_tables(DatabaseName=name)["TableList"]
-    return Resource("Glue database", name, ", ".join(sorted(table["Name"] for table in tables)))
+    tables = sorted(each["Name"] for each in cloud.glue.get_tables(DatabaseName=name)["TableList"])
+    objects = len(tables) + sum(_partitions(cloud, name, table) for table in tables)
+    yield Resource("Glue database", name, f"{', '.join(tables)}: {objects:,} objects", objects)
 
 
-def _workgroup(cloud: Cloud) -> Resource:
+def _partitions(cloud: Cloud, database: str, table: str) -> int:
+    pages = cloud.glue.get_paginator("get_partitions").paginate(
+        DatabaseName=database, TableName=table, ExcludeColumnSchema=True
+    )
+    return sum(len(page["Partitions"]) for page in pages)
+
+
+def _workgroup(cloud: Cloud) -> Iterator[Resource]:
     name = cloud.config.athena_workgroup
     cloud.athena.get_work_group(WorkGroup=name)
     pages = cloud.athena.get_paginator("list_query_executions").paginate(WorkGroup=name)
     queries = sum(len(page["QueryExecutionIds"]) for page in pages)
-    return Resource("Athena workgroup", name, f"{queries} queries")
+    yield Resource("Athena workgroup", name, f"{queries} queries")
 
 
 @dataclass(frozen=True)
@@ -215,9 +283,18 @@ def _remove_workgroup(cloud: Cloud, name: str) -> None:
     cloud.athena.delete_work_group(WorkGroup=name, RecursiveDeleteOption=True)
 
 
+def _remove_queue(cloud: Cloud, name: str) -> None:
+    sqs = cloud.client("sqs")
+    sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"])
+
+
 _REMOVERS: dict[str, Callable[[Cloud, str], Any]] = {
+    "EC2 instance": lambda cloud, name: cloud.client("ec2").terminate_instances(InstanceIds=[name]),
+    "EBS volume": lambda cloud, name: cloud.client("ec2").delete_volume(VolumeId=name),
     "S3 bucket": _remove_bucket,
     "Lambda": lambda cloud, name: cloud.lambda_.delete_function(FunctionName=name),
+    "SQS queue": _remove_queue,
+    "log group": lambda cloud, name: cloud.logs.delete_log_group(logGroupName=name),
     "Glue job": lambda cloud, name: cloud.glue.delete_job(JobName=name),
     "IAM role": lambda cloud, name: cloud.client("iam").delete_role(RoleName=name),
     "Glue database": lambda cloud, name: cloud.glue.delete_database(Name=name),

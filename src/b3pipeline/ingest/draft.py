@@ -16,7 +16,7 @@ from b3pipeline.ingest.plans import Ask, Plan
 from b3pipeline.lake import Gap, Restatement
 from b3pipeline.quality import RULE, reason
 from b3pipeline.sources.base import NO_TRADE, Failure
-from b3pipeline.sources.sample.stocks import STOCKS
+from b3pipeline.tickers import TICKERS
 
 UNEXPLAINED = "the source has no quote"
 OUTDATED = "the source no longer has it: bronze keeps it as it was before the restatement"
@@ -166,7 +166,7 @@ def refuse_unknown(failures: Iterable[Failure]) -> None:
     near = {
         match
         for failure in unknown
-        for match in difflib.get_close_matches(failure.ticker, STOCKS, n=2, cutoff=0.6)
+        for match in difflib.get_close_matches(failure.ticker, TICKERS, n=2, cutoff=0.6)
     }
     hint = f"did you mean {' or '.join(sorted(near))}? " if near else ""
     raise UnknownTickerError(

@@ -38,6 +38,7 @@ class JobRun:
     completed_on: dt.datetime | None = None
     execution_seconds: int = 0
     dpu_seconds: float | None = None
+    glue_version: str = ""
     error: str | None = None
     arguments: Mapping[str, str] = field(default_factory=dict)
 
@@ -235,6 +236,7 @@ def _job_run(answer: Mapping[str, Any]) -> JobRun:
         completed_on=answer.get("CompletedOn"),
         execution_seconds=answer.get("ExecutionTime", 0),
         dpu_seconds=dpu_seconds,
+        glue_version=answer.get("GlueVersion", ""),
         error=answer.get("ErrorMessage"),
         arguments=answer.get("Arguments", {}),
     )

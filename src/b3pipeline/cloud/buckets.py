@@ -1,0 +1,380 @@
+"""Buckets that are made before Terraform, which then only uses them: the way of a Learner Lab.
+
+A lab may allow `s3:CreateBucket` and deny `s3:GetBucketObjectLockConfiguration`, which Terraform's
+own bucket resource always calls: it stops with the bucket made and cannot even plan any more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import boto3
+from botocore.exceptions import ClientError
+
+from b3pipeline import names
+from b3pipeline.errors import ConfigError, StorageError
+from b3pipeline.refusals import explain, told
+
+OWN_NOTIFICATION = "batch-manifest"
+"""The id of the one notification that Terraform sets on the raw bucket."""
+MADE, FOUND = "made by b3 buckets", "found by b3 buckets"
+
+VARIABLES = ("existing_raw_data_bucket", "existing_athena_results_bucket")
+"""Terraform's variables for buckets that are there before."""
+DEFAULT_REGION = "us-east-1"
+"""Terraform's own default."""
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_SIMPLE = re.compile(r'^\s*(\w+)\s*=\s*(?:"([^"]*)"|(true|false))\s*(?:(?:#|//).*)?$', re.MULTILINE)
+
+
+class BucketPair(NamedTuple):
+    """The two buckets of a deployment, by their names."""
+
+    raw_data: str
+    athena_results: str
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """One bucket that Terraform may use now: what was done to it, and what was denied."""
+
+    name: str
+    ours: bool
+    settings: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        whose = "is the pipeline's" if self.ours else "was there before, and is used as it is"
+        lines = (f"  {what}: {seen}" for what, seen in self.settings)
+        return "\n".join([f"{self.name} {whose}", *lines])
+
+
+def terraform_variables(folder: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the texts and truths that `terraform.tfvars` in `folder` and TF_VAR_* set, by name.
+
+    Lists and maps are passed over: nothing here asks for one.
+    """
+    path = folder / "terraform.tfvars"
+    text = path.read_text() if path.is_file() else ""
+    given = {name: value or truth for name, value, truth in _SIMPLE.findall(text)}
+    from_shell = {
+        name.removeprefix("TF_VAR_"): value
+        for name, value in environ.items()
+        if name.startswith("TF_VAR_")
+    }
+    return from_shell | given  # the file wins, as for Terraform
+
+
+def named_buckets(variables: Mapping[str, str], account_id: str) -> BucketPair:
+    """Return the buckets that Terraform is told to use, ACCOUNT replaced by the account's number.
+
+    Raises ConfigError where Terraform would make its own, or a name is none.
+    """
+    missing = [name for name in VARIABLES if not variables.get(name)]
+    if missing:
+        raise ConfigError(
+            f"infra/terraform.tfvars sets no {' and no '.join(missing)}, so Terraform makes its "
+            "own.",
+            hint="in AWS Academy `cp infra/academy.tfvars.example infra/terraform.tfvars`, then "
+            "again; in an account of your own this command is not needed.",
+        )
+    pair = BucketPair(*(variables[name].replace("ACCOUNT", account_id) for name in VARIABLES))
+    for variable, bucket in zip(VARIABLES, pair, strict=True):
+        if not _NAME.fullmatch(bucket):
+            raise ConfigError(
+                f"{variable} is {variables[variable]!r}, which is no bucket's name.",
+                hint="3 to 63 lower-case letters, digits and hyphens, such as "
+                f"{names.Names().raw_data_bucket('ACCOUNT')}.",
+            )
+    if pair.raw_data == pair.athena_results:
+        raise ConfigError(
+            f"both buckets are {pair.raw_data!r}: results of queries would lie among the data.",
+            hint="name two different ones in infra/terraform.tfvars.",
+        )
+    return pair
+
+
+def prepare_all(session: boto3.Session, folder: Path) -> list[Prepared]:
+    """Return both buckets that the Terraform in `folder` is told to use, prepared for it.
+
+    They are made in Terraform's own region, whatever the shell names. Raises as `named_buckets`
+    and `prepare` do; a second call finds what the first one made.
+    """
+    s3, account, chosen = _chosen(session, folder)
+    return [prepare(s3, bucket, account_id=account, own=own) for bucket, own in chosen]
+
+
+def remove_all(session: boto3.Session, folder: Path) -> list[str]:
+    """Remove what `prepare_all` made, with its objects; return a sentence for each bucket."""
+    s3, _, chosen = _chosen(session, folder)
+    return [remove(s3, bucket, own=own) for bucket, own in chosen]
+
+
+def _chosen(session: boto3.Session, folder: Path) -> tuple[Any, str, list[tuple[str, bool]]]:
+    """Return a client, the account's number, and each bucket with whether its name is our own."""
+    variables = terraform_variables(folder)
+    region = variables.get("region", DEFAULT_REGION)
+    account = session.client("sts", region_name=region).get_caller_identity()["Account"]
+    known = names.Names(
+        variables.get("project_name", names.Names.project),
+        variables.get("environment", names.Names.environment),
+    )
+    own = {known.raw_data_bucket(account), known.athena_results_bucket(account)}
+    chosen = [(bucket, bucket in own) for bucket in named_buckets(variables, account)]
+    return session.client("s3", region_name=region), account, chosen
+
+
+def prepare(s3: Any, bucket: str, *, account_id: str, own: bool = False) -> Prepared:
+    """Make a bucket where it is missing, close and encrypt it, and mark it for Terraform.
+
+    A bucket that was there before is not changed, unless it is `own`: one under a name of the
+    pipeline's, such as an apply that failed leaves. Where the account denies a setting, the answer
+    says so. Safe to repeat. Raises StorageError where the bucket is another account's, lies in
+    another region, is open to the public and cannot be closed, or notifies others already.
+    """
+    made = _make(s3, bucket, account_id)
+    ours = made or own or _mark(s3, bucket) == MADE
+    _refuse_other_notifications(s3, bucket)
+    settings = tuple(_try_each(_SETTINGS if ours else _LOOKS, s3, bucket))
+    mark = json.dumps({"bucket": bucket, "by": MADE if ours else FOUND})
+    s3.put_object(Bucket=bucket, Key=names.BUCKET_MARK, Body=mark.encode())
+    return Prepared(bucket, ours, settings)
+
+
+def remove(s3: Any, bucket: str, *, own: bool = False) -> str:
+    """Remove a bucket that `prepare` made, with its objects; return what was done, as a sentence.
+
+    One that was there before stays with what is in it, but for the mark. Raises StorageError while
+    the pipeline still uses it: `terraform destroy` comes first.
+    """
+    try:
+        mark = _mark(s3, bucket)
+    except ClientError as error:
+        if explain(error).kind == "gone":
+            return f"{bucket}: is not there."
+        raise
+    if _notifications(s3, bucket):
+        raise StorageError(
+            f"{bucket} still fires the Lambda of the pipeline.",
+            hint="`terraform -chdir=infra destroy` first, then `b3 buckets --remove`.",
+        )
+    if mark != MADE and not own:
+        s3.delete_object(Bucket=bucket, Key=names.BUCKET_MARK)
+        return f"{bucket}: stays with what is in it, for it was there before the pipeline."
+    count = 0
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
+        if keys := [{"Key": item["Key"]} for item in page.get("Contents", [])]:
+            _delete(s3, bucket, keys)
+            count += len(keys)
+    s3.delete_bucket(Bucket=bucket)
+    return f"{bucket}: removed, with {count:,} objects."
+
+
+def _delete(s3: Any, bucket: str, keys: list[dict[str, str]]) -> None:
+    answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+    if errors := answer.get("Errors"):
+        raise StorageError(
+            f"{len(errors):,} objects of {bucket} stay: {errors[0]['Key']} answers "
+            f"{errors[0]['Code']}.",
+            hint="ask for the right s3:DeleteObject there, then again.",
+        )
+
+
+def location(region: str) -> dict[str, Any]:
+    """Return what CreateBucket wants to know of a region: nothing in us-east-1."""
+    if region == "us-east-1":
+        return {}
+    return {"CreateBucketConfiguration": {"LocationConstraint": region}}
+
+
+def close_to_public(s3: Any, bucket: str) -> None:
+    """Set all four of S3's locks against public access."""
+    s3.put_public_access_block(
+        Bucket=bucket,
+        PublicAccessBlockConfiguration={
+            "BlockPublicAcls": True,
+            "IgnorePublicAcls": True,
+            "BlockPublicPolicy": True,
+            "RestrictPublicBuckets": True,
+        },
+    )
+
+
+def _make(s3: Any, bucket: str, account_id: str) -> bool:
+    """Make the bucket, and return True; False where it is there and of this account."""
+    region = s3.meta.region_name
+    try:
+        found = s3.head_bucket(Bucket=bucket, ExpectedBucketOwner=account_id)
+    except ClientError as error:
+        if explain(error).kind != "gone":
+            raise _refused(bucket, error) from error
+    else:
+        lies_in = found.get("BucketRegion", region)
+        if lies_in != region:
+            raise StorageError(
+                f"{bucket} lies in {lies_in}, and the pipeline in {region}.",
+                hint="S3 calls a Lambda of its own region alone: name another bucket.",
+            )
+        return False
+    try:
+        s3.create_bucket(Bucket=bucket, **location(region))
+    except ClientError as error:
+        raise _refused(bucket, error) from error
+    return True
+
+
+def _refused(bucket: str, error: ClientError) -> StorageError:
+    refusal = explain(error)
+    if refusal.code in ("403", "BucketAlreadyExists") or refusal.kind == "region":
+        return StorageError(
+            f"{bucket} is another account's, or lies in another region ({refusal.code}).",
+            hint="set other names in infra/terraform.tfvars; ACCOUNT in one is your number.",
+        )
+    if refusal.kind == "denied":
+        return StorageError(
+            f"the account lets you make no bucket: {bucket} is missing ({refusal.code}).",
+            hint="name buckets that exist in infra/terraform.tfvars; if nothing works any more, "
+            "the lab's session has ended: start it again and copy the credentials.",
+        )
+    return told(error, f"the bucket {bucket!r}", StorageError)
+
+
+Setting = Callable[[Any, str], str]
+"""Sets or looks at one thing of a bucket, and returns what holds now."""
+
+
+def _try_each(settings: Mapping[str, Setting], s3: Any, bucket: str) -> Any:
+    for what, act in settings.items():
+        try:
+            yield what, act(s3, bucket)
+        except ClientError as error:
+            if explain(error).kind != "denied":
+                raise
+            yield what, f"denied here ({explain(error).code}){_MEANWHILE.get(what, '')}"
+
+
+def _close(s3: Any, bucket: str) -> str:
+    try:
+        close_to_public(s3, bucket)
+    except ClientError as error:
+        if explain(error).kind != "denied":
+            raise
+        return f"could not be set here; {_look_closed(s3, bucket)}"
+    return "yes"
+
+
+def _look_closed(s3: Any, bucket: str) -> str:
+    try:
+        locks = s3.get_public_access_block(Bucket=bucket)["PublicAccessBlockConfiguration"]
+    except ClientError as error:
+        if explain(error).code != "NoSuchPublicAccessBlockConfiguration":
+            raise
+        locks = {}
+    if not locks or not all(locks.values()):
+        raise StorageError(
+            f"{bucket} may be opened to the public: S3's locks are not all set.",
+            hint="set Block Public Access on it in the console, or name another bucket.",
+        )
+    return "yes, as it was"
+
+
+def _encrypt(s3: Any, bucket: str) -> str:
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
+    s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
+    return "yes, with S3's own keys"
+
+
+def _demand_tls(s3: Any, bucket: str) -> str:
+    if s3.meta.endpoint_url.startswith("http://"):
+        return "no, for this endpoint speaks plain HTTP: everybody would be shut out"
+    arn = f"arn:aws:s3:::{bucket}"
+    statement = {
+        "Sid": "TlsOnly",
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": [arn, f"{arn}/*"],
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    s3.put_bucket_policy(Bucket=bucket, Policy=policy)
+    return "yes"
+
+
+def _expire(s3: Any, bucket: str) -> str:
+    rules = [
+        {
+            "ID": f"expire-{prefix.rstrip('/')}",
+            "Status": "Enabled",
+            "Filter": {"Prefix": prefix},
+            "Expiration": {"Days": 7},
+        }
+        for prefix in ("temporary/", "results/")
+    ]
+    unfinished = {
+        "ID": "abort-unfinished-uploads",
+        "Status": "Enabled",
+        "Filter": {"Prefix": ""},
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+    }
+    s3.put_bucket_lifecycle_configuration(
+        Bucket=bucket, LifecycleConfiguration={"Rules": [*rules, unfinished]}
+    )
+    return "yes"
+
+
+_SETTINGS: dict[str, Setting] = {
+    "closed to the public": _close,
+    "encrypted": _encrypt,
+    "TLS only": _demand_tls,
+    "leftovers expire after 7 days": _expire,
+}
+_LOOKS: dict[str, Setting] = {"closed to the public": _look_closed}
+_MEANWHILE = {
+    "closed to the public": ": AWS closes every bucket made since April 2023",
+    "encrypted": ": S3 encrypts every new object with its own keys since January 2023",
+    "TLS only": ": this project's tools speak TLS anyway",
+    "leftovers expire after 7 days": ": `b3 buckets --remove` takes them, too",
+}
+"""What holds where a setting is denied."""
+
+
+def _refuse_other_notifications(s3: Any, bucket: str) -> None:
+    """Raise StorageError where Terraform would replace what somebody else has set."""
+    others = [name for name in _notifications(s3, bucket) if name != OWN_NOTIFICATION]
+    if others:
+        s3.delete_object(Bucket=bucket, Key=names.BUCKET_MARK)
+        raise StorageError(
+            f"{bucket} notifies others already ({', '.join(others)}), and S3 keeps one list: "
+            "Terraform would replace it.",
+            hint="name another bucket in infra/terraform.tfvars, or remove these notifications.",
+        )
+
+
+def _notifications(s3: Any, bucket: str) -> list[str]:
+    """Return the ids of a bucket's notifications, or their kind where one has none."""
+    answer = s3.get_bucket_notification_configuration(Bucket=bucket)
+    found = [
+        item.get("Id", kind)
+        for kind, items in answer.items()
+        if kind.endswith("Configurations")
+        for item in items
+    ]
+    return found + ["EventBridge"] * ("EventBridgeConfiguration" in answer)
+
+
+def _mark(s3: Any, bucket: str) -> str | None:
+    """Return who made the bucket, as its mark says; None where there is no mark."""
+    try:
+        body = s3.get_object(Bucket=bucket, Key=names.BUCKET_MARK)["Body"].read()
+    except ClientError as error:
+        if explain(error).code in ("NoSuchKey", "404"):
+            return None
+        raise
+    return str(json.loads(body)["by"])

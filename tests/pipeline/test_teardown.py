@@ -1,0 +1,69 @@
+"""The inventory sees what costs money, also what Terraform alone makes, and removing proves it."""
+
+import json
+
+import pytest
+from botocore.exceptions import ClientError
+
+from b3pipeline.deployment import teardown
+
+
+@pytest.fixture
+def hosted(cloud):
+    """The deployment with what Terraform makes beside it: host, disk, queue, log, role."""
+    ec2, name = cloud.client("ec2"), [{"Key": "Name", "Value": "tech_challenge2_dev_ingestion"}]
+    tags = [
+        {"ResourceType": "instance", "Tags": name},
+        {"ResourceType": "volume", "Tags": name},
+    ]
+    made = ec2.run_instances(
+        ImageId="ami-12345678", InstanceType="t3.small", MinCount=1, MaxCount=1,
+        TagSpecifications=tags[:1],
+    )["Instances"][0]["InstanceId"]  # fmt: skip
+    other = ec2.run_instances(
+        ImageId="ami-12345678", InstanceType="t3.nano", MinCount=1, MaxCount=1
+    )["Instances"][0]["InstanceId"]  # fmt: skip
+    ec2.create_volume(AvailabilityZone="us-east-1a", Size=10, TagSpecifications=tags[1:])
+    cloud.client("sqs").create_queue(QueueName="tech_challenge2_dev_start_glue_failed")
+    role = json.dumps({"Version": "2012-10-17", "Statement": []})
+    cloud.client("iam").create_role(
+        RoleName="tech_challenge2_dev_ingestion_role", AssumeRolePolicyDocument=role
+    )
+    group = "/aws/lambda/tech_challenge2_dev_start_glue"
+    if not cloud.logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
+        cloud.logs.create_log_group(logGroupName=group)
+    yield made
+    ec2.terminate_instances(InstanceIds=[made, other])
+
+
+def test_the_inventory_lists_what_costs_money(cloud, hosted):
+    """A running host with its disk, by their tag; another's instance is not ours."""
+    found = teardown.inventory(cloud)
+    by_kind = {item.kind: item for item in found.resources}
+    assert {"EC2 instance", "EBS volume", "SQS queue", "log group"} <= set(by_kind)
+    assert by_kind["EC2 instance"].name == hosted
+    assert by_kind["EC2 instance"].holds == "t3.small, running"
+    assert by_kind["EBS volume"].holds == "10 GB, available"
+    assert by_kind["Glue database"].billed == 2
+    assert sum(item.kind == "IAM role" for item in found.resources) == 3
+    assert found.daily_cost().usd == pytest.approx(24 * 0.0258 + 24 / 730 * 0.8, rel=1e-3)
+
+    cloud.client("ec2").stop_instances(InstanceIds=[hosted])
+    stopped = teardown.inventory(cloud).daily_cost()
+    assert stopped.usd == pytest.approx(24 / 730 * 0.8, rel=1e-3)
+
+    assert teardown.remove(cloud).resources == ()
+
+
+def test_what_may_not_be_looked_at_is_listed(cloud, monkeypatch):
+    """Nobody knows whether it is gone: an empty list would be a lie."""
+
+    def refuse(*_):
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetQueueUrl")
+        yield
+
+    monkeypatch.setattr(teardown, "_queue", refuse)
+    found = teardown.inventory(cloud)
+    assert (
+        teardown.Resource("SQS queue", "not known", "AWS answers AccessDenied") in found.resources
+    )
