@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -54,6 +55,8 @@ def java_finding(found: JavaFound | None) -> Finding:
         return Finding("Java", True, "not needed: this installation has no Spark")
     passed_over = f"JAVA_HOME is passed over: {found.passed_over}" if found.passed_over else ""
     hint = "`make clean env` installs the Java of the environment again."
+    if (platform.system(), platform.machine()) == ("Linux", "aarch64"):  # PyPI has none for it
+        hint = "install a Java 17: `sudo apt-get install openjdk-17-jre-headless`."
     if found.home is None:
         return Finding("Java", False, f"there is none. {passed_over}".strip(), hint)
     java = found.home / "bin" / "java"

