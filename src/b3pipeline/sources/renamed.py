@@ -51,8 +51,12 @@ def successors(ticker: str) -> list[Renaming]:
 
 
 def told(ticker: str) -> str:
-    """Return what became of a ticker, in words; empty where nothing is known."""
-    return ", ".join(map(str, successors(ticker)))
+    """Return what became of a ticker, or what it was, in words; empty where nothing is known."""
+    became = successors(ticker)
+    if became:
+        return ", ".join(map(str, became))
+    was = [each for each in _table(os.environ.get(VARIABLE, "")).values() if each.new == ticker]
+    return ", ".join(f"before {each.since} {ticker} was called {each.old}" for each in was)
 
 
 @cache
