@@ -127,6 +127,7 @@ def test_extra_python_files_are_on_the_path_of_the_script(jobs):
     """A module and a zip of modules, from S3, in their order."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("shelf/__init__.py", "")
         file.writestr("shelf/book.py", "title = 'zip'")
     jobs.s3.create_bucket(Bucket="extra-files")
     jobs.s3.put_object(Bucket="extra-files", Key="a/shelf.zip", Body=archive.getvalue())

@@ -314,7 +314,7 @@ BAD |= {
     "low above close": (bad_bar(low=10.5, high=11.0), "the low lies above the open or the close"),
     "high below close": (bad_bar(high=9.5, low=9.0), "the high lies below the open or the close"),
     "negative volume": (bad_bar(volume=-1), "the volume is negative"),
-    "no time": (bad_bar(traded_at=None), "a value is missing (traded_at null"),
+    "no time": (bad_bar(traded_at=None), "a value is missing (traded_at None"),
     "no open": (bad_bar(open=None), "a value is missing"),
 }
 

@@ -76,7 +76,8 @@ def test_the_last_line_of_a_failure_is_its_reason(lake, finish):
     assert errors[-1] == (
         "b3pipeline.errors.RefineError: 1 bronze object(s) cannot be refined: "
         "raw/b3/dt=2024-01-02/ticker=PETR4/data.parquet: the object has zero bytes. "
-        "Until then these batches wait: b1. Try: ingest these sessions again, or set the objects aside and refine the rest with --on_bad_object "
+        "Until then these batches wait: b1. Try: ingest these sessions again, "
+        "or set the objects aside and refine the rest with --on_bad_object "
         f"quarantine (`b3 refine --manifest {manifest} --quarantine`)."
     )
     assert not any(line.startswith("{") for line in output)
