@@ -92,8 +92,8 @@ def normalise_ticker(ticker: str) -> str:
 
 
 def is_ticker(text: str) -> bool:
-    """Return whether a text is shaped like a B3 code, to the letter: PETR4, and not petr4.SA."""
-    return _TICKER.fullmatch(text) is not None
+    """Return whether a text is a code of the exchange, to the letter: PETR4, and not petr4.SA."""
+    return EXCHANGE.ticker.fullmatch(text) is not None
 
 
 def bronze_key(session: dt.date | str, ticker: str) -> str:
