@@ -10,10 +10,14 @@ from collections.abc import Sequence
 from localaws.athena import AthenaService
 from localaws.backend import Backend
 from localaws.checkpoint import Checkpoint
+from localaws.durable import DurableObjects
+from localaws.events import Delivery, EventStore
 from localaws.glue import GlueService
 from localaws.guard import Guard
+from localaws.notifications import Notifications
 from localaws.ports import HEALTH_PATH
 from localaws.settings import Settings
+from localaws.troubles import Troubles
 from localaws.wire import (
     AsgiApp,
     AwsError,
@@ -21,6 +25,7 @@ from localaws.wire import (
     Scope,
     Send,
     Service,
+    header,
     live,
     parse_payload,
     read_body,
@@ -45,17 +50,24 @@ class LocalAws:
     untouched: S3 is the hot path.
     """
 
-    def __init__(self, settings: Settings, services: Sequence[Service], backend: AsgiApp) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        services: Sequence[Service],
+        backend: AsgiApp,
+        troubles: Troubles,
+    ) -> None:
         self._settings = settings
+        self._troubles = troubles
         self._services = {service.prefix: service for service in services}
         self._backend = backend
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            if _IN_NEED_OF_PATIENCE in _header(scope, b"user-agent"):
+            if _IN_NEED_OF_PATIENCE in header(scope, b"user-agent"):
                 await asyncio.sleep(_PATIENCE_SECONDS)
             if scope["method"] == "POST":
-                target = _header(scope, b"x-amz-target").decode("latin-1")
+                target = header(scope, b"x-amz-target").decode("latin-1")
                 if target and (service := self._owner(target)):
                     await _answer(service, target.partition(".")[2], receive, send)
                     return
@@ -78,6 +90,7 @@ class LocalAws:
             "pid": os.getpid(),
             "state_dir": str(self._settings.state_dir),
             "services": sorted(self._services),
+            "troubles": self._troubles.sentences(),
         }
 
     async def _start(self) -> None:
@@ -91,11 +104,6 @@ class LocalAws:
             except Exception:
                 # The others, and ministack's state, must still be saved.
                 logger.exception("%s did not close cleanly", service.prefix)
-
-
-def _header(scope: Scope, wanted: bytes) -> bytes:
-    """Return the value of a request's header, empty where it has none."""
-    return next((bytes(value) for name, value in scope["headers"] if name == wanted), b"")
 
 
 async def _answer(service: Service, operation: str, receive: Receive, send: Send) -> None:
@@ -116,7 +124,11 @@ def create_app(settings: Settings) -> AsgiApp:
     # ministack reads its environment when it is imported, so not before this call.
     from ministack.app import app as ministack
 
-    kept = Checkpoint(ministack)
+    troubles = Troubles(settings.state_dir)
+    durable = DurableObjects(ministack, settings, troubles)
+    store = EventStore(settings.events_dir / "events.db")
+    delivery = Delivery(store, Backend(durable, settings), troubles)
+    kept = Checkpoint(Notifications(durable, store, delivery, settings, troubles))
     glue = GlueService(settings, Backend(kept, settings))
     services: list[Service] = [glue, AthenaService(settings, glue)]
-    return Guard(settings, LocalAws(settings, services, kept))
+    return Guard(settings, LocalAws(settings, services, kept, troubles))

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -41,6 +41,8 @@ class ServerInfo:
     endpoint_url: str
     started: bool = False
     """Whether the call that returned this value started it."""
+    troubles: tuple[str, ...] = ()
+    """What is wrong with it just now, in sentences."""
 
 
 def start(
@@ -166,7 +168,7 @@ def _wait_until_ready(child: subprocess.Popen[bytes], folder: Path) -> ServerInf
     while time.monotonic() < deadline:
         info = _answering(folder)
         if info is not None:
-            return ServerInfo(info.pid, info.port, info.endpoint_url, info.pid == child.pid)
+            return replace(info, started=info.pid == child.pid)
         if child.poll() is not None:
             return _after_death(child, folder)
         time.sleep(_POLL_SECONDS)
@@ -197,7 +199,9 @@ def _answering(folder: Path) -> ServerInfo | None:
     health = ask_health(record.host, record.port)
     if health is None or (health["pid"], health["state_dir"]) != (record.pid, str(folder)):
         return None
-    return ServerInfo(record.pid, record.port, endpoint_url(record.host, record.port))
+    address = endpoint_url(record.host, record.port)
+    troubles = tuple(map(str, health.get("troubles", ())))
+    return ServerInfo(record.pid, record.port, address, troubles=troubles)
 
 
 def _end(pid: int, grace_seconds: float) -> None:

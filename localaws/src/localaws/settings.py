@@ -66,6 +66,11 @@ class Settings:
         return self.state_dir / "athena"
 
     @property
+    def events_dir(self) -> Path:
+        """Folder of the events that are owed to functions."""
+        return self.state_dir / "events"
+
+    @property
     def temp_dir(self) -> Path:
         """Folder of the temporary files of the server and of all that it starts."""
         return self.state_dir / "tmp"

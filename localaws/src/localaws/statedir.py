@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -34,9 +35,11 @@ def prepare(state_dir: Path) -> Path:
         probe.touch()
         probe.unlink(missing_ok=True)
     except OSError as error:
+        hint = "give this user the right to write there, or give another folder with --state-dir."
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            hint = "free some space or files on its disk, or give another folder with --state-dir."
         raise StateDirError(
-            f"the state folder {folder} cannot be written ({error.strerror}).",
-            hint="give another folder with --state-dir, or its rights to this user.",
+            f"the state folder {folder} cannot be written ({error.strerror}).", hint=hint
         ) from error
     return folder
 

@@ -24,17 +24,19 @@ PORT_VARIABLE = "B3_PORT"
 
 @dataclass(frozen=True)
 class Status:
-    """Whether the local AWS runs, and where."""
+    """Whether the local AWS runs, and where; `troubles`: what is wrong with it, in sentences."""
 
     running: bool
     pid: int | None = None
     endpoint_url: str | None = None
     state_dir: Path | None = None
+    troubles: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if not self.running:
             return "The local AWS is down."
-        return f"The local AWS is up at {self.endpoint_url} (process {self.pid})."
+        up = f"The local AWS is up at {self.endpoint_url} (process {self.pid})."
+        return "\n".join([up, *self.troubles])
 
 
 def state_folder(root: Path | None = None) -> Path:
@@ -97,7 +99,7 @@ def status(root: Path | None = None) -> Status:
         server = process.status(folder)
     if server is None:
         return Status(running=False)
-    return Status(True, server.pid, server.endpoint_url, folder)
+    return Status(True, server.pid, server.endpoint_url, folder, server.troubles)
 
 
 def reset(root: Path | None = None) -> None:
@@ -119,6 +121,9 @@ def _preferred_port() -> int | None:
     return int(text)
 
 
+_OTHER_FOLDER = "clone the project into another folder"
+
+
 @contextmanager
 def _own_errors() -> Iterator[None]:
     """Turn what the local AWS says of itself into an error of this package."""
@@ -128,7 +133,7 @@ def _own_errors() -> Iterator[None]:
         hint = f"end what holds it, or take another one: `export {PORT_VARIABLE}=4567`, then again."
         raise SandboxError(error.message, hint=hint) from error
     except process.StateDirError as error:
-        hint = "give this user the right to write there, or clone the project into another folder."
+        hint = error.hint.replace("give another folder with --state-dir", _OTHER_FOLDER)
         raise SandboxError(error.message, hint=hint) from error
     except process.LocalAwsError as error:
         raise SandboxError(error.message, hint=error.hint) from error

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
+
+from localaws.sqlite import open_database
 
 Document = dict[str, Any]
 
@@ -33,17 +34,10 @@ CREATE TABLE IF NOT EXISTS documents (
 
 
 class Store:
-    """Executions by sequence, and documents of any kind by scope and name.
-
-    With a write-ahead log a commit survives the end of the process without waiting for the disk.
-    """
+    """Executions by sequence, and documents of any kind by scope and name."""
 
     def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.executescript(_SCHEMA)
+        self._connection = open_database(path, _SCHEMA)
 
     def close(self) -> None:
         self._connection.close()

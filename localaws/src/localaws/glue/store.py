@@ -7,6 +7,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from localaws.sqlite import open_database
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS databases (
     name TEXT PRIMARY KEY,
@@ -60,17 +62,9 @@ CREATE TABLE IF NOT EXISTS tags (
 
 
 def open_store(path: Path) -> sqlite3.Connection:
-    """Return the store at `path`, made where it is missing; `with store:` is a transaction.
-
-    With a write-ahead log a commit survives the end of the process without waiting for the disk.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    store = sqlite3.connect(path)
-    store.execute("PRAGMA journal_mode = WAL")
-    store.execute("PRAGMA synchronous = NORMAL")
-    store.execute("PRAGMA foreign_keys = ON")
+    """Return the store at `path`, made where it is missing; `with store:` is a transaction."""
+    store = open_database(path, _SCHEMA)
     store.execute("PRAGMA case_sensitive_like = ON")
-    store.executescript(_SCHEMA)
     return store
 
 
