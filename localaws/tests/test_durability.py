@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import boto3
@@ -37,19 +38,23 @@ class SmallDisk:
 
     def fill(self) -> None:
         """Take all the room that is left."""
-        with (self.mount / "ballast").open("wb") as file:
-            try:
-                while True:
-                    file.write(b"x" * 4096)
-                    file.flush()
-            except OSError:
-                return
+        with (self.mount / "ballast").open("wb", buffering=0) as file, suppress(OSError):
+            while file.write(b"x" * 4096) == 4096:
+                pass
 
     def make_room(self) -> None:
         (self.mount / "ballast").unlink()
 
-    def remount(self, option: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,{option}", str(self.mount)], check=True)
+    @contextmanager
+    def read_only_objects(self) -> Iterator[None]:
+        """Make the folder of the objects read-only for a while."""
+        objects = str(self.server.state_dir / "s3")
+        subprocess.run(["mount", "--bind", objects, objects], check=True)
+        subprocess.run(["mount", "-o", "remount,bind,ro", objects], check=True)
+        try:
+            yield
+        finally:
+            subprocess.run(["umount", objects], check=True)
 
 
 @pytest.fixture
@@ -178,16 +183,15 @@ def test_a_folder_that_became_read_only_refuses_every_change(small_disk):
     """Neither a new object, nor a new body, nor a deletion is answered for and then lost."""
     disk = small_disk("size=16m")
     put, _ = put_many(disk.client("s3"), 3)
-    disk.remount("ro")
     s3 = disk.client("s3")
-    assert "Read-only file system" in refusal(s3.put_object, Key="new", Body=b"new")
-    refusal(s3.put_object, Key="raw/n=0/data", Body=b"new")
-    refusal(s3.delete_object, Key="raw/n=0/data")
-    refusal(s3.delete_objects, Delete={"Objects": [{"Key": key} for key in put]})
-    assert stored(s3) == put
-    [trouble] = process.status(disk.server.state_dir).troubles
-    assert "Read-only file system" in trouble
-    disk.remount("rw")
+    with disk.read_only_objects():
+        assert "Read-only file system" in refusal(s3.put_object, Key="new", Body=b"new")
+        refusal(s3.put_object, Key="raw/n=0/data", Body=b"new")
+        refusal(s3.delete_object, Key="raw/n=0/data")
+        refusal(s3.delete_objects, Delete={"Objects": [{"Key": key} for key in put]})
+        assert stored(s3) == put
+        [trouble] = process.status(disk.server.state_dir).troubles
+        assert "Read-only file system" in trouble
     s3.delete_object(Bucket=BUCKET, Key="raw/n=0/data")
     del put["raw/n=0/data"]
     disk.server.kill()

@@ -128,7 +128,7 @@ def create_app(settings: Settings) -> AsgiApp:
     durable = DurableObjects(ministack, settings, troubles)
     store = EventStore(settings.events_dir / "events.db")
     delivery = Delivery(store, Backend(durable, settings), troubles)
-    kept = Checkpoint(Notifications(durable, store, delivery, settings, troubles))
+    kept = Checkpoint(Notifications(durable, store, delivery, settings, troubles), troubles)
     glue = GlueService(settings, Backend(kept, settings))
     services: list[Service] = [glue, AthenaService(settings, glue)]
     return Guard(settings, LocalAws(settings, services, kept, troubles))

@@ -15,12 +15,12 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from contextvars import ContextVar
 from dataclasses import dataclass, field
 from hashlib import sha256
 from urllib.parse import parse_qs, quote
 
 from localaws.backend import Backend
+from localaws.hearing import Failure, Hearing
 from localaws.recovery import METADATA_SUFFIX
 from localaws.settings import Settings
 from localaws.troubles import Troubles
@@ -47,40 +47,11 @@ _ENCODED_KEYS_DIR = ".ministack-keys"
 _LOST_UPLOADS = 1000
 
 
-@dataclass(frozen=True)
-class _Failure:
-    """An object whose files are not what ministack's memory says, and why."""
-
-    bucket: str
-    key: str
-    error: object
-
-
-_heard: ContextVar[list[_Failure] | None] = ContextVar("heard", default=None)
-
-
-class _Listener(logging.Handler):
-    """Hears of the failures of the request at work, in whatever thread that works."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        failures = _heard.get()
-        if failures is None or not str(record.msg).startswith(_SAID):
-            return
-        arguments = record.args if isinstance(record.args, tuple) else ()
-        if len(arguments) == 3:
-            bucket, key, error = arguments
-            failures.append(_Failure(str(bucket), str(key), error))
-
-
 @dataclass
 class _Kept:
     """The files of an object before a request: hard links to them, by where they belong."""
 
     links: dict[str, str] = field(default_factory=dict)
-
-    @property
-    def existed(self) -> bool:
-        return bool(self.links)
 
     def put_back(self) -> None:
         """Put the files back: a rename, which needs no room."""
@@ -103,7 +74,7 @@ class DurableObjects:
         self._backend = Backend(ministack, settings)
         self._numbers = itertools.count()
         self._lost_uploads: dict[str, None] = {}
-        logging.getLogger("s3").addHandler(_Listener(logging.WARNING))
+        self._hearing = Hearing("s3", _SAID)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
@@ -123,7 +94,6 @@ class DurableObjects:
         if upload in self._lost_uploads:
             await send_unavailable(scope, send, _LOST.format(key=key))
             return
-        failures: list[_Failure] = []
         refused = False
 
         async def checked(message: Message) -> None:
@@ -138,7 +108,7 @@ class DurableObjects:
                 await send(message)
 
         try:
-            with self._keeping(bucket, key) as kept, _hearing(failures):
+            with self._keeping(bucket, key) as kept, self._hearing.listening() as failures:
                 await self._ministack(scope, receive, checked)
         except OSError as error:
             what = f"s3://{bucket}/{key}"
@@ -147,10 +117,9 @@ class DurableObjects:
         if key and not refused:
             self._troubles.clear(SUBJECT)
 
-    def _sentence(self, failures: list[_Failure]) -> str:
-        first = failures[0]
-        what = f"s3://{first.bucket}/{first.key}"
-        return self._troubles.unwritten(SUBJECT, what, first.error)
+    def _sentence(self, failures: list[Failure]) -> str:
+        bucket, key, error = failures[0]
+        return self._troubles.unwritten(SUBJECT, f"s3://{bucket}/{key}", error)
 
     @contextmanager
     def _keeping(self, bucket: str, key: str) -> Iterator[_Kept]:
@@ -161,7 +130,7 @@ class DurableObjects:
         kept = _Kept()
         try:
             for path in self._files(bucket, key):
-                link = f"{self._settings.temp_dir}/kept-{next(self._numbers)}"
+                link = f"{self._settings.kept_dir}/{next(self._numbers)}"
                 if _link(path, link):
                     kept.links[path] = link
             yield kept
@@ -182,31 +151,30 @@ class DurableObjects:
                 yield body + METADATA_SUFFIX
                 return
 
-    async def _undo(self, failures: list[_Failure], target: tuple[str, str], kept: _Kept) -> None:
+    async def _undo(self, failures: list[Failure], target: tuple[str, str], kept: _Kept) -> None:
         """Put memory and files back to what they were before the request."""
-        with _hearing([]):  # what fails now has been told already
-            for failure in {(one.bucket, one.key): one for one in failures}.values():
+        with self._hearing.listening():  # what fails now has been told already
+            for bucket, key in {failure[:2] for failure in failures}:
                 try:
-                    if (failure.bucket, failure.key) == target:
-                        await self._restore(failure, kept, is_new=not kept.existed)
+                    if (bucket, key) != target:  # one of many that a request removes
+                        body = next(self._files(bucket, key), None)
                     else:
-                        with self._keeping(failure.bucket, failure.key) as files:
-                            await self._restore(failure, files, is_new=False)
+                        kept.put_back()
+                        body = next(iter(kept.links), None)
+                    await self._remember(bucket, key, body)
                 except OSError:
-                    logger.exception("s3://%s/%s could not be put back", *target)
+                    logger.exception("s3://%s/%s could not be put back", bucket, key)
 
-    async def _restore(self, failure: _Failure, kept: _Kept, *, is_new: bool) -> None:
-        if is_new:
-            await self._backend.request_object("DELETE", failure.bucket, failure.key)
-        if not kept.existed:
+    async def _remember(self, bucket: str, key: str, body: str | None) -> None:
+        """Make ministack's memory of an object that of its file; of none where there is none."""
+        if body is None:
+            await self._backend.request_object("DELETE", bucket, key)
             return
-        kept.put_back()
-        body = next(iter(kept.links))
         with open(body, "rb") as file:  # noqa: PTH123
             content = file.read()
-        # To memory: where this is written too, it is the same body over itself.
+        # Where this is written to disk as well, it is the same body over itself.
         headers = _headers_of(body + METADATA_SUFFIX)
-        await self._backend.request_object("PUT", failure.bucket, failure.key, headers, content)
+        await self._backend.request_object("PUT", bucket, key, headers, content)
 
     def _lose(self, upload: str) -> None:
         """Remember an upload whose parts are gone: ministack would say that it is complete."""
@@ -219,15 +187,6 @@ _LOST = (
     "The upload of {key} could not be written when it was completed, and its parts are gone. "
     "Begin the upload again."
 )
-
-
-@contextmanager
-def _hearing(failures: list[_Failure]) -> Iterator[None]:
-    token = _heard.set(failures)
-    try:
-        yield
-    finally:
-        _heard.reset(token)
 
 
 def split_path(path: str) -> tuple[str, str]:

@@ -51,6 +51,11 @@ class Settings:
         return self.state_dir / "s3"
 
     @property
+    def kept_dir(self) -> Path:
+        """Folder of what a request replaces, while it does: where ministack looks for no bucket."""
+        return self.s3_data_dir / ".versions" / ".kept"
+
+    @property
     def control_dir(self) -> Path:
         """Folder of the state that ministack writes."""
         return self.state_dir / "control"
