@@ -331,7 +331,7 @@ def test_a_saved_query_runs_as_it_stands(cloud: Cloud) -> None:
     for each in saved:
         athena.query(cloud, each["QueryString"])
 
-    files = {path.stem for path in (ROOT / "src" / "b3pipeline" / "sql").glob("*.sql")}
+    files = {path.stem for path in (ROOT / "src" / "b3pipeline" / "athena" / "sql").glob("*.sql")}
     assert {each["Name"].removeprefix("tech_challenge2_dev_") for each in saved} == files
 
 
