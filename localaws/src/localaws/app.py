@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sqlite3
 from collections.abc import Sequence
 
 from localaws.athena import AthenaService
 from localaws.backend import Backend
 from localaws.checkpoint import Checkpoint
+from localaws.damage import Damage, check_control
 from localaws.durable import DurableObjects
 from localaws.events import Delivery, EventStore
 from localaws.glue import GlueService
@@ -43,6 +45,10 @@ _PATIENCE_SECONDS = 0.01
 _IN_NEED_OF_PATIENCE = b"aws-sdk-go"
 
 
+# An operation of another name changes something, and shows that there is room again.
+_READING = ("Get", "List", "BatchGet", "Search", "Describe")
+
+
 class LocalAws:
     """An ASGI application that answers its services' operations and hands on every other request.
 
@@ -56,8 +62,10 @@ class LocalAws:
         services: Sequence[Service],
         backend: AsgiApp,
         troubles: Troubles,
+        damage: Damage,
     ) -> None:
         self._settings = settings
+        self._damage = damage
         self._troubles = troubles
         self._services = {service.prefix: service for service in services}
         self._backend = backend
@@ -69,7 +77,7 @@ class LocalAws:
             if scope["method"] == "POST":
                 target = header(scope, b"x-amz-target").decode("latin-1")
                 if target and (service := self._owner(target)):
-                    await _answer(service, target.partition(".")[2], receive, send)
+                    await self._answer(service, target.partition(".")[2], receive, send)
                     return
             elif scope["path"] == HEALTH_PATH:
                 await send_json(send, self._health())
@@ -78,6 +86,23 @@ class LocalAws:
             await live(self._backend, scope, receive, send, start=self._start, close=self._close)
             return
         await self._backend(scope, receive, send)
+
+    async def _answer(self, service: Service, operation: str, receive: Receive, send: Send) -> None:
+        try:
+            answer = await service.call(operation, parse_payload(await read_body(receive)))
+        except AwsError as error:
+            await send_error(send, error)
+        except sqlite3.OperationalError as error:
+            failure = self._troubles.unwritten(service.prefix, f"What {operation} asks for", error)
+            await send_error(send, AwsError("InternalServiceException", failure, status=500))
+        except Exception:
+            logger.exception("%s.%s failed", service.prefix, operation)
+            failure = f"{operation} failed inside the local AWS: its log has the traceback."
+            await send_error(send, AwsError("InternalServiceException", failure, status=500))
+        else:
+            if not operation.startswith(_READING):
+                self._troubles.clear(service.prefix)
+            await send_json(send, answer)
 
     def _owner(self, target: str) -> Service | None:
         prefix, _, operation = target.partition(".")
@@ -90,7 +115,7 @@ class LocalAws:
             "pid": os.getpid(),
             "state_dir": str(self._settings.state_dir),
             "services": sorted(self._services),
-            "troubles": self._troubles.sentences(),
+            "troubles": [*self._damage.sentences, *self._troubles.sentences()],
         }
 
     async def _start(self) -> None:
@@ -106,29 +131,20 @@ class LocalAws:
                 logger.exception("%s did not close cleanly", service.prefix)
 
 
-async def _answer(service: Service, operation: str, receive: Receive, send: Send) -> None:
-    try:
-        answer = await service.call(operation, parse_payload(await read_body(receive)))
-    except AwsError as error:
-        await send_error(send, error)
-    except Exception:
-        logger.exception("%s.%s failed", service.prefix, operation)
-        failure = f"{operation} failed inside the local AWS: its log has the traceback."
-        await send_error(send, AwsError("InternalServiceException", failure, status=500))
-    else:
-        await send_json(send, answer)
-
-
 def create_app(settings: Settings) -> AsgiApp:
     """Return the local AWS as an ASGI application; set ministack's environment before."""
+    troubles, damage = Troubles(settings.state_dir), Damage(settings.state_dir)
     # ministack reads its environment when it is imported, so not before this call.
+    from ministack.core.persistence import SERVICE_STATE_FORMAT_VERSIONS, STATE_FORMAT_VERSION
+
+    check_control(settings.control_dir, damage, SERVICE_STATE_FORMAT_VERSIONS, STATE_FORMAT_VERSION)
     from ministack.app import app as ministack
 
-    troubles = Troubles(settings.state_dir)
     durable = DurableObjects(ministack, settings, troubles)
-    store = EventStore(settings.events_dir / "events.db")
+    store = EventStore(settings.events_dir / "events.db", damage)
     delivery = Delivery(store, Backend(durable, settings), troubles)
-    kept = Checkpoint(Notifications(durable, store, delivery, settings, troubles), troubles)
-    glue = GlueService(settings, Backend(kept, settings))
-    services: list[Service] = [glue, AthenaService(settings, glue)]
-    return Guard(settings, LocalAws(settings, services, kept, troubles))
+    notifications = Notifications(durable, store, delivery, settings, troubles)
+    kept = Checkpoint(notifications, settings.control_dir, troubles, damage)
+    glue = GlueService(settings, Backend(kept, settings), damage)
+    services: list[Service] = [glue, AthenaService(settings, glue, damage)]
+    return Guard(settings, LocalAws(settings, services, kept, troubles, damage))

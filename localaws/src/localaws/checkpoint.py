@@ -10,9 +10,11 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from localaws.hearing import Hearing
+from localaws.damage import Damage, control_lost
+from localaws.hearing import Failure, Hearing
 from localaws.troubles import Troubles
 from localaws.wire import AsgiApp, Message, Receive, Scope, Send, live, send_unavailable
 
@@ -29,9 +31,14 @@ _LOGS_SECONDS = 2.0
 class Checkpoint:
     """ministack as an ASGI application that saves what a request may have changed."""
 
-    def __init__(self, ministack: AsgiApp, troubles: Troubles) -> None:
+    def __init__(
+        self, ministack: AsgiApp, control_dir: Path, troubles: Troubles, damage: Damage
+    ) -> None:
         self._ministack = ministack
+        self._control_dir = control_dir
         self._troubles = troubles
+        self._damage = damage
+        self._restoring = Hearing("ministack", ("Failed to restore persisted state",))
         self._hearing = Hearing("persistence", ("Persistence: failed to save",))
         self._control_changed = asyncio.Event()
         self._logs_changed = False
@@ -41,7 +48,13 @@ class Checkpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await live(self._ministack, scope, receive, send, start=self._start, close=self._close)
+            with self._restoring.listening() as failures:
+
+                async def start() -> None:
+                    self._set_aside(failures)
+                    await self._start()
+
+                await live(self._ministack, scope, receive, send, start=start, close=self._close)
             return
         if scope["type"] != "http" or not _may_change_control(scope):
             await self._ministack(scope, receive, send)
@@ -72,6 +85,12 @@ class Checkpoint:
             return ""
         service, error = failures[0]
         return self._troubles.unwritten(SUBJECT, f"The state of {service}", error)
+
+    def _set_aside(self, failures: list[Failure]) -> None:
+        """Keep what ministack could not restore: its next save would write over it."""
+        for (service,) in failures:
+            path = self._control_dir / f"{service}.json"
+            self._damage.set_aside(path, "ministack cannot restore it", control_lost(service))
 
     async def _start(self) -> None:
         self._tasks = [

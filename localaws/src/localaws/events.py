@@ -19,6 +19,7 @@ from typing import Any
 from urllib.parse import quote
 
 from localaws.backend import Answer, Backend
+from localaws.damage import Damage
 from localaws.sqlite import open_database
 from localaws.troubles import Troubles
 from localaws.wire import AwsError
@@ -60,6 +61,12 @@ CREATE TABLE IF NOT EXISTS dropped (
 """
 
 
+_LOST = (
+    "Which functions a bucket calls, and the events that were owed, are gone. `b3 local up` makes "
+    "the pipeline's notification anew; `b3 status` names the batches that no run has refined."
+)
+
+
 @dataclass(frozen=True)
 class Event:
     """An event that a function has not answered yet."""
@@ -79,8 +86,8 @@ class Event:
 class EventStore:
     """The SQLite file of notification configurations and of the events that are owed."""
 
-    def __init__(self, path: Path) -> None:
-        self._store = open_database(path, _SCHEMA)
+    def __init__(self, path: Path, damage: Damage) -> None:
+        self._store = open_database(path, _SCHEMA, damage, _LOST)
 
     def close(self) -> None:
         self._store.close()

@@ -127,7 +127,8 @@ def _look_at_job(cloud: Cloud) -> tuple[str, str]:
     job = cloud.glue.get_job(JobName=cloud.config.glue_job_name)["Job"]
     bucket, _, key = job["Command"]["ScriptLocation"].removeprefix("s3://").partition("/")
     cloud.s3.head_object(Bucket=bucket, Key=key)
-    seen = f"Glue {job['GlueVersion']}, {job.get('NumberOfWorkers', '?')} x {job.get('WorkerType', '?')}"
+    workers = f"{job.get('NumberOfWorkers', '?')} x {job.get('WorkerType', '?')}"
+    seen = f"Glue {job['GlueVersion']}, {workers}"
     if retries := job.get("MaxRetries", 0):  # each start asks for the queue itself
         return seen, f"it has {retries} retries: Glue queues no run of such a job"
     return f"{seen}, runs queue", ""

@@ -17,6 +17,7 @@ from localaws.athena.output import Output
 from localaws.athena.running.context import Outcome, Request
 from localaws.athena.statements.model import Statement
 from localaws.athena.store import Store
+from localaws.damage import Damage
 from localaws.settings import Settings
 from localaws.wire import AwsError, Service
 
@@ -33,10 +34,10 @@ class AthenaService:
 
     prefix = "AmazonAthena"
 
-    def __init__(self, settings: Settings, glue: Service) -> None:
+    def __init__(self, settings: Settings, glue: Service, damage: Damage) -> None:
         self._settings = settings
         self._glue = glue
-        self._store = Store(settings.athena_dir / "athena.db")
+        self._store = Store(settings.athena_dir / "athena.db", damage)
         self._output = Output(settings)
         workgroups = WorkGroups(self._store)
         prepared = PreparedStatements(self._store, workgroups)

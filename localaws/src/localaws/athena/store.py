@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from localaws.damage import Damage
 from localaws.sqlite import open_database
 
 Document = dict[str, Any]
@@ -33,11 +34,17 @@ CREATE TABLE IF NOT EXISTS documents (
 """
 
 
+_LOST = (
+    "Workgroups, saved queries and the history of executions are gone; their results are still "
+    "in the bucket. `b3 local up` makes the pipeline's workgroup anew."
+)
+
+
 class Store:
     """Executions by sequence, and documents of any kind by scope and name."""
 
-    def __init__(self, path: Path) -> None:
-        self._connection = open_database(path, _SCHEMA)
+    def __init__(self, path: Path, damage: Damage) -> None:
+        self._connection = open_database(path, _SCHEMA, damage, _LOST)
 
     def close(self) -> None:
         self._connection.close()

@@ -6,6 +6,7 @@ import inspect
 from typing import Any
 
 from localaws.backend import Backend
+from localaws.damage import Damage
 from localaws.glue.databases import Databases
 from localaws.glue.jobs import Jobs
 from localaws.glue.partitions import Partitions
@@ -38,8 +39,8 @@ class GlueService:
 
     prefix = "AWSGlue"
 
-    def __init__(self, settings: Settings, backend: Backend) -> None:
-        self._store = open_store(settings.glue_dir / "glue.db")
+    def __init__(self, settings: Settings, backend: Backend, damage: Damage) -> None:
+        self._store = open_store(settings.glue_dir / "glue.db", damage)
         tags = Tags(self._store, settings, backend)
         self._jobs = Jobs(self._store, tags, deleted=self._forget, changed=self._dispatch)
         self._runs = Runs(self._store, self._jobs, settings, backend)

@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from localaws.damage import Damage
 from localaws.sqlite import open_database
 
 _SCHEMA = """
@@ -61,9 +62,15 @@ CREATE TABLE IF NOT EXISTS tags (
 """
 
 
-def open_store(path: Path) -> sqlite3.Connection:
+_LOST = (
+    "Databases, tables, partitions, jobs and the history of runs are gone; the objects are still "
+    "there. `b3 local up` makes the pipeline's anew and registers its partitions again."
+)
+
+
+def open_store(path: Path, damage: Damage) -> sqlite3.Connection:
     """Return the store at `path`, made where it is missing; `with store:` is a transaction."""
-    store = open_database(path, _SCHEMA)
+    store = open_database(path, _SCHEMA, damage, _LOST)
     store.execute("PRAGMA case_sensitive_like = ON")
     return store
 
