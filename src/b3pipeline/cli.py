@@ -73,6 +73,8 @@ def local_up(port: PortOption = None) -> None:
         f"The local AWS is up at {config.endpoint_url}; raw bucket {config.raw_data_bucket}."
     )
     typer.echo('Other tools find it after: eval "$(b3 local env)"')
+    for trouble in sandbox.status().troubles:
+        typer.echo(trouble, err=True)
 
 
 @local.command("down")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,7 +13,8 @@ from b3pipeline import lake, names
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.cloud.config import Config, dump_outputs, outputs_path, parse_outputs, project_root
 from b3pipeline.deployment.provision import provision
-from b3pipeline.errors import SandboxError
+from b3pipeline.errors import ConfigError, SandboxError
+from b3pipeline.files import read_regular, write_whole
 from b3pipeline.names import Names
 from localaws import process
 
@@ -69,7 +70,13 @@ def up(
         step("partitions")
     for table in (names.BRONZE_TABLE, names.SILVER_TABLE):
         lake.register_existing(cloud, table)
-    outputs_path("local", root).write_text(dump_outputs(config))
+    try:
+        write_whole(outputs_path("local", root), dump_outputs(config))
+    except OSError as error:
+        raise SandboxError(
+            f"{outputs_path('local', root)} cannot be written: {error.strerror}.",
+            hint="free some space, or give this user the right to write there, then again.",
+        ) from error
     return config
 
 
@@ -79,9 +86,10 @@ def ensure(root: Path | None = None) -> Config:
     current = status(root)
     path = outputs_path("local", root)
     if current.running and path.is_file():
-        config = parse_outputs(path.read_text(), "local")
-        if config.endpoint_url == current.endpoint_url:
-            return config
+        with suppress(ConfigError, OSError):  # damaged: it is written again
+            config = parse_outputs(read_regular(path), "local")
+            if config.endpoint_url == current.endpoint_url:
+                return config
     return up(root=root)
 
 
