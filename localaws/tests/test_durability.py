@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -103,6 +104,16 @@ def put_many(s3, count, size=6000):
     return put, error
 
 
+def first_refusal(call):
+    """Return which of many calls is refused first, once what SQLite has in store is used up."""
+    for number in range(300):
+        try:
+            call(number)
+        except ClientError as error:
+            return number, error.response
+    pytest.fail("nothing was refused")
+
+
 def stored(s3):
     """Return every object of the bucket, by key."""
     pages = s3.get_paginator("list_objects_v2").paginate(Bucket=BUCKET)
@@ -197,3 +208,33 @@ def test_a_folder_that_became_read_only_refuses_every_change(small_disk):
     disk.server.kill()
     disk.server.start()
     assert stored(disk.client("s3")) == put
+
+
+def test_a_catalog_that_cannot_be_written_says_so_and_goes_on(small_disk):
+    """Databases, jobs and queries on a full disk: refused with the sentence, nothing half made."""
+    disk = small_disk("size=8m")
+    glue, athena = disk.client("glue"), disk.client("athena")
+    glue.create_database(DatabaseInput={"Name": "before"})
+    disk.fill()
+    made = lambda n: {"Name": f"full{n}", "Description": "x" * 2000}  # noqa: E731
+    missing, error = first_refusal(lambda n: glue.create_database(DatabaseInput=made(n)))
+    assert error["Error"]["Code"] == "InternalServiceException"
+    assert error["ResponseMetadata"]["HTTPStatusCode"] == 500
+    assert "Free some space" in error["Error"]["Message"]
+    [trouble] = process.status(disk.server.state_dir).troubles
+    assert "CreateDatabase" in trouble
+    query = {"Database": "d", "QueryString": "x" * 9000}
+    _, error = first_refusal(lambda n: athena.create_named_query(Name=f"q{n}", **query))
+    assert "Free some space" in error["Error"]["Message"]
+    role = {"RoleName": "role", "AssumeRolePolicyDocument": json.dumps({"x": "y" * 9000})}
+    with pytest.raises(ClientError, match="No space left on device"):
+        disk.client("iam").create_role(**role)
+    disk.make_room()
+    glue.create_database(DatabaseInput={"Name": "after"})
+    names = {database["Name"] for database in glue.get_databases()["DatabaseList"]}
+    assert {"before", "after"} < names
+    assert f"full{missing}" not in names
+    disk.server.kill()
+    disk.server.start()
+    found = disk.client("glue").get_databases()["DatabaseList"]
+    assert {database["Name"] for database in found} == names
