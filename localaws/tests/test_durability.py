@@ -133,7 +133,7 @@ def refusal(call, **request):
     return error["Error"]["Message"]
 
 
-@pytest.mark.parametrize("options", ["size=2m", "size=64m,nr_inodes=160"])
+@pytest.mark.parametrize("options", ["size=3m", "size=64m,nr_inodes=200"])
 def test_what_a_full_disk_does_not_take_is_refused_and_nothing_is_lost(small_disk, options):
     """No room, or no files left: 503 and the sentence; with room it goes on; a restart agrees."""
     disk = small_disk(options)
@@ -232,7 +232,7 @@ def test_a_catalog_that_cannot_be_written_says_so_and_goes_on(small_disk):
     disk.make_room()
     glue.create_database(DatabaseInput={"Name": "after"})
     names = {database["Name"] for database in glue.get_databases()["DatabaseList"]}
-    assert {"before", "after"} < names
+    assert {"before", "after"} <= names
     assert f"full{missing}" not in names
     disk.server.kill()
     disk.server.start()

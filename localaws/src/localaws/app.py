@@ -8,6 +8,7 @@ import os
 import sqlite3
 from collections.abc import Sequence
 
+from localaws import statedir
 from localaws.athena import AthenaService
 from localaws.backend import Backend
 from localaws.checkpoint import Checkpoint
@@ -121,6 +122,7 @@ class LocalAws:
     async def _start(self) -> None:
         for service in self._services.values():
             await service.start()
+        statedir.keep_reserve(self._settings.state_dir)
 
     async def _close(self) -> None:
         for service in reversed(self._services.values()):

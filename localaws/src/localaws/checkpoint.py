@@ -64,7 +64,7 @@ class Checkpoint:
 
         async def saved(message: Message) -> None:
             nonlocal sentence
-            if message["type"] == "http.response.start":
+            if message["type"] == "http.response.start" and message["status"] < 400:
                 sentence = self._save_control()
                 if sentence:
                     await send_unavailable(scope, send, sentence)
@@ -134,7 +134,8 @@ def _may_change_control(scope: Scope) -> bool:
         return False
     signature = next((v for name, v in scope["headers"] if name == b"authorization"), b"")
     if b"/s3/aws4_request" in signature:
-        return method == "POST" or "/" not in path.strip("/")
+        bucket_alone = "/" not in path.strip("/")
+        return bucket_alone and not scope.get("query_string", b"").startswith(b"delete")
     return b"/logs/aws4_request" not in signature
 
 

@@ -6,12 +6,18 @@ import errno
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from localaws.errors import LocalAwsError, StateDirError
+
+# A start writes locks, a log and three databases, each with two files beside it.
+_RESERVE = "reserve"
+_RESERVED_FILES = 24
+_RESERVED_BYTES = 24 << 10
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,8 @@ def prepare(state_dir: Path) -> Path:
     folder = state_dir.expanduser().resolve()
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        if not is_held(folder):
+            shutil.rmtree(folder / _RESERVE, ignore_errors=True)
         probe = folder / ".writable"
         probe.touch()
         probe.unlink(missing_ok=True)
@@ -42,6 +50,15 @@ def prepare(state_dir: Path) -> Path:
             f"the state folder {folder} cannot be written ({error.strerror}).", hint=hint
         ) from error
     return folder
+
+
+def keep_reserve(state_dir: Path) -> None:
+    """Keep some room and some files for the next start, should the disk be full then."""
+    folder = state_dir / _RESERVE
+    with suppress(OSError):
+        folder.mkdir(exist_ok=True)
+        for number in range(_RESERVED_FILES):
+            (folder / str(number)).write_bytes(bytes(_RESERVED_BYTES))
 
 
 @contextmanager
