@@ -16,6 +16,7 @@ from localaws.damage import Damage, check_control
 from localaws.durable import DurableObjects
 from localaws.events import Delivery, EventStore
 from localaws.glue import GlueService
+from localaws.glue.java import find_java
 from localaws.guard import Guard
 from localaws.notifications import Notifications
 from localaws.ports import HEALTH_PATH
@@ -117,6 +118,7 @@ class LocalAws:
             "state_dir": str(self._settings.state_dir),
             "services": sorted(self._services),
             "troubles": [*self._damage.sentences, *self._troubles.sentences()],
+            "java": str(find_java().home or ""),
         }
 
     async def _start(self) -> None:

@@ -13,8 +13,8 @@ from localaws.athena.api.requests import Handler, Payload, check
 from localaws.athena.api.results import Results
 from localaws.athena.api.saved import NamedQueries, PreparedStatements
 from localaws.athena.api.workgroups import WorkGroups
+from localaws.athena.executor.context import Outcome, Request
 from localaws.athena.output import Output
-from localaws.athena.running.context import Outcome, Request
 from localaws.athena.statements.model import Statement
 from localaws.athena.store import Store
 from localaws.damage import Damage
@@ -22,7 +22,7 @@ from localaws.settings import Settings
 from localaws.wire import AwsError, Service
 
 if TYPE_CHECKING:
-    from localaws.athena.running.runner import Runner
+    from localaws.athena.executor.runner import Runner
 
 
 class AthenaService:
@@ -83,7 +83,7 @@ class AthenaService:
         with self._making:
             if self._runner is None:
                 # DuckDB and Arrow take a moment to load: the server does not wait for them.
-                from localaws.athena.running.runner import make_runner
+                from localaws.athena.executor.runner import make_runner
 
                 self._runner = make_runner(self._settings, self._glue, self._loop)
         return self._runner.run(request, statement)
