@@ -32,8 +32,8 @@ class SmallDisk:
             service,
             endpoint_url=self.server.endpoint_url,
             region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_access_key_id=self.server.info.keys.access_key_id,
+            aws_secret_access_key=self.server.info.keys.secret_access_key,
             config=Config(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
         )
 
