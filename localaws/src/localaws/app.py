@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import sqlite3
 from collections.abc import Iterable, Sequence
 
 from localaws import statedir
