@@ -7,7 +7,7 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -179,6 +179,9 @@ def ingest(
         bool,
         typer.Option("--strict", help="Write nothing where the source does not know a ticker."),
     ] = False,
+    fallback: Annotated[
+        str, typer.Option(help="Whom to ask for daily bars where Yahoo refuses (429): cotahist.")
+    ] = "",
     resume_too: Annotated[bool, typer.Option("--resume", hidden=True)] = False,
     dry_run: DryRunOption = False,
     window: WindowOption = 10,
@@ -207,7 +210,10 @@ def ingest(
         resume(path, dry_run, window, fault, bucket, wait, target)
         return
     _refuse_to_wait_on_host(wait)
-    cloud, market = _connect(target, bucket), _open_source(source, path, fault)
+    if fallback:
+        ingestion.check_fallback(source, fallback, interval)
+    own_path = None if fallback else path  # with a fallback, the path is the fallback's
+    cloud, market = _connect(target, bucket), _open_source(source, own_path, fault)
     request = ingestion.Request.of(
         market.name,
         expand(_split(tickers)) or None,
@@ -220,10 +226,52 @@ def ingest(
         strict=strict,
     )
     with _nothing_to_do_is_well():
-        if dry_run:
+        if fallback:
+            _ingest_or_fall_back(
+                cloud,
+                market,
+                request,
+                fallback,
+                lambda: _open_source(fallback, path),
+                dry_run,
+                wait,
+            )
+        elif dry_run:
             typer.echo(ingestion.preview(cloud, market, request).describe())
         else:
             _report(cloud, ingestion.ingest(cloud, market, request, progress=tqdm), wait)
+
+
+def _ingest_or_fall_back(
+    cloud: Any,
+    market: Any,
+    request: Any,
+    fallback: str,
+    open_fallback: Callable[[], Any],
+    dry_run: bool,
+    wait: bool,
+) -> None:
+    """Ingest from two sources, and report as `_report` does of what both brought."""
+    from b3pipeline import ingest as ingestion
+
+    if dry_run:
+        first, second = ingestion.shares(cloud, request, fallback)
+        if first:
+            typer.echo(ingestion.preview(cloud, market, first).describe())
+        if second:
+            typer.echo(ingestion.preview(cloud, open_fallback(), second).describe())
+        return
+    served = ingestion.ingest_or_fall_back(
+        cloud, market, request, fallback, open_fallback, progress=tqdm
+    )
+    for batch in served.batches:
+        typer.echo(batch)
+        if wait:
+            _follow_batch(cloud, batch.manifest.uri)
+    if served.error:
+        raise served.error
+    if not served.complete:
+        raise typer.Exit(EXIT_INCOMPLETE)
 
 
 @app.command()

@@ -73,7 +73,8 @@ class BatchManifest:
     whose whole history was loaded again; `corrected`: single sessions whose close the source has
     changed; `open_sessions`: sessions of the range that had not closed, and were not asked for;
     `no_trade`: sessions of which the source settles that the ticker was not traded, for good;
-    `replaced`: tickers whose history came from another source before.
+    `replaced`: tickers whose history came from another source before; `instead_of`: the source
+    that was asked first and refused, '' where none was.
     """
 
     bucket: str
@@ -93,6 +94,7 @@ class BatchManifest:
     open_sessions: tuple[str, ...] = ()
     no_trade: tuple[Gap, ...] = ()
     replaced: tuple[Replacement, ...] = ()
+    instead_of: str = ""
 
     @property
     def complete(self) -> bool:
@@ -141,6 +143,7 @@ class BatchManifest:
             "open_sessions": list(self.open_sessions),
             "no_trade": [vars(gap) for gap in self.no_trade],
             "replaced": [vars(one) for one in self.replaced],
+            "instead_of": self.instead_of,
         }
         return json.dumps(content, separators=(",", ":"))
 
@@ -246,6 +249,7 @@ def _fields(content: Mapping[str, Any]) -> dict[str, Any]:
             Replacement(one["ticker"], one["before"], tuple(one["removed"]))
             for one in content.get("replaced", ())
         ),
+        "instead_of": content.get("instead_of", ""),
     }
 
 
