@@ -7,6 +7,7 @@ no page leads to the repository where SITE_REPOSITORY names its address, else it
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -31,7 +32,7 @@ def main() -> None:
         executed = ROOT / "build" / "notebooks" / source.name
         if not executed.exists() or executed.stat().st_mtime < source.stat().st_mtime:
             sys.exit(f"build/notebooks has no {source.name} of today: run `b3 tutorial` first.")
-        copy(executed, STAGE / "notebooks" / source.name)
+        stage_notebook(executed, STAGE / "notebooks" / source.name)
     rooms = [*write_api("b3pipeline", ROOT / "src"), *write_api("localaws", ROOT / "localaws/src")]
     for page in STAGE.rglob("*.md"):
         page.write_text(LINK.sub(partial(link, page), page.read_text()))
@@ -45,6 +46,17 @@ def copy(source: Path, target: Path) -> None:
         shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.lock"))
     else:
         shutil.copy(source, target)
+
+
+def stage_notebook(source: Path, target: Path) -> None:
+    """Copy a notebook; its text links to pages, which only Markdown gets from MkDocs itself."""
+    notebook = json.loads(source.read_text())
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            text = "".join(cell["source"])
+            cell["source"] = re.sub(r"(\]\([^):]+)\.(?:md|ipynb)\b", r"\1.html", text)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(notebook))
 
 
 def write_api(package: str, source: Path) -> list[str]:
