@@ -17,13 +17,14 @@ from curl_cffi.requests.exceptions import (
 from yfinance.exceptions import YFPricesMissingError, YFRateLimitError, YFTzMissingError
 
 from b3pipeline.calendar import SAO_PAULO
+from b3pipeline.exchange import EXCHANGE
 from b3pipeline.sources.base import Failure, FailureKind
 from b3pipeline.sources.yahoo.retry import REFUSED
 
-SUFFIX = ".SA"
+SUFFIX = EXCHANGE.suffix
 """What Yahoo adds to the codes of B3; it is known in this package alone."""
 
-CURRENCY = "BRL"
+CURRENCY = EXCHANGE.currency
 
 NO_QUOTES = "Yahoo knows it and has no quotes of it in this range"
 

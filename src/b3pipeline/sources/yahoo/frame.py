@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from b3pipeline.calendar import SAO_PAULO
+from b3pipeline.exchange import EXCHANGE
 from b3pipeline.sources.base import QUOTE_COLUMNS, TIME_TYPE, Failure
 from b3pipeline.sources.yahoo.answers import CURRENCY, Result
 
@@ -19,8 +20,7 @@ log = logging.getLogger(__name__)
 Floats = npt.NDArray[np.float64]
 
 PRICES = ["open", "high", "low", "close"]
-TICK_DECIMALS = 2
-"""The tick of B3's stocks is R$ 0.01."""
+TICK_DECIMALS = EXCHANGE.tick_decimals
 DIGITS = 7
 """Significant digits that a 32-bit float holds: what lies beyond them is noise."""
 
