@@ -75,6 +75,10 @@ class JobError(B3Error):
     """A Glue job or one of its runs is not as it must be."""
 
 
+class RefineError(B3Error):
+    """A run of the refine job cannot go on: nothing is marked as done."""
+
+
 class QueryError(B3Error):
     """Athena refused or failed a query."""
 

@@ -17,7 +17,9 @@ MANIFEST_PREFIX = "raw/b3/_batches/"
 MANIFEST_SUFFIX = ".json"
 JOURNAL_PREFIX = "raw/b3/_journal/"
 QUARANTINE_PREFIX = "raw/b3/_quarantine/"
+MARK_PREFIX = "refined/b3/_batches/"
 RUN_PREFIX = "refined/b3/_runs/"
+CHECKPOINT_KEY = "refined/b3/_checkpoint.json"
 ARTIFACT_PREFIX = "artifacts/"
 DATA_FILE = "data.parquet"
 HOST_MARK = f"{BRONZE_PREFIX}_host/mark.json"
@@ -89,6 +91,11 @@ def normalise_ticker(ticker: str) -> str:
     return code
 
 
+def is_ticker(text: str) -> bool:
+    """Return whether a text is a code of the exchange, to the letter: PETR4, and not petr4.SA."""
+    return EXCHANGE.ticker.fullmatch(text) is not None
+
+
 def bronze_key(session: dt.date | str, ticker: str) -> str:
     """Return the key of the one bronze object of a session and ticker."""
     return f"{BRONZE_PREFIX}{partition_path(session, ticker)}{DATA_FILE}"
@@ -102,6 +109,11 @@ def silver_key(session: dt.date | str, ticker: str) -> str:
 def manifest_key(batch_id: str) -> str:
     """Return the key of a batch's manifest, whose arrival fires the Lambda."""
     return f"{MANIFEST_PREFIX}{batch_id}{MANIFEST_SUFFIX}"
+
+
+def mark_key(batch_id: str) -> str:
+    """Return the key of the mark that a batch is refined, or set aside."""
+    return f"{MARK_PREFIX}{batch_id}.json"
 
 
 def run_summary_key(run_id: str) -> str:
