@@ -43,6 +43,10 @@ class DateRangeError(B3Error):
     """A date range is reversed, in the future, or holds no session of the exchange."""
 
 
+class OriginError(B3Error):
+    """Quotes of two sources, or of bars of two lengths, would join in one history."""
+
+
 class SourceError(B3Error):
     """A quote source failed; trying again later may help."""
 
@@ -65,6 +69,10 @@ class TruncatedFileError(DamagedFileError):
 
 class StorageError(B3Error):
     """A bucket or an object cannot be read or written."""
+
+
+class DamagedJournalError(StorageError):
+    """The journal of a batch that was cut off cannot be replayed."""
 
 
 class CatalogError(B3Error):

@@ -16,6 +16,8 @@ SILVER_PREFIX = "refined/b3/"
 MANIFEST_PREFIX = "raw/b3/_batches/"
 MANIFEST_SUFFIX = ".json"
 JOURNAL_PREFIX = "raw/b3/_journal/"
+ASIDE_PREFIX = "raw/b3/_journal_aside/"
+ANSWER_PREFIX = "raw/b3/_answers/"
 QUARANTINE_PREFIX = "raw/b3/_quarantine/"
 MARK_PREFIX = "refined/b3/_batches/"
 RUN_PREFIX = "refined/b3/_runs/"
@@ -77,12 +79,12 @@ class Names:
         return f"{self.stem.replace('_', '-')}-{kind}-{account_id}"
 
 
-def normalise_ticker(ticker: str) -> str:
+def normalise_ticker(ticker: object) -> str:
     """Return the exchange's code of `ticker`: upper case, without Yahoo's `.SA` suffix.
 
     Raises InvalidTickerError where what is left is not shaped like a B3 code.
     """
-    code = ticker.strip().upper().removesuffix(EXCHANGE.suffix)
+    code = ticker.strip().upper().removesuffix(EXCHANGE.suffix) if isinstance(ticker, str) else ""
     if not EXCHANGE.ticker.fullmatch(code):
         raise InvalidTickerError(
             f"{ticker!r} is not a ticker of {EXCHANGE.name}.",
