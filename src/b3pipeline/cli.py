@@ -111,6 +111,8 @@ def local_up(port: PortOption = None) -> None:
         f"The local AWS is up at {config.endpoint_url}; raw bucket {config.raw_data_bucket}."
     )
     typer.echo('Other tools find it after: eval "$(b3 local env)"')
+    for trouble in sandbox.status().troubles:
+        typer.echo(trouble, err=True)
 
 
 @local.command("down")
@@ -347,15 +349,27 @@ def refine(
     as_json: JsonOption = False,
     target: TargetOption = "local",
 ) -> None:
-    """Start a run of the refine job by hand; without a choice, --rebuild."""
-    from b3pipeline import refine
+    """Start a run of the refine job by hand; without a choice, for the batches that are owed.
+
+    Owed is a batch whose manifest landed and that no run has refined or is going to: `b3 status`
+    names them. Everything is recomputed with --rebuild.
+    """
+    from b3pipeline import refine as refining
 
     cloud = _connect(target)
     chosen = (_split(dates), _split(tickers))
-    run = refine.start_refine(
+    if not (rebuild or manifest or any(chosen)):
+        batches = refining.find_batches(cloud)
+        if not batches.owed:
+            typer.echo(f"Nothing is owed: {batches.summary}. `b3 refine --rebuild` does all again.")
+            return
+        typer.echo(f"Owed: {batches.named}")
+        # A run takes its own batch and all undone ones that are younger.
+        manifest = batches.owed[0].manifest
+    run = refining.start_refine(
         cloud,
         manifest=manifest,
-        rebuild=rebuild or not (manifest or any(chosen)),
+        rebuild=rebuild,
         dates=chosen[0],
         tickers=chosen[1],
         quarantine=quarantine,
@@ -434,6 +448,21 @@ def _as_table(frame: Any) -> str:
     if list(map(str, frame.dtypes)) == ["string"]:
         return "\n".join([str(frame.columns[0]), *frame.iloc[:, 0].fillna("NULL")])
     return str(frame.to_string(index=False))
+
+
+@app.command()
+def status(as_json: JsonOption = False, target: TargetOption = "local") -> None:
+    """Say which batches are refined, at work and owed; exit code 3 where one is owed."""
+    from b3pipeline import refine as refining
+    from b3pipeline.deployment import sandbox
+
+    if target == "local" and not as_json:
+        typer.echo(sandbox.status())
+    batches = refining.find_batches(_connect(target))
+    typer.echo(_json({"owed": batches.owed} | _plain(batches)) if as_json else batches)
+    if batches.owed:
+        typer.echo("  try: `b3 refine` takes just those.", err=True)
+        raise typer.Exit(EXIT_INCOMPLETE)
 
 
 @app.command()
