@@ -19,6 +19,7 @@ from localaws.errors import LocalAwsError as LocalAwsError
 from localaws.errors import PortError as PortError
 from localaws.errors import StateDirError as StateDirError
 from localaws.keys import FILE_NAME, Keys, keys_of
+from localaws.limits import check_open_files
 from localaws.orphans import end_processes_of
 from localaws.ports import ask_health, check_port
 from localaws.settings import DEFAULT_PORT, Settings, endpoint_url
@@ -85,6 +86,7 @@ def start(
         running = status(folder)
         if running is not None:
             return _on_port(running, port)
+        check_open_files()
         check_port(settings.host, settings.port)
         return _wait_until_ready(_spawn(settings), folder)
 
