@@ -12,7 +12,7 @@ import pytest
 
 from localaws.athena.engine import Engine
 from localaws.athena.results import read_csv_page
-from localaws.athena.sql.rendering import double_text, real_text
+from localaws.athena.values.rendering import double_text, real_text
 
 
 @pytest.fixture(scope="module")

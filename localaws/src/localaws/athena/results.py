@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from localaws.athena.errors import QueryError
 from localaws.athena.sql import types
-from localaws.athena.sql.rendering import double_text, real_text
 from localaws.athena.sql.translate import ResultColumn
 from localaws.athena.sql.types import Type
+from localaws.athena.values.rendering import double_text, real_text
 
 _SHOWN_NAMES = {"real": "float", types.TIMESTAMP_TZ: "timestamp with time zone"}
 _PRECISIONS = {
@@ -30,6 +30,7 @@ _PRECISIONS = {
     "time": 3,
     "varbinary": 1073741824,
 }
+_OFFSET = re.compile(r"([+-])(\d{2}):(\d{2})")
 _FIELD = re.compile(r'(?:"((?:[^"]|"")*)")?(,|\n|$)')
 
 
@@ -70,6 +71,8 @@ def renderer(kind: Type) -> Callable[[Any], str]:
         return _zoned(kind)
     if kind.items:
         return _nested(kind)
+    if kind.name == "char":
+        return lambda value: str(value).ljust(kind.precision)
     return str
 
 
@@ -97,11 +100,20 @@ def _timestamp(value: dt.datetime, precision: int) -> str:
 
 def _zoned(kind: Type) -> Callable[[Any], str]:
     try:
-        zone = ZoneInfo(kind.zone) if kind.zone != "UTC" else dt.UTC
+        zone = _zone(kind.zone)
     except (ZoneInfoNotFoundError, ValueError) as error:
         message = f"'{kind.zone}' is not a valid time zone"
         raise QueryError("INVALID_FUNCTION_ARGUMENT", message) from error
     return lambda value: f"{_timestamp(value.astimezone(zone), kind.precision)} {kind.zone}"
+
+
+def _zone(name: str) -> dt.tzinfo:
+    if name == "UTC":
+        return dt.UTC
+    if offset := _OFFSET.fullmatch(name):
+        minutes = int(offset[2]) * 60 + int(offset[3])
+        return dt.timezone(dt.timedelta(minutes=-minutes if offset[1] == "-" else minutes))
+    return ZoneInfo(name)
 
 
 def _days(value: Any) -> str:
