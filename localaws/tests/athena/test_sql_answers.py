@@ -10,7 +10,7 @@ import pytest
 
 from localaws.athena.engine import Engine
 from localaws.athena.errors import QueryError
-from localaws.athena.results import csv_lines, read_csv_page
+from localaws.athena.results import csv_lines, read_csv_rows
 from localaws.athena.running.queries import translated_errors
 from localaws.athena.sql.model import Table
 from localaws.athena.sql.translate import translate
@@ -69,7 +69,7 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Answer]:
                 lines = "".join(csv_lines(translation.columns, batches))
         except QueryError as error:
             return f"!{error.code}"
-        return read_csv_page(lines, 0, 1000)[0][1:]
+        return read_csv_rows(lines.encode(), 1000, final=True)[0][1:]
 
     return compute
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from localaws.athena.engine import Engine
-from localaws.athena.results import csv_lines, read_csv_page
+from localaws.athena.results import csv_lines, read_csv_rows
 from localaws.athena.running.queries import translated_errors
 from localaws.athena.sql.model import Table
 from localaws.athena.sql.translate import translate
@@ -38,7 +38,7 @@ def value(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str | Non
         with translated_errors(engine):
             batches = connection.sql(translation.sql).to_arrow_reader(1000)
             lines = "".join(csv_lines(translation.columns, batches))
-        (_, (answer,)), _ = read_csv_page(lines, 0, 10)
+        (_, (answer,)), _ = read_csv_rows(lines.encode(), 10, final=True)
         return answer
 
     return compute

@@ -11,6 +11,7 @@ from typing import Any
 import duckdb
 
 from localaws.athena.errors import CancelledQueryError, QueryError
+from localaws.athena.limits import EXHAUSTED, Limits
 from localaws.athena.scan.footers import unreadable
 from localaws.athena.values.registry import register_functions
 
@@ -30,13 +31,16 @@ _TEXTS = (
 class Engine:
     """One DuckDB in memory; each query has a connection of its own with its own relations."""
 
-    def __init__(self, objects_dir: Path, spill_dir: Path) -> None:
+    def __init__(self, objects_dir: Path, spill_dir: Path, limits: Limits | None = None) -> None:
+        """Open it; without limits it takes what DuckDB takes by itself."""
+        spill_dir.mkdir(parents=True, exist_ok=True)
         self._database = duckdb.connect(
             config={
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "python_enable_replacements": False,
                 "temp_directory": str(spill_dir),
+                **_limited(limits),
             }
         )
         self._database.execute(
@@ -65,6 +69,15 @@ class Engine:
         self._database.close()
 
 
+def _limited(limits: Limits | None) -> dict[str, str]:
+    if limits is None:
+        return {}
+    return {
+        "memory_limit": f"{limits.memory}B",
+        "max_temp_directory_size": f"{limits.spill}B",
+    }
+
+
 def query_failure(error: Exception, root: str = "") -> Exception:
     """Return what an error of DuckDB means, in the words of Athena.
 
@@ -75,6 +88,8 @@ def query_failure(error: Exception, root: str = "") -> Exception:
         return CancelledQueryError("Query was cancelled by user")
     if found := _UNREADABLE.search(text):
         return unreadable(f"s3://{found[1].removeprefix(root).lstrip('/')}", found[2])
+    if "MemoryError" in text or "bad_alloc" in text:
+        return QueryError("EXCEEDED_LOCAL_MEMORY_LIMIT", EXHAUSTED)
     if found := _FAILURE.search(text):
         return QueryError(found[1], found[2])
     for part, code, message in _TEXTS:
@@ -95,7 +110,7 @@ def _by_class(error: Exception, message: str) -> Exception:
     if isinstance(error, duckdb.OutOfRangeException):
         return QueryError("NUMERIC_VALUE_OUT_OF_RANGE", message)
     if isinstance(error, duckdb.OutOfMemoryException):
-        return QueryError("EXCEEDED_LOCAL_MEMORY_LIMIT", message)
+        return QueryError("EXCEEDED_LOCAL_MEMORY_LIMIT", EXHAUSTED)
     if isinstance(error, duckdb.InvalidInputException):
         if found := re.search(r"ValueError: ([A-Z_]+): (.*)", str(error), re.DOTALL):
             return QueryError(found[1], found[2])

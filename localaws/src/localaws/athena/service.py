@@ -21,7 +21,7 @@ from localaws.settings import Settings
 from localaws.wire import AwsError, Service
 
 if TYPE_CHECKING:
-    from localaws.athena.running.runner import Runner
+    from localaws.athena.running.worker import Worker
 
 
 class AthenaService:
@@ -41,7 +41,7 @@ class AthenaService:
         workgroups = WorkGroups(self._store)
         prepared = PreparedStatements(self._store, workgroups)
         self._executions = Executions(self._store, workgroups, prepared, self._run, self._output)
-        self._runner: Runner | None = None
+        self._worker: Worker | None = None
         self._making = threading.Lock()
         self._handlers: dict[str, Handler] = {}
         parts: tuple[Any, ...] = (
@@ -73,16 +73,15 @@ class AthenaService:
 
     async def close(self) -> None:
         await self._executions.close()
-        if self._runner is not None:
-            self._runner.close()
+        if self._worker is not None:
+            self._worker.close()
         self._store.close()
 
     def _run(self, request: Request, statement: Statement) -> Outcome:
         """Return the outcome of a statement; called from a worker thread."""
         with self._making:
-            if self._runner is None:
-                # DuckDB and Arrow take a moment to load: the server does not wait for them.
-                from localaws.athena.running.runner import make_runner
+            if self._worker is None:
+                from localaws.athena.running.worker import Worker
 
-                self._runner = make_runner(self._settings, self._glue, self._loop)
-        return self._runner.run(request, statement)
+                self._worker = Worker(self._settings, self._glue, self._loop)
+        return self._worker.run(request, statement)

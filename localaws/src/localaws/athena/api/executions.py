@@ -30,14 +30,13 @@ from localaws.athena.api.requests import (
 from localaws.athena.api.saved import PreparedStatements
 from localaws.athena.api.workgroups import PRIMARY, WorkGroups
 from localaws.athena.errors import CancelledQueryError, QueryError
+from localaws.athena.limits import STATEMENTS_AT_WORK
 from localaws.athena.output import Output
 from localaws.athena.running.context import BytesExceededError, Control, Outcome, Request
 from localaws.athena.statements import model, parse_statement
 from localaws.athena.statements.model import Statement
 from localaws.athena.store import Store
 
-_SLOTS = 4
-"""Queries that run at the same time; the others are QUEUED."""
 _LONGEST_QUERY = 262_144
 STOPPED_BY_USER = "Query was cancelled by user"
 
@@ -58,8 +57,8 @@ class Executions:
         self._prepared = prepared
         self._run_statement = run
         self._output = output
-        self._slots = asyncio.Semaphore(_SLOTS)
-        self._threads = ThreadPoolExecutor(_SLOTS, thread_name_prefix="athena")
+        self._slots = asyncio.Semaphore(STATEMENTS_AT_WORK)
+        self._threads = ThreadPoolExecutor(STATEMENTS_AT_WORK, thread_name_prefix="athena")
         self._running: dict[str, tuple[asyncio.Task[None], Control]] = {}
         self._queued: set[str] = set()
 
