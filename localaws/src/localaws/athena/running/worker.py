@@ -108,7 +108,8 @@ class _Process:
         ours, theirs = socket.socketpair()
         with theirs:
             self._child = subprocess.Popen(
-                [sys.executable, "-m", _MODULE, str(theirs.fileno())], pass_fds=[theirs.fileno()]
+                [sys.executable, "-P", "-m", _MODULE, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
             )
         self._connection = Connection(ours.detach())
         self._sending = threading.Lock()

@@ -53,11 +53,8 @@ def extract_all(text: str, pattern: str, group: int) -> list[str | None]:
     return [found[group] for found in _group(pattern, group).finditer(text)]
 
 
-def replace(text: str, pattern: str, replacement: str) -> str:
-    """Return a text with each match replaced; $1 and ${name} stand for groups."""
-    compiled = _compiled(pattern)
-
-    def fill(reference: re.Match[str], found: re.Match[str]) -> str:
+def _filled(replacement: str, found: re.Match[str]) -> str:
+    def group(reference: re.Match[str]) -> str:
         if reference[1]:
             return str(reference[1])
         if reference[4]:
@@ -68,9 +65,20 @@ def replace(text: str, pattern: str, replacement: str) -> str:
         except IndexError as error:
             raise ValueError(f"Illegal replacement sequence: unknown group {name}") from error
 
-    made = compiled.sub(lambda m: _REFERENCE.sub(lambda r: fill(r, m), replacement), text)
-    check_length(len(made))
-    return made
+    return _REFERENCE.sub(group, replacement)
+
+
+def replace(text: str, pattern: str, replacement: str) -> str:
+    """Return a text with each match replaced; $1 and ${name} stand for groups."""
+    compiled = _compiled(pattern)
+
+    parts, at, length = [], 0, 0
+    for found in compiled.finditer(text):
+        parts += [text[at : found.start()], _filled(replacement, found)]
+        length += len(parts[-1]) + len(parts[-2])
+        check_length(length)
+        at = found.end()
+    return "".join([*parts, text[at:]])
 
 
 def split(text: str, pattern: str) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlglot import exp
 
 from localaws.athena.sql import types
@@ -62,8 +64,22 @@ def regular_expression(translator: Translator, call: Call, scope: Scope) -> Expr
         made[1] = text_literal(spelled(text))
     quick = len(values) == 2 and text is not None and not is_beyond(text)
     template = _QUICK.get(call.name) if quick else None
+    if call.name == "regexp_replace" and text is not None and not is_beyond(text):
+        template = _quick_replace(call)
     made += _REST.get(call.name, ())[len(values) - 2 :]
     return Expr((template or _EXACT[call.name]).format(*made), returns, all_uses(values))
+
+
+def _quick_replace(call: Call) -> str | None:
+    """Return DuckDB's replacement, where it is written out and refers to groups by number alone."""
+    node = call.args[2] if len(call.args) == 3 else exp.Literal.string("")
+    if not isinstance(node, exp.Literal) or not node.is_string or "\\" in node.name:
+        return None
+    written = re.sub(r"\$(\d)", r"\\\1", node.name)
+    if "$" in written:
+        return None
+    shown = text_literal(written).replace("{", "{{").replace("}", "}}")
+    return f"regexp_replace({{0}}, {{1}}, {shown}, 'g')"
 
 
 def _kinds(name: str, count: int) -> list[Type]:
