@@ -1,4 +1,7 @@
 # The verbs of the project. `make tutorial` and `make test` need nothing before them.
+ifeq ($(OS),Windows_NT)
+$(error Windows needs WSL 2 (a Linux inside Windows): README.md says how, under "Elsewhere")
+endif
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -87,18 +90,21 @@ lint: env ## format, lint and type-check
 	@$(RUN) mypy
 
 .PHONY: lock
-lock: env ## resolve requirements.lock and environment.yml anew from pyproject.toml
-	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal \
-		--python-version 3.11 --no-emit-package b3-localaws --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
-		--output-file requirements.lock --quiet
+lock: env ## resolve the lock files anew from pyproject.toml; UPGRADE=--upgrade: to the newest versions
+	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
+		--no-emit-package b3-localaws --generate-hashes --no-emit-index-url \
+		--custom-compile-command "make lock" --output-file requirements.lock --quiet $(UPGRADE)
+	@$(BIN)/uv pip compile requirements.lock --no-deps --universal --python-version 3.11 \
+		--format pylock.toml --output-file $(VENV)/pylock.toml --quiet
+	@$(BIN)/python scripts/list_wheels.py $(VENV)/pylock.toml
 	@echo checkov | $(BIN)/uv pip compile - --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
-		--output-file tests/infra/requirements-checkov.lock --quiet
+		--output-file tests/infra/requirements-checkov.lock --quiet $(UPGRADE)
 	@sed -n 's/ \\$$//; /^py\(spark\|4j\)==/d; /^[a-z].*==/p' requirements.lock > $(SPARK4).pins
 	@printf '%s\n' pyspark==4.1.1 boto3 hypothesis pandas psutil pyarrow pytest pytest-timeout | \
 		$(BIN)/uv pip compile - --constraints $(SPARK4).pins --universal --python-version 3.13 \
 		--no-annotate --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
-		--output-file tests/spark/requirements-spark4.lock --quiet
+		--output-file tests/spark/requirements-spark4.lock --quiet $(UPGRADE)
 	@rm $(SPARK4).pins
 	@$(BIN)/python scripts/make_environment_yml.py
 

@@ -42,7 +42,7 @@ from b3pipeline.sources import open_source
 from b3pipeline.sources.sample.stocks import STOCKS
 from localaws import process
 from localaws.glue.class_archive import archive_options
-from localaws.glue.java import java_home
+from localaws.glue.java import find_java
 
 HERE = Path(__file__).parent
 RIVALS, JOB = HERE / "rivals.py", HERE.parent / "glue/refine_job.py"
@@ -336,7 +336,7 @@ def main() -> None:
         try:
             config = Config("local", "us-east-1", BUCKET, "-", DATABASE, *"---")
             cloud = Cloud(replace(config, endpoint_url=server.endpoint_url))
-            java = str(java_home(os.environ))
+            java = str(find_java().home)
             environment = {
                 **os.environ,
                 **cloud.config.environment(),

@@ -55,6 +55,10 @@ BRONZE_PREFIX, SILVER_PREFIX = "raw/b3/", "refined/b3/"
 MANIFESTS, MARKS = f"{BRONZE_PREFIX}_batches/", f"{SILVER_PREFIX}_batches/"
 CHECKPOINT = f"{SILVER_PREFIX}_checkpoint.json"
 RUNS = f"{SILVER_PREFIX}_runs/"
+MANIFEST_VERSIONS = (1, 2)
+OBJECT = re.compile(r"/dt=(\d{4}-\d{2}-\d{2})/ticker=(\w+)/data\.parquet$")
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+TICKER = re.compile(r"[A-Z0-9]{4}[0-9]{1,2}[A-Z]?")
 
 DOUBLE, BIGINT, STRING, TIME = pa.float64(), pa.int64(), pa.string(), pa.timestamp("us")
 PRICES = ("open", "high", "low", "close", "adj_close")
@@ -98,8 +102,12 @@ SQL_TYPES[TIME] = "timestamp_ntz"
 NO_BARS = pa.table([pa.nulls(1, column.type) for column in BARS][4:], names=BARS.names[4:])
 BARS_DDL = ", ".join(f"{column.name} {SQL_TYPES[column.type]}" for column in BARS)
 
-LOOK_BACK = 4  # sessions before the current one in a mean of five
+# How many sessions each column looks at, its own included. Whoever adds a window adds it here:
+# which sessions a run reads and recomputes follows from the widest one.
+WINDOWS = {"close_ma_5": 5, "close_delta": 2, "close_return": 2, "days_since_previous": 2}
+LOOK_BACK = max(WINDOWS.values()) - 1
 REACHES = (0, 16, 64, 256, 1024, 4096, 16384)  # days; the last one is 45 years
+SET_ASIDE = "set_aside"
 GONE, EMPTY = "the object is gone", "no bar has a close"
 THREADS = 16
 SMALL = 1000  # sessions
@@ -166,9 +174,11 @@ def daily_bars(bars: DataFrame) -> DataFrame:
 
 def with_moving_average(days: DataFrame) -> DataFrame:
     """Add `close_ma_5`: the mean of the last five closes, null until there are five."""
-    last_five = by_session().rowsBetween(-LOOK_BACK, Window.currentRow)
+    sessions = WINDOWS["close_ma_5"]
+    last_five = by_session().rowsBetween(1 - sessions, Window.currentRow)
     mean = F.avg("close").over(last_five)
-    return days.withColumn("close_ma_5", F.when(F.count("close").over(last_five) == 5, mean))
+    full = F.count("close").over(last_five) == sessions
+    return days.withColumn("close_ma_5", F.when(full, mean))
 
 
 def with_deltas(days: DataFrame) -> DataFrame:
@@ -213,7 +223,7 @@ def neighbours(
     absent: Sessions,
     today: dt.date,
 ) -> Sessions:
-    """Return the sessions around the affected ones: at least four on either side, if they exist.
+    """Return the sessions around the affected ones: on either side as many as a window needs.
 
     `between(tickers, first, last)` asks the catalog. It is asked for windows that grow
     fourfold, and only for the tickers that still lack sessions: the number of requests depends
@@ -267,9 +277,9 @@ def _shift(day: str, days: int) -> str:
 def sessions_to_read(affected: set[str], others: set[str]) -> dict[str, bool]:
     """Return the days to read of one ticker, each with whether it is to be recomputed.
 
-    Recomputed: the affected days and the four sessions after each. Read besides: the four
-    before any of these. An affected day may turn out to be gone, so it never counts as one
-    of the four.
+    Recomputed: the affected days and the LOOK_BACK sessions after each. Read besides: as many
+    before any of these. An affected day may turn out to be gone, so it never counts as one of
+    them.
     """
     plan: dict[str, bool] = {}
     before: deque[str] = deque(maxlen=LOOK_BACK)
@@ -586,13 +596,18 @@ class Lake:
     bronze_table: str
     silver_table: str
 
-    def get_json(self, key: str) -> dict[str, Any] | None:
-        """Return a JSON object of the bucket, or None where there is none."""
+    def get(self, key: str) -> bytes | None:
+        """Return the body of an object of the bucket, or None where there is none."""
         try:
-            body = self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read()
-            return dict(json.loads(body))
+            return bytes(self.s3.get_object(Bucket=self.bucket, Key=key)["Body"].read())
         except self.s3.exceptions.NoSuchKey:
             return None
+
+    def get_json(self, key: str) -> dict[str, Any] | None:
+        """Return a JSON object of the bucket, or None where there is none."""
+        body = self.get(key)
+        try:
+            return None if body is None else dict(json.loads(body))
         except (ValueError, TypeError) as error:
             raise RefineError(f"s3://{self.bucket}/{key} is not a JSON object: {error}") from error
 
@@ -609,7 +624,8 @@ class Lake:
         """Yield the session of every object of a table."""
         lean = self.store.lean
         for key in ObstoreObjects(self.store).keys(prefix) if lean else self.keys(f"{prefix}dt="):
-            if found := re.search(r"/dt=([\d-]+)/ticker=(\w+)/data\.parquet$", key):
+            found = OBJECT.search(key)
+            if found and TICKER.fullmatch(found[2]):
                 yield found[2], found[1]
 
     def partitions(self, table: str, expression: str = "") -> Iterator[Session]:
@@ -619,7 +635,10 @@ class Lake:
         for page in pager.paginate(**where, ExcludeColumnSchema=True):
             for partition in page["Partitions"]:
                 day, ticker = partition["Values"]
-                yield ticker, day
+                if TICKER.fullmatch(ticker) and DAY.fullmatch(day):
+                    yield ticker, day
+                else:
+                    logger.warning("%s has a partition of no session: %s", table, [day, ticker])
 
     def between(self, tickers: Iterable[str], first: str, last: str) -> Iterator[Session]:
         """Yield the registered sessions of bronze between two days, both included."""
@@ -684,7 +703,8 @@ class Lake:
 
 
 def _in(column: str, values: Iterable[str]) -> str:
-    return f"{column} IN ({', '.join(repr(value) for value in values)})"
+    quoted = ("'{}'".format(value.replace("'", "''")) for value in values)
+    return f"{column} IN ({', '.join(quoted)})"
 
 
 def _slices(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
@@ -723,25 +743,69 @@ def undone_batches(lake: Lake, batch_id: str | None = None) -> list[str]:
     return [name.removesuffix(".json") for name in undone if re.fullmatch(r"[^/]+\.json", name)]
 
 
-def mark_done(lake: Lake, batch_ids: Sequence[str], summary: dict[str, Any]) -> None:
-    """Write the done-marks, oldest first, then move the checkpoint up."""
-    for batch_id in batch_ids:
-        lake.put_json(f"{MARKS}{batch_id}.json", {"version": 1, "batch_id": batch_id, **summary})
-    if batch_ids:
-        lake.put_json(CHECKPOINT, {"version": 1, "done_through": f"{batch_ids[-1]}.json"})
+def mark_done(
+    lake: Lake, batch_ids: Sequence[str], set_aside: dict[str, str], summary: dict[str, Any]
+) -> None:
+    """Write the marks of what is done or set aside, oldest first, then move the checkpoint up.
+
+    A manifest that is set aside stays where it is; its mark says why, and one that names it
+    again is taken up again.
+    """
+    marks = dict.fromkeys(batch_ids, summary)
+    marks |= {batch: {"event": SET_ASIDE, "reason": why} for batch, why in set_aside.items()}
+    for batch_id in sorted(marks):
+        mark = {"version": 1, "batch_id": batch_id, **marks[batch_id]}
+        lake.put_json(f"{MARKS}{batch_id}.json", mark)
+    if marks:
+        lake.put_json(CHECKPOINT, {"version": 1, "done_through": f"{max(marks)}.json"})
 
 
-def sessions_of(lake: Lake, batch_ids: Iterable[str]) -> Iterator[Session]:
-    """Yield the sessions that batches wrote or removed, from their manifests."""
+def sessions_of(lake: Lake, batch_ids: Iterable[str]) -> tuple[list[Session], dict[str, str]]:
+    """Return the sessions that batches wrote or removed, and why a batch tells none.
+
+    A manifest that cannot be used stands in nobody's way: its batch is set aside, and named.
+    """
+    sessions: list[Session] = []
+    set_aside = {}
     for batch_id in batch_ids:
-        key = f"{MANIFESTS}{batch_id}.json"
+        body = lake.get(f"{MANIFESTS}{batch_id}.json")
         try:
-            for ticker, days in (lake.get_json(key) or {})["partitions"].items():
-                yield from ((ticker, dt.date.fromisoformat(day).isoformat()) for day in days)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise RefineError(
-                f"s3://{lake.bucket}/{key} is no manifest that lists its partitions: {error!r}"
-            ) from error
+            sessions += listed_sessions(body)
+        except ValueError as error:
+            set_aside[batch_id] = str(error)
+    return sessions, set_aside
+
+
+def listed_sessions(body: bytes | None) -> list[Session]:
+    """Return the sessions that a manifest lists; raise ValueError naming what is wrong with it."""
+    if not body:
+        raise ValueError("it is gone" if body is None else "it has zero bytes")
+    try:
+        manifest = json.loads(body)
+    except ValueError as error:
+        raise ValueError(f"it is no JSON ({error})") from error
+    if not isinstance(manifest, dict) or not isinstance(manifest.get("partitions"), dict):
+        raise ValueError("it does not list its partitions by ticker")
+    if manifest.get("version") not in MANIFEST_VERSIONS:
+        raise ValueError(f"its version is {manifest.get('version')!r}, and not 1 or 2")
+    sessions = []
+    for ticker, days in manifest["partitions"].items():
+        if not TICKER.fullmatch(ticker):
+            raise ValueError(f"{ticker!r} is no ticker")
+        if not isinstance(days, list):
+            raise ValueError(f"the sessions of {ticker} are no list")
+        sessions += [(ticker, checked_day(day)) for day in days]
+    return sessions
+
+
+def checked_day(day: Any) -> str:
+    """Return an ISO date as it is; raise ValueError for anything else."""
+    try:
+        if dt.date.fromisoformat(day).isoformat() == day:
+            return str(day)
+    except (TypeError, ValueError):
+        pass
+    raise ValueError(f"{day!r} is no date such as 2024-01-31")
 
 
 # --- A run ------------------------------------------------------------------------------------
@@ -754,6 +818,7 @@ class Work:
     mode: str
     affected: Sessions
     batch_ids: Sequence[str]
+    set_aside: dict[str, str]  # why, by the batch whose manifest cannot be used
     may_quarantine: bool
     registered: Sessions  # what silver's table is known to have: all of it in a rebuild
 
@@ -770,7 +835,8 @@ def main(
     tables = (given.database, given.bronze_table, given.silver_table)
     lake = Lake(s3 or client("s3"), glue or client("glue"), given.raw_bucket, *tables)
     batch_id = batch_of(given.batch_manifest, lake.bucket)
-    if batch_id and lake.get_json(f"{MARKS}{batch_id}.json"):
+    mark = lake.get_json(f"{MARKS}{batch_id}.json") if batch_id else None
+    if mark and mark.get("event") != SET_ASIDE:
         logger.info("batch %s is refined already: nothing to do", batch_id)
         return kept(lake, given.JOB_RUN_ID, {"event": "already_refined", "batch_ids": [batch_id]})
     seconds: dict[str, float] = {}
@@ -789,7 +855,10 @@ def main(
         finally:
             if spark is None:
                 session.result().stop()
-    return kept(lake, given.JOB_RUN_ID, summary)
+    kept(lake, given.JOB_RUN_ID, summary)
+    if summary["set_aside"]:
+        raise RefineError(useless_manifests(summary["set_aside"], batch_id))
+    return summary
 
 
 def refine(
@@ -817,6 +886,7 @@ def refine(
         "event": "refined",
         "mode": work.mode,
         "batch_ids": list(work.batch_ids),
+        "set_aside": {f"{MANIFESTS}{one}.json": why for one, why in work.set_aside.items()},
         "partitions_read": len(reading.plan) - len(reading.without_quotes),
         "rows_read": reading.rows,
         "partitions_written": len(written),
@@ -825,7 +895,7 @@ def refine(
         "quarantined": reading.quarantined,
         "seconds": seconds,
     }
-    mark_done(lake, work.batch_ids, summary)
+    mark_done(lake, work.batch_ids, work.set_aside, summary)
     logger.info("%d partitions written, %d removed", len(written), removed)
     return summary
 
@@ -884,9 +954,21 @@ def bad_objects(problems: dict[str, str], work: Work, bucket: str) -> str:
     )
 
 
+def useless_manifests(set_aside: dict[str, str], asked: str | None) -> str:
+    """Return in words which manifests were set aside, and how their batches come back."""
+    named = "; ".join(f"{key}: {why}" for key, why in set_aside.items())
+    others = "" if f"{MANIFESTS}{asked}.json" in set_aside else " What else was asked is refined."
+    return (
+        f"{len(set_aside)} manifest(s) cannot be used, and were set aside: {named[:2000]}.{others} "
+        "Try: ingest these ranges again; or mend a manifest where it lies and name it: "
+        "`b3 refine --manifest s3://…`."
+    )
+
+
 def work_of(lake: Lake, given: argparse.Namespace, batch_id: str | None) -> Work:
     """Return the sessions that the arguments ask for, and the batches that are done with them."""
     batches: list[str] = []
+    set_aside: dict[str, str] = {}
     registered: Sessions = {}
     sessions: Iterable[Session]
     if given.rebuild:
@@ -895,18 +977,22 @@ def work_of(lake: Lake, given: argparse.Namespace, batch_id: str | None) -> Work
         with ThreadPoolExecutor() as threads:
             found = list(threads.map(by_ticker, (*objects, lake.partitions(lake.silver_table))))
         sessions = chain.from_iterable(map(pairs, found))
+        _, set_aside = sessions_of(lake, batches)
         registered = found[-1]
     elif batch_id is not None:
         mode, batches = "batch", undone_batches(lake, batch_id)
-        if batch_id not in batches:
-            raise RefineError(f"there is no manifest {given.batch_manifest}.")
-        sessions = sessions_of(lake, batches)
+        if batch_id not in batches:  # which one that was set aside is not
+            if lake.get(f"{MANIFESTS}{batch_id}.json") is None:
+                raise RefineError(f"there is no manifest {given.batch_manifest}.")
+            batches = sorted([*batches, batch_id])
+        sessions, set_aside = sessions_of(lake, batches)
     else:
         mode, sessions = "sessions", asked_sessions(lake, given.dates, given.tickers)
     affected, may_quarantine = by_ticker(sessions), given.on_bad_object == "quarantine"
-    work = Work(mode, affected, batches, may_quarantine, registered)
+    ended = [batch for batch in batches if batch not in set_aside]
+    work = Work(mode, affected, ended, set_aside, may_quarantine, registered)
     count = sum(map(len, work.affected.values()))
-    logger.info("%s: %d session(s) changed; ends %s", mode, count, ", ".join(batches) or "no batch")
+    logger.info("%s: %d session(s) changed; ends %s", mode, count, ", ".join(ended) or "no batch")
     return work
 
 
@@ -959,7 +1045,7 @@ def parse_arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--batch_manifest")
     parser.add_argument("--rebuild", type=lambda text: text.lower() == "true", default=False)
     parser.add_argument("--dates", type=iso_dates, default=[])
-    parser.add_argument("--tickers", type=lambda text: text.split(","), default=[])
+    parser.add_argument("--tickers", type=tickers_of, default=[])
     parser.add_argument("--on_bad_object", choices=("fail", "quarantine"), default="fail")
     given, _ = parser.parse_known_args(argv)
     if sum(map(bool, (given.batch_manifest, given.rebuild, given.dates or given.tickers))) != 1:
@@ -977,6 +1063,15 @@ def plain_name(text: str) -> str:
 def iso_dates(text: str) -> list[str]:
     """Return the dates of a comma-separated argument."""
     return [dt.date.fromisoformat(day).isoformat() for day in text.split(",")]
+
+
+def tickers_of(text: str) -> list[str]:
+    """Return the tickers of a comma-separated argument."""
+    tickers = text.split(",")
+    for ticker in tickers:
+        if not TICKER.fullmatch(ticker):
+            raise ValueError(ticker)
+    return tickers
 
 
 def batch_of(manifest: str | None, bucket: str) -> str | None:

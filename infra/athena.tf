@@ -23,7 +23,7 @@ resource "aws_athena_workgroup" "this" {
 # The notebooks' own SQL, saved in the console under "Saved queries". There a parameter has no
 # value, so each becomes one that runs as it stands: three shares, the last half year.
 locals {
-  sql_dir = "${path.module}/../src/b3pipeline/sql"
+  sql_dir = "${path.module}/../src/b3pipeline/athena/sql"
   sql     = { for name in fileset(local.sql_dir, "*.sql") : trimsuffix(name, ".sql") => file("${local.sql_dir}/${name}") }
 
   sql_between = { for name, text in local.sql : name =>

@@ -175,8 +175,8 @@ variable "daily_tickers" {
   nullable    = false
 
   validation {
-    condition     = alltrue([for ticker in var.daily_tickers : can(regex("^[A-Z0-9]{4}[0-9]{1,2}[A-Z]?$", ticker))])
-    error_message = "daily_tickers holds codes of the exchange, such as PETR4, without .SA."
+    condition     = alltrue([for ticker in var.daily_tickers : can(regex("^([A-Z0-9]{4}[0-9]{1,2}[A-Z]?|[A-Z]{4})$", ticker))])
+    error_message = "daily_tickers holds codes of the exchange, such as PETR4, without .SA, or an index such as IBOV."
   }
 }
 

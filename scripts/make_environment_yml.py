@@ -1,9 +1,8 @@
-"""Writes environment.yml for conda: the pins of requirements.lock that pyproject.toml names."""
+"""Writes environment.yml for conda: every pin of requirements.lock."""
 
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -27,29 +26,10 @@ def main() -> None:
 
 
 def pins() -> list[str]:
-    """Return name==version of each package that pyproject.toml names, sorted."""
-    locked = locked_versions()
-    return [f"{name}=={locked[name]}" for name in sorted(direct_dependencies())] + OURS
-
-
-def locked_versions() -> dict[str, str]:
-    """Return the version of each package in requirements.lock, that of Python 3.11 first."""
-    found: dict[str, str] = {}
-    for line in (ROOT / "requirements.lock").read_text().splitlines():
-        match = re.match(r"([a-z0-9._-]+)==([^ ;\\]+)", line)
-        if match:
-            found.setdefault(match[1], match[2])
-    return found
-
-
-def direct_dependencies() -> set[str]:
-    """Return the names that the project and its local AWS ask for, in all their groups."""
-    names: set[str] = set()
-    for path in (ROOT / "pyproject.toml", ROOT / "localaws" / "pyproject.toml"):
-        project = tomllib.loads(path.read_text())["project"]
-        groups = [project["dependencies"], *project["optional-dependencies"].values()]
-        names |= {re.split(r"[<>=!~ ;]", wish)[0] for group in groups for wish in group}
-    return names - {"b3-localaws"}
+    """Return every pin of the lock file as pip reads it: name==version, and where it is for."""
+    text = (ROOT / "requirements.lock").read_text()
+    found = re.findall(r"^([a-z0-9][\w.-]*==[^\\\n]*?) *\\?$", text, re.MULTILINE)
+    return [f'"{pin}"' if ";" in pin else pin for pin in found] + OURS
 
 
 if __name__ == "__main__":

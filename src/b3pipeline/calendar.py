@@ -6,22 +6,17 @@ import datetime as dt
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from functools import cache
-from zoneinfo import ZoneInfo
 
 from b3pipeline.errors import DateRangeError
+from b3pipeline.exchange import EXCHANGE
 
 Clock = Callable[[], dt.datetime]
 """Says what time it is, with a time zone."""
 
-SAO_PAULO = ZoneInfo("America/Sao_Paulo")
+SAO_PAULO = EXCHANGE.zone
 
-FINAL_FROM = dt.time(18, 30)
-"""São Paulo time from which the day's bar counts as final.
-
-The continuous session ends at 17:00 while the United States are on daylight saving time and at
-18:00 otherwise; the closing auction adds some minutes and public quotes lag a quarter of an
-hour. 18:30 lies past all of them on every day of the year, so no table of clock changes is kept.
-"""
+FINAL_FROM = EXCHANGE.final_from
+"""Local time from which the day's bar counts as final."""
 
 FIRST_DAY = dt.date(2000, 1, 1)
 LAST_DAY = dt.date(2035, 12, 31)
@@ -35,7 +30,7 @@ def utc_now() -> dt.datetime:
 def sessions(start: dt.date, end: dt.date) -> list[dt.date]:
     """Return the sessions from `start` to `end`, both included, in order.
 
-    Holidays come from `exchange_calendars` (calendar BVMF). A day of short trading, such as Ash
+    Holidays come from `exchange_calendars`. A day of short trading, such as Ash
     Wednesday, is a session. Raises DateRangeError outside the years the calendar is built for.
     """
     for day in (start, end):
@@ -129,5 +124,7 @@ def _all_sessions() -> tuple[dt.date, ...]:
     # Imported here: pandas and the calendar take over a second, which `b3 --help` need not wait.
     import exchange_calendars
 
-    calendar = exchange_calendars.get_calendar("BVMF", start=str(FIRST_DAY), end=str(LAST_DAY))
+    calendar = exchange_calendars.get_calendar(
+        EXCHANGE.calendar, start=str(FIRST_DAY), end=str(LAST_DAY)
+    )
     return tuple(calendar.sessions.date)

@@ -132,7 +132,11 @@ def ingest(
     ] = "sample",
     path: PathOption = None,
     tickers: Annotated[
-        str, typer.Option(envvar="TICKERS", help="Codes of the exchange, with commas between.")
+        str,
+        typer.Option(
+            envvar="TICKERS",
+            help="Codes of the exchange, with commas between; an index such as IBOV.",
+        ),
     ] = "",
     start: Annotated[
         str | None, typer.Option(envvar="START_DATE", help="First date, YYYY-MM-DD.")
@@ -176,10 +180,12 @@ def ingest(
     """
     from b3pipeline import ingest as ingestion
     from b3pipeline.errors import NothingToDoError
+    from b3pipeline.sources.portfolio import expand
 
     cloud = _connect(target, bucket)
     since_last = _check_since(since, resume)
-    asked = (_split(tickers) or _default_tickers(), start, end)
+    codes = () if resume else expand(_split(tickers)) or _default_tickers()
+    asked = (codes, start, end)
     how: dict[str, Any] = {"interval": interval, "since_last": since_last, "window": window}
     try:
         if dry_run and resume:
@@ -204,6 +210,22 @@ def ingest(
         _follow_batch(cloud, batch.manifest.uri)
     if not batch.complete:
         raise typer.Exit(EXIT_INCOMPLETE)
+
+
+@app.command("tickers")
+def show_tickers(
+    index: Annotated[
+        str, typer.Option(help="An index of the exchange, such as IBOV, SMLL or IDIV.")
+    ] = "IBOV",
+    only_codes: Annotated[
+        bool, typer.Option("--codes", help="Print the codes alone, with commas between.")
+    ] = False,
+) -> None:
+    """Show the theoretical portfolio of an index: from B3's page, else the kept copy."""
+    from b3pipeline.sources.portfolio import portfolio
+
+    found = portfolio(index)
+    typer.echo(",".join(found.tickers) if only_codes else found)
 
 
 @app.command()
@@ -309,7 +331,7 @@ def doctor(target: TargetOption = "local") -> None:
     from b3pipeline.cloud.config import check_target
     from b3pipeline.deployment import sandbox
 
-    reports = [checks.check_machine(sandbox.state_folder())]
+    reports = [checks.check_machine(sandbox.state_folder(), sandbox.java())]
     reports += _aws_reports() if check_target(target) == "aws" else _local_reports()
     for report in reports:
         typer.echo(report)
@@ -478,12 +500,15 @@ def _follow_run(cloud: Any, run_id: str) -> None:
     for line in refine.follow_run(cloud, run_id):
         typer.echo(line)
     run = refine.get_run(cloud, run_id)
+    report = refine.describe(cloud, run)
+    if report.set_aside:
+        typer.echo(report)
     if run.state != "SUCCEEDED":
         raise JobError(
             f"run {run_id} ended {run.state}: {run.error or 'no reason given'}",
             hint="do what the reason says, then `b3 refine --rebuild`; docs/troubleshooting.md.",
         )
-    typer.echo(refine.describe(cloud, run))
+    typer.echo(report)
 
 
 if __name__ == "__main__":

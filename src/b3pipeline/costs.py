@@ -7,11 +7,12 @@ They change: `PRICES` says where each stands today, and `PRICES_NOTED_ON` when i
 from __future__ import annotations
 
 import datetime as dt
-import html
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
+
+from b3pipeline import markup
 
 PRICES_NOTED_ON = dt.date(2026, 11, 25)
 
@@ -144,16 +145,13 @@ class Bill:
         return pd.DataFrame(rows, columns=["what", "quantity", "unit", "usd"])
 
     def _repr_html_(self) -> str:
-        lines = [
-            _row(line.what, f"{line.quantity:,.6g} {line.unit}", format_usd(line.usd))
+        caption = f"{self.title}; us-east-1 list prices of {PRICES_NOTED_ON:%B %Y}"
+        rows = [
+            (line.what, f"{line.quantity:,.6g} {line.unit}", format_usd(line.usd))
             for line in self.lines
         ]
-        total = _row("total", "", format_usd(self.usd), cell="th")
-        caption = f"{self.title}; us-east-1 list prices of {PRICES_NOTED_ON:%B %Y}"
-        return (
-            f"<table><caption style='text-align:left'>{html.escape(caption)}</caption>"
-            f"{''.join(lines)}{total}</table>"
-        )
+        total = ("total", "", format_usd(self.usd))
+        return markup.table((), rows, figures=2, total=total, caption=caption)
 
 
 def pipeline_cost(
@@ -264,12 +262,12 @@ class EventComparison:
         return pd.DataFrame(rows, columns=["design", "runs", "hours", "usd"])
 
     def _repr_html_(self) -> str:
-        head = _row("design", "Glue runs", "hours", "cost", cell="th")
+        head = ("design", "Glue runs", "hours", "cost")
         rows = [
-            _row(item.design, f"{item.runs:,}", f"{item.hours:,.2f}", format_usd(item.usd))
+            (item.design, f"{item.runs:,}", f"{item.hours:,.2f}", format_usd(item.usd))
             for item in (self.per_object, self.per_batch)
         ]
-        return f"<table>{head}{''.join(rows)}</table>"
+        return markup.table(head, rows, figures=3)
 
 
 def event_per_object_cost(
@@ -308,11 +306,3 @@ def format_bytes(size: float) -> str:
         if size < 1024:
             return f"{size:.1f} {unit}"
     return f"{size / 1024:.1f} TB"
-
-
-def _row(first: str, *others: str, cell: str = "td") -> str:
-    """Return a row of a table: words at the left, figures at the right."""
-    cells = [f"<{cell} style='text-align:left'>{html.escape(first)}</{cell}>"]
-    right = "text-align:right;white-space:nowrap"
-    cells += [f"<{cell} style='{right}'>{html.escape(item)}</{cell}>" for item in others]
-    return f"<tr>{''.join(cells)}</tr>"

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 
 from b3pipeline.errors import ConfigError, InvalidTickerError
+from b3pipeline.exchange import EXCHANGE
 
 BRONZE_TABLE = "b3_daily_quotes"
 SILVER_TABLE = "b3_daily_quotes_refined"
@@ -22,7 +23,6 @@ DATA_FILE = "data.parquet"
 BUCKET_MARK = "b3/bucket.json"
 """Says that `b3 buckets` has looked at a bucket, and whether it made it."""
 
-_TICKER = re.compile(r"[A-Z0-9]{4}[0-9]{1,2}[A-Z]?")
 _PROJECT_PART = re.compile(r"[a-z][a-z0-9_]*")
 _PARTITION = re.compile(r"dt=(\d{4}-\d{2}-\d{2})/ticker=([A-Z0-9]+)/")
 
@@ -77,11 +77,11 @@ def normalise_ticker(ticker: str) -> str:
 
     Raises InvalidTickerError where what is left is not shaped like a B3 code.
     """
-    code = ticker.strip().upper().removesuffix(".SA")
-    if not _TICKER.fullmatch(code):
+    code = ticker.strip().upper().removesuffix(EXCHANGE.suffix)
+    if not EXCHANGE.ticker.fullmatch(code):
         raise InvalidTickerError(
-            f"{ticker!r} is not a ticker of B3.",
-            hint="four letters and one or two digits, such as PETR4, VALE3 or KLBN11.",
+            f"{ticker!r} is not a ticker of {EXCHANGE.name}.",
+            hint=EXCHANGE.ticker_hint,
         )
     return code
 

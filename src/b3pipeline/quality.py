@@ -16,7 +16,9 @@ from b3pipeline.errors import SourceError
 from b3pipeline.sources.base import QUOTE_COLUMNS
 
 PRICES = ["open", "high", "low", "close", "adj_close"]
+EVENTS = ["dividends", "stock_splits"]
 KEYS = ["ticker", "traded_at"]
+MISSING = "values_present"
 RULE = "rule"
 CAME_AS = "came_as"
 """The columns that `judge` adds: the name of the broken rule, null where all are kept; and the
@@ -37,6 +39,16 @@ def _prices_positive(frame: pd.DataFrame) -> pd.Series[bool]:
     return ((prices > 0) & np.isfinite(prices)).all(axis=1)
 
 
+def _events_real(frame: pd.DataFrame) -> pd.Series[bool]:
+    events = frame[EVENTS]
+    return ((events >= 0) & np.isfinite(events)).all(axis=1)
+
+
+def _split_applied(frame: pd.DataFrame) -> pd.Series[bool]:
+    """All bars of a ticker break it: nobody knows which of them are on which scale."""
+    return ~frame["ticker"].isin([each.ticker for each in unapplied_splits(frame)])
+
+
 def _bar_unique(frame: pd.DataFrame) -> pd.Series[bool]:
     """Of copies that agree the first is kept; of bars that contradict each other, none."""
     copies = frame.duplicated(keep="first")
@@ -44,7 +56,7 @@ def _bar_unique(frame: pd.DataFrame) -> pd.Series[bool]:
 
 
 RULES = (
-    Rule("values_present", "a value is missing", lambda frame: frame.notna().all(axis=1)),
+    Rule(MISSING, "a value is missing", lambda frame: frame.notna().all(axis=1)),
     Rule("prices_positive", "a price is not above zero", _prices_positive),
     Rule(
         "low_is_lowest",
@@ -57,6 +69,12 @@ RULES = (
         lambda frame: frame["high"] >= frame[["open", "close"]].max(axis=1),
     ),
     Rule("volume_not_negative", "the volume is negative", lambda frame: frame["volume"] >= 0),
+    Rule("events_real", "a dividend or a split is negative or without end", _events_real),
+    Rule(
+        "split_applied",
+        "a split is told, and the prices before it are not adjusted for it",
+        _split_applied,
+    ),
     Rule("bar_unique", "the bar came twice, or with two different contents", _bar_unique),
 )
 """What can be said of a row by its values. A move is never too large: AMER3 lost 77% in a day."""
@@ -76,6 +94,52 @@ BROKEN = {
 """What each rule's name says of a row that is held back for it."""
 
 
+LEAST_SPLIT = 1.5
+"""The least split, as new for old or old for new, that stands out from the moves of a day."""
+CLOSE_TO = 0.2
+"""How far a move may lie from what a split would make of the price, both as logarithms."""
+
+
+@dataclass(frozen=True)
+class UnappliedSplit:
+    """A split (new shares for one old) that a source tells of, and the closes deny."""
+
+    ticker: str
+    day: str
+    ratio: float
+    before: float
+    after: float
+
+    def __str__(self) -> str:
+        return (
+            f"a split of {self.ratio:g} on {self.day} is told and not applied: the close before it "
+            f"is {self.before:g}, on that day {self.after:g}"
+        )
+
+
+def unapplied_splits(frame: pd.DataFrame) -> list[UnappliedSplit]:
+    """Return the splits of a frame of quotes that its own prices deny.
+
+    Prices are adjusted for all splits as of the fetch, so a split leaves no step. Where the close
+    moves to one `ratio`-th of the close before it, within `CLOSE_TO`, it was not applied. Below
+    `LEAST_SPLIT` nothing can be said: shares move as far on many days.
+    """
+    told = frame["stock_splits"]
+    if not (np.isfinite(told) & (told > 0) & (told != 1)).any():
+        return []
+    bars = frame.sort_values(KEYS, kind="stable")
+    bars = bars[(bars["close"] > 0) & np.isfinite(bars["close"])]
+    before = bars.groupby("ticker")["close"].shift()
+    split = bars["stock_splits"]
+    step = pd.Series(-np.log(split.where(split > 0)), index=bars.index)
+    moved = pd.Series(np.log(bars["close"] / before), index=bars.index)
+    denied = (step.abs() >= np.log(LEAST_SPLIT)) & ((moved - step).abs() <= CLOSE_TO)
+    return [
+        UnappliedSplit(row.ticker, f"{row.traded_at:%Y-%m-%d}", row.stock_splits, old, row.close)
+        for row, old in zip(bars[denied].itertuples(), before[denied], strict=True)
+    ]
+
+
 def reason(rule: str) -> str:
     """Return a rule's name with what breaks it, as a manifest gives it."""
     return f"{rule}: {BROKEN.get(rule, 'see quality.py')}"
@@ -87,33 +151,41 @@ def judge(frame: pd.DataFrame, sessions: Sequence[dt.date], final: dt.date) -> p
     `sessions` are those of the frame's range, `final` is the last one that has closed. The first
     rule that a row breaks names it. Raises SourceError where a column is missing.
     """
-    typed, misfits = _typed(frame)
+    typed, misfits, lacking = _typed(frame)
     closed = _calendar_rules(typed, sessions, final)
-    broken = _broken(typed[~misfits]).reindex(typed.index)
+    broken = _broken(typed[~misfits & ~lacking]).reindex(typed.index).mask(lacking, MISSING)
     named = np.where(misfits, "dtypes", np.where(closed.notna(), closed, broken))
     typed[RULE] = pd.Series(named, dtype="object").mask(pd.isna(named), None)
     typed[CAME_AS] = None
-    if misfits.any():
-        came = frame.reset_index(drop=True)[misfits].astype(str).to_dict("records")
-        typed.loc[misfits, CAME_AS] = [json.dumps(row) for row in came]
+    changed = misfits | lacking
+    if changed.any():
+        came = frame.reset_index(drop=True)[changed].astype(str).to_dict("records")
+        typed.loc[changed, CAME_AS] = [json.dumps(row) for row in came]
     return typed.sort_values(KEYS, kind="stable", ignore_index=True)
 
 
-def _typed(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series[bool]]:
-    """Return the quote columns in their dtypes, and which rows hold a value that does not fit."""
-    lacking = [name for name in QUOTE_COLUMNS if name not in frame.columns]
-    if lacking:
+def _typed(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series[bool], pd.Series[bool]]:
+    """Return the quote columns in their dtypes, and two flags a row.
+
+    The first: it held a value that does not fit its column. The second: it lacked one where the
+    column cannot show it, for a whole number is never NaN.
+    """
+    absent = [name for name in QUOTE_COLUMNS if name not in frame.columns]
+    if absent:
         raise SourceError(
-            f"a source of quotes returned a frame without {', '.join(lacking)}.",
+            f"a source of quotes returned a frame without {', '.join(absent)}.",
             hint="report it as a defect of the source: it breaks the contract in sources/base.py.",
         )
     plain = frame[list(QUOTE_COLUMNS)].reset_index(drop=True)
     misfits = pd.Series(False, index=plain.index)
+    lacking = misfits.copy()
     for name, kind in QUOTE_COLUMNS.items():
         if str(plain[name].dtype) != kind:
+            if kind == "int64":
+                lacking |= plain[name].isna()
             plain[name], bad = _fitted(plain[name], kind)
-            misfits |= bad
-    return plain, misfits
+            misfits |= bad & ~lacking
+    return plain, misfits, lacking
 
 
 def _fitted(column: pd.Series[Any], kind: Any) -> tuple[pd.Series[Any], pd.Series[bool]]:

@@ -251,7 +251,7 @@ def _copy_configuration(project: Path) -> None:
         ".terraform", "*.tfstate*", "*.tfvars", "outputs.json"
     )
     shutil.copytree(ROOT / "infra", project / "infra", ignore=made_by_terraform)
-    sql = Path("src") / "b3pipeline" / "sql"
+    sql = Path("src") / "b3pipeline" / "athena" / "sql"
     shutil.copytree(ROOT / sql, project / sql)
 
 

@@ -134,7 +134,7 @@ def test_the_wheel_holds_the_package_with_its_sql(artifacts: Path) -> None:
         names = package.namelist()
 
     assert "b3pipeline/cli.py" in names
-    assert "b3pipeline/sql/closes_with_ma5.sql" in names
+    assert "b3pipeline/athena/sql/closes_with_ma5.sql" in names
     assert any(name.endswith(".dist-info/entry_points.txt") for name in names)
     assert not any("__pycache__" in name for name in names)
 

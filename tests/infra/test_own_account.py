@@ -22,10 +22,10 @@ from botocore.exceptions import ClientError
 from packaging.utils import canonicalize_name
 
 from b3pipeline import athena, refine
-from b3pipeline.checks.java import java_home
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.cloud.config import Config
 from b3pipeline.deployment import provision
+from localaws.glue.java import find_java
 
 pytestmark = pytest.mark.slow
 
@@ -331,7 +331,7 @@ def test_a_saved_query_runs_as_it_stands(cloud: Cloud) -> None:
     for each in saved:
         athena.query(cloud, each["QueryString"])
 
-    files = {path.stem for path in (ROOT / "src" / "b3pipeline" / "sql").glob("*.sql")}
+    files = {path.stem for path in (ROOT / "src" / "b3pipeline" / "athena" / "sql").glob("*.sql")}
     assert {each["Name"].removeprefix("tech_challenge2_dev_") for each in saved} == files
 
 
@@ -357,7 +357,7 @@ def test_the_job_needs_no_more_than_its_role(own, cloud: Cloud, manifest: str) -
 
     ran = subprocess.run(
         [sys.executable, str(ROOT / "glue" / "refine_job.py"), *arguments, "--rebuild", "true"],
-        env={**os.environ, **worker.environment, "JAVA_HOME": str(java_home())},
+        env={**os.environ, **worker.environment, "JAVA_HOME": str(find_java().home)},
         capture_output=True,
         text=True,
         timeout=180,

@@ -39,7 +39,7 @@ def exchange_file(tmp_path):
 
 VERBS = [
     ("local", "up"), ("local", "down"), ("local", "status"), ("local", "env"), ("local", "reset"),
-    ("ingest",), ("refine",), ("reconcile",), ("query",), ("doctor",), ("tutorial",),
+    ("ingest",), ("tickers",), ("refine",), ("reconcile",), ("query",), ("doctor",), ("tutorial",),
 ]  # fmt: skip
 
 

@@ -6,6 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from b3pipeline import schema
+
 pytestmark = pytest.mark.spark
 
 TOMORROW = dt.date.fromisoformat("2024-07-02")
@@ -44,6 +46,12 @@ def test_the_four_sessions_after_a_change_are_recomputed(job):
 
     assert recomputed(plan) == days[5:10]
     assert sorted(plan) == days[1:10]
+
+
+def test_what_is_read_follows_from_the_widest_window(job):
+    """LOOK_BACK is derived: a column with a wider window needs no second number."""
+    assert job.LOOK_BACK == max(job.WINDOWS.values()) - 1 == 4
+    assert set(job.WINDOWS) < set(schema.SILVER.names)
 
 
 def test_an_affected_day_that_may_be_gone_is_not_counted(job):

@@ -388,16 +388,67 @@ def test_a_silver_table_that_is_not_the_jobs_is_refused(lake, closes, change):
         lake.refine("b1", closes([1.0]))
 
 
-@pytest.mark.parametrize(
-    "body", [b"{", b"[]", b"{}", b'{"partitions": ["PETR4"]}', b'{"partitions": {"P": ["today"]}}']
-)
-def test_a_manifest_that_makes_no_sense_is_named(lake, body):
-    """Whatever is wrong with it, the run says which manifest it is."""
-    manifest = lake.put_manifest("b1", {})
+USELESS = {
+    b"": "it has zero bytes",
+    b"{": "it is no JSON",
+    b"[]": "it does not list its partitions by ticker",
+    b"{}": "it does not list its partitions by ticker",
+    b'{"version": 1, "partitions": ["PETR4"]}': "it does not list its partitions by ticker",
+    b'{"version": 1, "partitions": {"PETR4": ["today"]}}': "'today' is no date",
+    b'{"version": 1, "partitions": {"PETR4": [20240102]}}': "20240102 is no date",
+    b'{"version": 1, "partitions": {"PETR4": "2024-01-02"}}': "the sessions of PETR4 are no list",
+    b'{"version": 1, "partitions": {"PETR\'4": ["2024-01-02"]}}': "is no ticker",
+    b'{"version": 1, "partitions": {"../../x": ["2024-01-02"]}}': "'../../x' is no ticker",
+    b'{"version": 3, "partitions": {"PETR4": ["2024-01-02"]}}': "its version is 3",
+    b'{"partitions": {"PETR4": ["2024-01-02"]}}': "its version is None",
+}
+
+
+@pytest.mark.parametrize("body", USELESS)
+def test_what_is_wrong_with_a_manifest_is_said(job, body):
+    """Each kind by its own words: what it is and what it should be."""
+    with pytest.raises(ValueError, match=USELESS[body]):
+        job.listed_sessions(body)
+
+
+def test_a_useless_manifest_does_not_stop_the_line(lake, closes):
+    """The others are refined; it is set aside, named, kept, and the run that met it fails once."""
+    bad = {"b1": b"", "b2": b"{", "b4": b'{"version": 9, "partitions": {}}'}
+    for batch_id, body in bad.items():
+        lake.put_manifest(batch_id, {})
+        lake.s3.put_object(Bucket=lake.bucket, Key=names.manifest_key(batch_id), Body=body)
+    manifest = lake.ingest("b3", closes([1.0]))
+
+    with pytest.raises(lake.job.RefineError, match=r"3 manifest\(s\).*b1\.json: it has zero bytes"):
+        lake.run("--batch_manifest", manifest, "--JOB_RUN_ID", "jr_1")
+
+    assert set(lake.silver()) == {("PETR4", DAYS[0])}
+    said = json.load(
+        lake.s3.get_object(Bucket=lake.bucket, Key="refined/b3/_runs/jr_1.json")["Body"]
+    )
+    assert said["batch_ids"] == ["b3"]
+    assert list(said["set_aside"]) == [names.manifest_key(one) for one in bad]
+    assert lake.refine("b5", closes([2.0], days=DAYS[1:]))["batch_ids"] == ["b5"]
+    kept = lake.s3.get_object(Bucket=lake.bucket, Key=names.manifest_key("b2"))["Body"].read()
+    assert kept == b"{"
+
+
+def test_a_mended_manifest_that_is_named_again_is_refined(lake, closes):
+    """It lay aside with a mark; whoever names it takes it up."""
+    manifest = lake.ingest("b1", closes([1.0]))
+    body = lake.s3.get_object(Bucket=lake.bucket, Key=names.manifest_key("b1"))["Body"].read()
+    lake.s3.put_object(Bucket=lake.bucket, Key=names.manifest_key("b1"), Body=b"?")
+    with pytest.raises(lake.job.RefineError, match="it is no JSON"):
+        lake.run("--batch_manifest", manifest)
     lake.s3.put_object(Bucket=lake.bucket, Key=names.manifest_key("b1"), Body=body)
 
-    with pytest.raises(lake.job.RefineError, match=r"raw/b3/_batches/b1\.json"):
-        lake.run("--batch_manifest", manifest)
+    assert lake.run("--batch_manifest", manifest)["batch_ids"] == ["b1"]
+    assert lake.run("--batch_manifest", manifest)["event"] == "already_refined"
+
+
+def test_a_quote_in_a_value_stays_inside_its_literal(job):
+    """Glue's expressions double it, as SQL does."""
+    assert job._in("ticker", ["PETR4", "A'B"]) == "ticker IN ('PETR4', 'A''B')"
 
 
 @pytest.mark.parametrize(
@@ -417,6 +468,7 @@ def test_a_manifest_that_is_not_there_is_named(lake, manifest):
         [],
         ["--rebuild", "true", "--dates", "2024-01-02"],
         ["--dates", "2024-13-01"],
+        ["--tickers", "PETR4,x' OR 'a'='a"],
         ["--rebuild", "true", "--on_bad_object", "ignore"],
     ],
 )

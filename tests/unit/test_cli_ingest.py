@@ -91,3 +91,12 @@ def test_flags_that_make_no_sense_are_named(b3, arguments, message):
     answer = b3(*arguments)
     assert isinstance(answer.exception, ConfigError)
     assert message in answer.exception.message
+
+
+def test_an_index_stands_for_its_members(b3, monkeypatch):
+    """Where the exchange's page cannot be had, those of the kept copy."""
+    monkeypatch.setenv("B3_INDEX_PAGE", "http://127.0.0.1:9/")
+    answer = b3("--tickers", "IBOV", *WEEK[2:], "--dry-run")
+    assert answer.exit_code == 0
+    assert "84" in answer.stdout
+    assert "WEGE3" in answer.stdout

@@ -15,7 +15,7 @@ from yfinance.data import YfData
 
 from b3pipeline.errors import ConfigError, DateRangeError
 from b3pipeline.sources import open_source
-from b3pipeline.sources.base import QUOTE_COLUMNS, Failure, check_frame
+from b3pipeline.sources.base import QUOTE_COLUMNS, Failure, Quotes, check_frame, empty_frame
 from b3pipeline.sources.yahoo.frame import to_tick
 from b3pipeline.sources.yahoo.retry import Patience, Rounds
 
@@ -132,11 +132,11 @@ def test_one_request_a_ticker(one_by_one, yahoo_server, yahoo):
 
 
 def test_at_most_four_requests_are_under_way(source, yahoo_server, yahoo):
-    """Each answer takes 100 ms; a thread's frame holds its own ticker and nobody else's."""
+    """Each answer takes 300 ms; a thread's frame holds its own ticker and nobody else's."""
     prices = {f"AAAA{place}": 10.0 + place for place in range(12)}
     for ticker, price in prices.items():
         yahoo_server.answers[f"{ticker}.SA"] = [flat(yahoo, ticker, "2024-06-26", price)]
-    yahoo_server.latency = 0.1
+    yahoo_server.latency = 0.3
     frame = source.fetch(list(prices), START, END).frame
     assert yahoo_server.most == 4
     assert dict(zip(frame["ticker"], frame["close"], strict=True)) == prices
@@ -434,17 +434,17 @@ def test_a_cookie_that_does_not_come_costs_no_half_minute(make_source, yahoo_ser
     assert time.monotonic() - began < 5
 
 
-def test_without_a_network_every_ticker_may_be_tried_again(tmp_path, waiting, monkeypatch):
+def test_without_a_network_every_ticker_is_out_of_reach(tmp_path, waiting, monkeypatch):
     """The source's own session, sent to a port where nobody listens."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         proxy = f"http://127.0.0.1:{closed.getsockname()[1]}"
     monkeypatch.setitem(yfinance.config.network.data, "proxy", proxy)
-    source = open_source("yahoo", cache_dir=tmp_path, patience=waiting.patience(attempts=2))
-    assert kinds(source.fetch(["PETR4", "VALE3"], START, END)) == [
-        ("PETR4", "retryable"),
-        ("VALE3", "retryable"),
-    ]
+    source = open_source("yahoo", cache_dir=tmp_path, patience=waiting.patience())
+    quotes = source.fetch(["PETR4", "VALE3"], START, END)
+    assert kinds(quotes) == [("PETR4", "unreachable"), ("VALE3", "unreachable")]
+    assert all(failure.reason.endswith("is the network there?") for failure in quotes.failures)
+    assert waiting.slept == [1.0]
 
 
 def test_a_failure_is_forgotten_at_the_next_fetch(make_source, yahoo_server, yahoo, petr4, waiting):
@@ -571,16 +571,14 @@ def test_what_was_not_asked_for_in_time_says_so(waiting):
 
     def ask(ticker):
         waiting.now += 100
-        return Failure(ticker, "empty", "nothing")
+        return Quotes(empty_frame(), (Failure(ticker, "empty", "nothing"),))
 
     rounds = Rounds(ask, 1, waiting.patience(deadline=60))
-    assert list(rounds.settle(["PETR4", "VALE3"])) == [
-        ("PETR4", Failure("PETR4", "empty", "nothing")),
-        (
-            "VALE3",
-            Failure("VALE3", "retryable", "not asked for; the 60 s for one fetch are over"),
-        ),
-    ]
+    settled = {ticker: brought.failures for ticker, brought in rounds.settle(["PETR4", "VALE3"])}
+    assert settled == {
+        "PETR4": (Failure("PETR4", "empty", "nothing"),),
+        "VALE3": (Failure("VALE3", "retryable", "not asked for; the 60 s for one fetch are over"),),
+    }
 
 
 # ------------------------------------------------------------------------------- within the day
@@ -653,11 +651,11 @@ def test_the_stand_in_lets_no_request_leave_the_machine(yahoo_server):
         yahoo_server.session().get("https://example.com/")
 
 
-def test_a_request_that_would_leave_the_machine_is_not_taken_for_a_failure(source, monkeypatch):
-    """Neither yfinance nor the source swallows it, in a thread either; the setting is reset."""
+def test_a_request_that_would_leave_the_machine_is_each_tickers_failure(source, monkeypatch):
+    """As whatever else is raised, in a thread either; the setting is reset."""
     monkeypatch.setattr("yfinance.scrapers.history._BASE_URL_", "https://example.com")
-    with pytest.raises(AssertionError, match="left the machine"):
-        source.fetch(["PETR4", "VALE3"], START, END)
+    failures = source.fetch(["PETR4", "VALE3"], START, END).failures
+    assert ["left the machine" in failure.reason for failure in failures] == [True, True]
     assert yfinance.config.debug.hide_exceptions is True
 
 

@@ -11,6 +11,7 @@ from localaws.athena import AthenaService
 from localaws.backend import Backend
 from localaws.checkpoint import Checkpoint
 from localaws.glue import GlueService
+from localaws.glue.java import find_java
 from localaws.guard import Guard
 from localaws.ports import HEALTH_PATH
 from localaws.settings import Settings
@@ -78,6 +79,7 @@ class LocalAws:
             "pid": os.getpid(),
             "state_dir": str(self._settings.state_dir),
             "services": sorted(self._services),
+            "java": str(find_java().home or ""),
         }
 
     async def _start(self) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+if sys.platform == "win32":
+    raise ImportError("The local AWS needs Linux or macOS: on Windows, work in WSL 2.")
+import fcntl
 
 from localaws.errors import LocalAwsError, StateDirError
 

@@ -196,7 +196,7 @@ def test_the_process_of_queries_ends_with_its_server(
     server = local_server("killed")
     assert lake_on(server.client).rows("SELECT 1") == [["1"]]
     children = psutil.Process(server.info.pid if server.info else 0).children(recursive=True)
-    engines = [c for c in children if "localaws.athena.running.engine_process" in c.cmdline()]
+    engines = [c for c in children if "localaws.athena.executor.engine_process" in c.cmdline()]
     assert len(engines) == 1
     server.kill()
     gone, alive = psutil.wait_procs(engines, timeout=10)
@@ -211,7 +211,7 @@ def test_a_process_of_queries_that_was_killed_is_made_anew(
     lake = lake_on(server.client)
     assert lake.rows("SELECT 1") == [["1"]]
     for child in psutil.Process(server.info.pid if server.info else 0).children(recursive=True):
-        if "localaws.athena.running.engine_process" in child.cmdline():
+        if "localaws.athena.executor.engine_process" in child.cmdline():
             child.kill()
             child.wait()
     assert lake.rows("SELECT 2") == [["2"]]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from localaws.athena.engine import Engine
+from localaws.athena.executor.queries import translated_errors
 from localaws.athena.results import csv_lines, read_csv_rows
-from localaws.athena.running.queries import translated_errors
 from localaws.athena.sql.model import Table
 from localaws.athena.sql.translate import translate
 

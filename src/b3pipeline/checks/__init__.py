@@ -1,14 +1,14 @@
 """Is everything there, and as it must be? The machine, the account, the deployment, the event."""
 
 from b3pipeline.checks.deployment import check_deployment, event_filter
-from b3pipeline.checks.machine import check_machine, java_finding
+from b3pipeline.checks.machine import JavaFound, check_machine
 from b3pipeline.checks.report import CheckReport, Finding
 
 __all__ = [
     "CheckReport",
     "Finding",
+    "JavaFound",
     "check_deployment",
     "check_machine",
     "event_filter",
-    "java_finding",
 ]

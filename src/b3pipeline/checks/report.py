@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
+
+from b3pipeline.markup import mark, table
+
+_SIGNS = {True: ("✔", "#006d4e"), False: ("✘", "#b3261e")}
 
 
 @dataclass(frozen=True)
@@ -38,17 +41,8 @@ class CheckReport:
         return "\n".join(str(finding) for finding in self.findings)
 
     def _repr_html_(self) -> str:
-        head = "".join(
-            f"<th style='text-align:left'>{title}</th>"
-            for title in ("", "what", "seen", "what to do")
+        rows = (
+            (mark(*_SIGNS[item.ok]), item.subject, item.detail, "" if item.ok else item.hint)
+            for item in self.findings
         )
-        rows = "".join(_html_row(finding) for finding in self.findings)
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def _html_row(finding: Finding) -> str:
-    mark, colour = ("✔", "#006d4e") if finding.ok else ("✘", "#b3261e")
-    hint = "" if finding.ok else finding.hint
-    cells = (finding.subject, finding.detail, hint)
-    texts = "".join(f"<td style='text-align:left'>{html.escape(cell)}</td>" for cell in cells)
-    return f"<tr><td style='color:{colour}'><b>{mark}</b></td>{texts}</tr>"
+        return table(("", "what", "seen", "what to do"), rows)

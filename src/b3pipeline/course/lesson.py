@@ -20,32 +20,31 @@ from b3pipeline import lake, names, refine
 from b3pipeline.athena import QueryResult
 from b3pipeline.athena.sql import load_sql
 from b3pipeline.calendar import parse_date, utc_now
-from b3pipeline.checks.java import java_home, spark_home
 from b3pipeline.cloud.clients import Cloud, connect
 from b3pipeline.cloud.config import check_target, project_root
 from b3pipeline.course import sentences
 from b3pipeline.deployment import sandbox
 from b3pipeline.errors import ConfigError, StorageError
-from b3pipeline.sources.sample.stocks import STOCKS
+from b3pipeline.tickers import TICKERS
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-SECTORS = {stock.ticker: stock.sector for stock in STOCKS.values()}
+SECTORS = {ticker: share.sector for ticker, share in TICKERS.items()}
 """Line of business of the tickers of the tutorial."""
 
 JOB = "glue/refine_job.py"
 LAMBDA = "src/lambda/start_glue_job/handler.py"
 QUIET = Path(__file__).with_name("quiet.properties")
 
-sentences.install()
-
 
 def open_cloud(target: str = "local") -> Cloud:
     """Return the deployment that a notebook works on; a local AWS that is down is started.
 
-    Raises ConfigError where the target is unknown, SandboxError where the start fails.
+    From here on the kernel says known failures in a sentence. Raises ConfigError where the
+    target is unknown, SandboxError where the start fails.
     """
+    sentences.install()
     if check_target(target) == "local":
         return Cloud(sandbox.ensure())
     return connect(target)
@@ -168,12 +167,7 @@ def spark_session() -> SparkSession:
     """Return a small Spark on this machine, for a few rows; it starts in about four seconds."""
     from pyspark.sql import SparkSession
 
-    home = java_home()
-    if home is None:
-        raise ConfigError("Spark finds no Java.", hint="`b3 doctor` says where it looked.")
-    os.environ["JAVA_HOME"] = str(home)
-    os.environ["SPARK_HOME"] = str(spark_home())  # Spark's own search stumbles over spaces
-    os.environ["PYSPARK_PYTHON"] = sys.executable
+    os.environ.update(sandbox.spark_environment())
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     builder: Any = SparkSession.builder
     # A JVM of a few seconds is over before its second compiler pays.

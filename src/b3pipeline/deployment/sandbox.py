@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from b3pipeline import lake, names
+from b3pipeline.checks import JavaFound
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.cloud.config import Config, dump_outputs, outputs_path, parse_outputs, project_root
 from b3pipeline.deployment.provision import provision
 from b3pipeline.errors import SandboxError
 from b3pipeline.names import Names
 from localaws import process
+from localaws.glue.java import find_java, spark_home
 
 REGION = "us-east-1"
 PORT_VARIABLE = "B3_PORT"
@@ -69,6 +72,24 @@ def up(
         lake.register_existing(cloud, table)
     outputs_path("local", root).write_text(dump_outputs(config))
     return config
+
+
+def java() -> JavaFound:
+    """Return the Java that the local AWS gives to Spark, here as in its runs."""
+    found = find_java()
+    return JavaFound(found.home, found.passed_over)
+
+
+def spark_environment() -> dict[str, str]:
+    """Return the variables by which a Spark of this process finds its Java and itself.
+
+    Raises SandboxError where no Java fits.
+    """
+    home = java().home
+    if home is None:
+        raise SandboxError("Spark finds no Java.", hint="`b3 doctor` says where it looked.")
+    # Spark's own search for itself stumbles over spaces in a path.
+    return {"JAVA_HOME": str(home), "SPARK_HOME": spark_home(), "PYSPARK_PYTHON": sys.executable}
 
 
 def ensure(root: Path | None = None) -> Config:

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.costs import Bill, daily_cost
 from b3pipeline.errors import ConfigError
+from b3pipeline.markup import table
 from b3pipeline.refusals import explain
 
 _NO_WORKGROUP = "InvalidRequestException"
@@ -62,19 +63,8 @@ class Inventory:
     def _repr_html_(self) -> str:
         if not self.resources:
             return "<p><b>Nothing of the pipeline remains.</b></p>"
-        rows = "".join(
-            "<tr>"
-            + "".join(
-                f"<td style='text-align:left'>{html.escape(cell)}</td>"
-                for cell in (item.kind, item.name, item.holds)
-            )
-            + "</tr>"
-            for item in self.resources
-        )
-        head = "".join(
-            f"<th style='text-align:left'>{title}</th>" for title in ("kind", "name", "holds")
-        )
-        return f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>"
+        rows = ((item.kind, item.name, item.holds) for item in self.resources)
+        return table(("kind", "name", "holds"), rows)
 
 
 def inventory(cloud: Cloud) -> Inventory:

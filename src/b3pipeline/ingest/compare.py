@@ -16,13 +16,14 @@ import pandas as pd
 
 from b3pipeline import lake, names
 from b3pipeline.cloud.clients import Cloud
+from b3pipeline.exchange import EXCHANGE
 from b3pipeline.ingest.fetch import Scope, Slice
 from b3pipeline.ingest.plans import Ask, Plan, split_asks
 from b3pipeline.lake import Gap, Restatement
 
 _NO_SPLIT = [0.0, 1.0]
 
-TICK = 0.01
+TICK = EXCHANGE.tick
 """BRL. Closes that differ by no more are the same: adjusting for a split rounds."""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from b3pipeline import lake
@@ -16,7 +16,7 @@ from b3pipeline.ingest.plans import Ask, Plan
 from b3pipeline.lake import Gap, Restatement
 from b3pipeline.quality import RULE, reason
 from b3pipeline.sources.base import NO_TRADE, Failure
-from b3pipeline.sources.sample.stocks import STOCKS
+from b3pipeline.tickers import TICKERS
 
 UNEXPLAINED = "the source has no quote"
 OUTDATED = "the source no longer has it: bronze keeps it as it was before the restatement"
@@ -42,28 +42,34 @@ class Findings:
 
     def why_missing(self, ticker: str, day: str) -> str:
         """Return the reason why a session of a ticker did not come."""
+        told = list(self._told(ticker, day))
+        for failure in told:
+            if failure.kind == "unusable":
+                return failure.reason
         for gap in self.quarantined.get(ticker, ()):
             if gap.dt == day:
                 return f"held back, {gap.reason}"
-        for ask, failure in self.failures:
-            asked = str(ask.start) <= day <= str(ask.end)
-            if failure.ticker == ticker and asked and failure.speaks_of(day):
-                return failure.reason
-        return UNEXPLAINED
+        return told[0].reason if told else UNEXPLAINED
 
     def not_traded(self, ticker: str, day: str) -> bool:
         """Return whether the source settles that a ticker was not traded on a session."""
-        return any(
-            failure.ticker == ticker and failure.kind == NO_TRADE and failure.speaks_of(day)
-            for ask, failure in self.failures
-            if str(ask.start) <= day <= str(ask.end)
-        )
+        return any(failure.kind == NO_TRADE for failure in self._told(ticker, day))
+
+    def _told(self, ticker: str, day: str) -> Iterator[Failure]:
+        """Yield the failures that speak of a session of a ticker."""
+        for ask, failure in self.failures:
+            asked = str(ask.start) <= day <= str(ask.end)
+            if failure.ticker == ticker and asked and failure.speaks_of(day):
+                yield failure
 
     def failed(self, ticker: str) -> Failure | None:
         """Return the first failure of a ticker that says more than that there is no quote."""
         passing = ("empty", "closed", NO_TRADE)
-        found = (failure for _, failure in self.failures if failure.ticker == ticker)
-        return next((failure for failure in found if failure.kind not in passing), None)
+        for _, failure in self.failures:
+            a_day = failure.kind == "unusable" and failure.days
+            if failure.ticker == ticker and failure.kind not in passing and not a_day:
+                return failure
+        return None
 
 
 @dataclass(frozen=True)
@@ -166,7 +172,7 @@ def refuse_unknown(failures: Iterable[Failure]) -> None:
     near = {
         match
         for failure in unknown
-        for match in difflib.get_close_matches(failure.ticker, STOCKS, n=2, cutoff=0.6)
+        for match in difflib.get_close_matches(failure.ticker, TICKERS, n=2, cutoff=0.6)
     }
     hint = f"did you mean {' or '.join(sorted(near))}? " if near else ""
     raise UnknownTickerError(
@@ -180,6 +186,13 @@ def _nothing_came(plan: Plan, failures: Sequence[Failure]) -> SourceError:
         return RateLimitedError(
             f"{plan.source} refuses more requests for now (429). Nothing was written.",
             hint="wait a quarter of an hour, then run it again.",
+        )
+    unreachable = [failure for failure in failures if failure.kind == "unreachable"]
+    if unreachable:
+        return SourceError(
+            f"{plan.source}: {unreachable[0].reason} Nothing was written.",
+            hint="see that this machine has a network, and its proxy if there is one, then run it "
+            "again; `--source sample` needs none.",
         )
     reasons = "; ".join(f"{failure.ticker}: {failure.reason}" for failure in failures[:3])
     return SourceError(

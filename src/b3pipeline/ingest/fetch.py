@@ -16,7 +16,7 @@ from b3pipeline.errors import DateRangeError, RateLimitedError
 from b3pipeline.ingest.plans import Ask, Plan
 from b3pipeline.lake import Journal
 from b3pipeline.progress import Progress
-from b3pipeline.quality import CALENDAR_RULES, RULE, judge
+from b3pipeline.quality import CALENDAR_RULES, RULE, judge, unapplied_splits
 from b3pipeline.sources.base import Failure, FailureKind, Quotes, QuoteSource, empty_frame
 
 log = logging.getLogger(__name__)
@@ -84,10 +84,10 @@ def fetch_all(
         if number in done:
             found = read_slice(journal, number, ask)
         elif stopped:
-            found = Slice(number, ask, _judged(empty_frame(), plan, ask, scopes), _unasked(ask))
+            found = _slice(number, ask, Quotes(empty_frame(), _unasked(ask)), plan, scopes)
         else:
             quotes = _fetch(source, plan, ask, progress, reload=number >= len(plan.asks))
-            found = Slice(number, ask, _judged(quotes.frame, plan, ask, scopes), quotes.failures)
+            found = _slice(number, ask, quotes, plan, scopes)
             notes = {"failures": [_noted(failure) for failure in found.failures]}
             journal.write_slice(number, found.frame, notes)
         stopped |= found.stopped
@@ -137,9 +137,18 @@ def _unasked(ask: Ask) -> tuple[Failure, ...]:
     return tuple(Failure(ticker, "rate_limited", UNASKED) for ticker in ask.tickers)
 
 
-def _judged(frame: pd.DataFrame, plan: Plan, ask: Ask, scopes: Mapping[str, Scope]) -> pd.DataFrame:
-    """Return the rows that count, with the rule that each breaks."""
-    judged = judge(frame, sessions(ask.start, ask.end + BEYOND), plan.final)
+def _slice(number: int, ask: Ask, quotes: Quotes, plan: Plan, scopes: Mapping[str, Scope]) -> Slice:
+    """Return what came, judged, and what contradicts itself among the failures."""
+    judged = judge(quotes.frame, sessions(ask.start, ask.end + BEYOND), plan.final)
+    denied = [(each.ticker, str(each)) for each in unapplied_splits(judged)]
+    for ticker, why in denied:
+        log.warning("%s, %s: %s", plan.source, ticker, why)
+    failures = (Failure(ticker, "unusable", f"held back, {why}") for ticker, why in denied)
+    return Slice(number, ask, _counting(judged, ask, scopes), (*quotes.failures, *failures))
+
+
+def _counting(judged: pd.DataFrame, ask: Ask, scopes: Mapping[str, Scope]) -> pd.DataFrame:
+    """Return the judged rows that count."""
     days = judged["traded_at"].to_numpy().astype("datetime64[D]")
     broken = judged[RULE].notna().to_numpy()
     off_calendar = judged[RULE].isin(list(CALENDAR_RULES)).to_numpy()

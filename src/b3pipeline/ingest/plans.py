@@ -18,20 +18,10 @@ from b3pipeline.calendar import (
     utc_now,
 )
 from b3pipeline.errors import InvalidTickerError
+from b3pipeline.exchange import EXCHANGE
 from b3pipeline.sources.base import QuoteSource, check_interval
 
-DEFAULT_TICKERS = (
-    "PETR4",
-    "VALE3",
-    "ITUB4",
-    "BBDC4",
-    "BBAS3",
-    "B3SA3",
-    "ABEV3",
-    "WEGE3",
-    "RENT3",
-    "SUZB3",
-)
+DEFAULT_TICKERS = EXCHANGE.default_tickers
 """Ten large stocks of the Ibovespa."""
 
 DEFAULT_SPAN = dt.timedelta(days=182)

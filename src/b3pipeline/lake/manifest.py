@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import StorageError
 from b3pipeline.lake.storage import get_objects, list_keys, put_object
 from b3pipeline.markup import facts_table
+
+logger = logging.getLogger(__name__)
 
 VERSION = 2
 """1: `restated` held the tickers alone, and there were no `corrected` and no `open_sessions`."""
@@ -173,14 +176,22 @@ def read_manifest(cloud: Cloud, batch: str) -> BatchManifest:
 
 
 def list_manifests(cloud: Cloud) -> list[BatchManifest]:
-    """Return the manifest of every batch in the bucket, oldest first."""
+    """Return the manifest of every batch in the bucket, oldest first; log those that are none."""
     bucket = cloud.config.raw_data_bucket
     keys = [
         key
         for key in list_keys(cloud, names.MANIFEST_PREFIX)
         if key.endswith(names.MANIFEST_SUFFIX)
     ]
-    return get_objects(cloud, keys, lambda _, body: BatchManifest.from_json(body, bucket))
+
+    def read(key: str, body: bytes) -> BatchManifest | None:
+        try:
+            return BatchManifest.from_json(body, bucket)
+        except StorageError as error:
+            logger.warning("s3://%s/%s is passed over: %s", bucket, key, error.message)
+            return None
+
+    return [manifest for manifest in get_objects(cloud, keys, read) if manifest is not None]
 
 
 def _fields(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,10 +26,12 @@ from math import floor, inf
 import numpy as np
 import numpy.typing as npt
 
+from b3pipeline.exchange import EXCHANGE
+
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
-TICK = 0.01
+TICK = EXCHANGE.tick
 """BRL: the smallest step of a price on B3."""
 HALF_TICK = TICK / 2
 

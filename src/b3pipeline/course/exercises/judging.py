@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from b3pipeline.markup import mark
+
 Judge = Callable[[Any, Mapping[str, Any]], str]
 """Takes an answer and the notebook's variables; returns what is wrong, '' where it is right."""
 
@@ -40,8 +42,7 @@ class Verdict:
         return f"{_MARKS[self.state][0]} {self.says}"
 
     def _repr_html_(self) -> str:
-        mark, colour = _MARKS[self.state]
-        return f"<p><b style='color:{colour}'>{mark}</b> {html.escape(self.says)}</p>"
+        return f"<p>{mark(*_MARKS[self.state])} {html.escape(self.says)}</p>"
 
 
 def judged(exercise: Exercise, namespace: Mapping[str, Any]) -> Verdict:

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 
 from b3pipeline.calendar import sessions
+from b3pipeline.exchange import EXCHANGE
 
 PRICES = ["open", "high", "low", "close", "adj_close"]
-TICK = 0.01
+TICK = EXCHANGE.tick
 REWRITTEN_DECIMALS = 6
 """Kept of prices that a split has divided: they lie off the tick, as Yahoo's do."""
 

@@ -6,6 +6,8 @@ import datetime as dt
 from dataclasses import dataclass
 from math import sqrt
 
+from b3pipeline.tickers import TICKERS, Sector
+
 MARKET_VOL = 0.195
 """Yearly deviation of the market's log returns."""
 
@@ -29,13 +31,17 @@ class Stock:
     """
 
     ticker: str
-    sector: str
     price: float
     vol: float
     beta: float
     volume: float
     dividend_yield: float
     months: tuple[int, ...]
+
+    @property
+    def sector(self) -> Sector:
+        """Its line of business: what stocks of one have in common beside the market."""
+        return TICKERS[self.ticker].sector
 
     @property
     def own_vol(self) -> float:
@@ -49,26 +55,26 @@ _QUARTERLY = (2, 5, 8, 11)
 STOCKS = {
     stock.ticker: stock
     for stock in (
-        Stock("ABEV3", "other", 16.0, 0.23, 0.58, 25.0e6, 0.050, (12,)),
-        Stock("B3SA3", "other", 16.0, 0.37, 1.39, 38.0e6, 0.035, (3, 6, 9, 12)),
-        Stock("BBAS3", "banks", 21.0, 0.27, 0.84, 22.0e6, 0.080, (3, 6, 9, 12)),
-        Stock("BBDC4", "banks", 19.0, 0.30, 0.97, 34.0e6, 0.060, _MONTHLY),
-        Stock("CMIG4", "utilities", 11.0, 0.30, 0.85, 12.0e6, 0.080, (6, 12)),
-        Stock("CSNA3", "metals", 9.0, 0.47, 1.20, 12.0e6, 0.060, (5, 11)),
-        Stock("EQTL3", "utilities", 33.0, 0.24, 0.84, 8.0e6, 0.025, (12,)),
-        Stock("GGBR4", "metals", 18.0, 0.33, 0.80, 11.0e6, 0.050, _QUARTERLY),
-        Stock("HAPV3", "other", 33.0, 0.55, 1.45, 6.5e6, 0.0, ()),
-        Stock("ITUB4", "banks", 43.0, 0.25, 0.86, 29.0e6, 0.060, _MONTHLY),
-        Stock("KLBN11", "pulp", 19.0, 0.25, 0.40, 5.5e6, 0.060, _QUARTERLY),
-        Stock("MGLU3", "other", 4.8, 0.70, 2.36, 18.0e6, 0.0, ()),
-        Stock("PETR4", "oil", 41.0, 0.32, 0.69, 47.0e6, 0.120, _QUARTERLY),
-        Stock("PRIO3", "oil", 42.0, 0.40, 0.90, 9.0e6, 0.0, ()),
-        Stock("RADL3", "other", 21.0, 0.29, 0.85, 7.0e6, 0.012, (3, 6, 9, 12)),
-        Stock("RENT3", "other", 38.0, 0.38, 1.39, 7.1e6, 0.030, (3, 6, 9, 12)),
-        Stock("SBSP3", "utilities", 95.0, 0.30, 0.95, 4.0e6, 0.020, (4,)),
-        Stock("SUZB3", "pulp", 43.0, 0.28, 0.34, 5.4e6, 0.020, (12,)),
-        Stock("VALE3", "metals", 76.0, 0.30, 0.62, 23.0e6, 0.080, (3, 8)),
-        Stock("WEGE3", "other", 47.0, 0.30, 0.67, 6.7e6, 0.020, (3, 6, 9, 12)),
+        Stock("ABEV3", 16.0, 0.23, 0.58, 25.0e6, 0.050, (12,)),
+        Stock("B3SA3", 16.0, 0.37, 1.39, 38.0e6, 0.035, (3, 6, 9, 12)),
+        Stock("BBAS3", 21.0, 0.27, 0.84, 22.0e6, 0.080, (3, 6, 9, 12)),
+        Stock("BBDC4", 19.0, 0.30, 0.97, 34.0e6, 0.060, _MONTHLY),
+        Stock("CMIG4", 11.0, 0.30, 0.85, 12.0e6, 0.080, (6, 12)),
+        Stock("CSNA3", 9.0, 0.47, 1.20, 12.0e6, 0.060, (5, 11)),
+        Stock("EQTL3", 33.0, 0.24, 0.84, 8.0e6, 0.025, (12,)),
+        Stock("GGBR4", 18.0, 0.33, 0.80, 11.0e6, 0.050, _QUARTERLY),
+        Stock("HAPV3", 33.0, 0.55, 1.45, 6.5e6, 0.0, ()),
+        Stock("ITUB4", 43.0, 0.25, 0.86, 29.0e6, 0.060, _MONTHLY),
+        Stock("KLBN11", 19.0, 0.25, 0.40, 5.5e6, 0.060, _QUARTERLY),
+        Stock("MGLU3", 4.8, 0.70, 2.36, 18.0e6, 0.0, ()),
+        Stock("PETR4", 41.0, 0.32, 0.69, 47.0e6, 0.120, _QUARTERLY),
+        Stock("PRIO3", 42.0, 0.40, 0.90, 9.0e6, 0.0, ()),
+        Stock("RADL3", 21.0, 0.29, 0.85, 7.0e6, 0.012, (3, 6, 9, 12)),
+        Stock("RENT3", 38.0, 0.38, 1.39, 7.1e6, 0.030, (3, 6, 9, 12)),
+        Stock("SBSP3", 95.0, 0.30, 0.95, 4.0e6, 0.020, (4,)),
+        Stock("SUZB3", 43.0, 0.28, 0.34, 5.4e6, 0.020, (12,)),
+        Stock("VALE3", 76.0, 0.30, 0.62, 23.0e6, 0.080, (3, 8)),
+        Stock("WEGE3", 47.0, 0.30, 0.67, 6.7e6, 0.020, (3, 6, 9, 12)),
     )
 }
 

@@ -21,41 +21,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import yfinance
 from curl_cffi import requests
 from yfinance.cache import get_tz_cache
 from yfinance.data import YfData
-from yfinance.exceptions import (
-    YFException,
-    YFPricesMissingError,
-    YFRateLimitError,
-    YFTzMissingError,
-)
 
 from b3pipeline.calendar import SAO_PAULO
-from b3pipeline.sources.base import Failure, FailureKind
-from b3pipeline.sources.yahoo.retry import REFUSED
+from b3pipeline.sources.base import Failure
+from b3pipeline.sources.yahoo.answers import SUFFIX, Result, failure_of, is_foreign, result_of
 
-SUFFIX = ".SA"
-"""What Yahoo adds to the codes of B3; it is known here alone."""
+CONNECT_LIMIT = 4.0
+"""Seconds for a connection to come about: without a network nobody should wait for long."""
 
-NO_QUOTES = "Yahoo knows it and has no quotes of it in this range"
-
-_WORDS: tuple[tuple[str, FailureKind], ...] = (
-    ("for this date range", "empty"),
-    ("data doesn't exist", "empty"),
-    ("data not available", "empty"),
-    ("must be within the last", "empty"),
-    ("delisted", "unknown"),
-    ("not found", "unknown"),
-)
-"""What Yahoo's own reasons contain, and what they mean; the first that fits counts. "No data
-found for this date range, symbol may be delisted" is said of the liveliest stocks."""
-
-_TROUBLE = (YFException, OSError, ValueError, LookupError, TypeError, AttributeError)
-"""What a broken answer raises: yfinance's own, the network's (curl_cffi's errors are OSErrors),
-bad JSON, and what its parser trips over."""
+_CHART = "/finance/chart/"
 
 _RUNNING = threading.Lock()
 
@@ -74,7 +52,9 @@ class YahooSession(requests.Session[requests.Response]):
     def request(self, method: Any, url: str, *args: Any, **options: Any) -> Any:
         """Return the answer of `url`; raises curl_cffi's errors, Timeout among them."""
         asked = options.get("timeout")
-        options["timeout"] = min(asked, self._limit) if asked else self._limit
+        limit = min(asked, self._limit) if isinstance(asked, int | float) else self._limit
+        connecting = min(CONNECT_LIMIT, limit / 2)
+        options["timeout"] = (connecting, limit - connecting)
         return super().request(method, url, *args, **options)
 
 
@@ -82,10 +62,24 @@ class YahooClient:
     """What asks yfinance for the history of one ticker, and says what a failure means."""
 
     def __init__(self, session: Any, cache_dir: Path | None, timeout: float) -> None:
-        self._session = YahooSession(timeout) if session is None else session
+        self._session: Any = YahooSession(timeout) if session is None else session
         self._timeout = timeout
+        self._heard = threading.local()
+        self._listen()
         # Before the first ticker: later calls are ignored.
         yfinance.set_tz_cache_location(str(cache_dir or _default_cache()))
+
+    def _listen(self) -> None:
+        """Keep each thread's last answer of the chart, as Yahoo gave it."""
+        request = self._session.request
+
+        def listening(method: Any, url: str, *args: Any, **options: Any) -> Any:
+            answer = request(method, url, *args, **options)
+            if _CHART in url:
+                self._heard.answer = answer
+            return answer
+
+        self._session.request = listening
 
     @contextmanager
     def running(self, tickers: Sequence[str]) -> Iterator[None]:
@@ -97,67 +91,42 @@ class YahooClient:
             _forget_crumb(YfData(self._session))
             yield
 
-    def ask(
-        self, ticker: str, start: dt.date, end: dt.date, interval: str
-    ) -> pd.DataFrame | Failure:
-        """Return yfinance's history of `ticker`, both days included, or why there is none.
+    def ask(self, ticker: str, start: dt.date, end: dt.date, interval: str) -> Result | Failure:
+        """Return Yahoo's chart of `ticker`, both days included, or why there is none.
 
         To be called within `running`, from any thread. Waits for nothing and repeats nothing.
+        yfinance asks, with its cookies and crumbs; the answer is taken as Yahoo gave it. For what
+        yfinance makes of one is not it: an event of a day without a bar moves to the bar before,
+        a missing volume of a quarter of an hour counts as nought, and a midnight that daylight
+        saving left out raises. Whatever it raises is a failure of this ticker alone.
         """
         _forget_failures()
-        asked = yfinance.Ticker(f"{ticker}{SUFFIX}", session=self._session)
+        self._heard.answer = None
+        problem = None
         try:
-            history: pd.DataFrame = asked.history(
-                start=start,
-                end=end + dt.timedelta(days=1),  # Yahoo's end is exclusive
+            yfinance.Ticker(f"{ticker}{SUFFIX}", session=self._session).history(
+                start=instant(start),
+                end=instant(end + dt.timedelta(days=1)),  # Yahoo's end is exclusive
                 interval=interval,
                 auto_adjust=False,
                 actions=True,
                 timeout=self._timeout,
             )
-        except _TROUBLE as error:
-            return _failure(ticker, error, _answered_for(asked))
-        return _moved(ticker, _answered_for(asked)) or history
+        except Exception as error:  # yfinance raises what it pleases
+            problem = error
+        answer = self._heard.answer
+        result = result_of(answer)
+        if result is None or not result.get("timestamp"):
+            return failure_of(ticker, answer, problem)
+        return is_foreign(ticker, result) or result
 
 
-def _failure(ticker: str, error: Exception, answered_for: str | None) -> Failure:
-    """Return what `error` says of a ticker.
+def instant(day: dt.date) -> int:
+    """Return the moment at which a day begins in São Paulo, in seconds since 1970.
 
-    Only Yahoo's own word makes a ticker unknown: to yfinance a maintenance page, an empty range
-    and a renamed stock are all "possibly delisted".
+    Where daylight saving left out its midnight, it began at one o'clock: the same moment.
     """
-    if isinstance(error, YFRateLimitError):
-        return Failure(ticker, "rate_limited", REFUSED)
-    if isinstance(error, YFTzMissingError):
-        return Failure(ticker, "unknown", "Yahoo has no such symbol")
-    if isinstance(error, YFPricesMissingError):
-        if error.yahoo_reason:
-            return Failure(
-                ticker, _meaning(error.yahoo_reason), f"Yahoo says: {error.yahoo_reason}"
-            )
-        if answered_for:
-            return _moved(ticker, answered_for) or Failure(ticker, "empty", NO_QUOTES)
-        return Failure(ticker, "retryable", "Yahoo's answer holds neither quotes nor a reason")
-    return Failure(ticker, "retryable", f"{type(error).__name__}: {error}"[:200])
-
-
-def _meaning(reason: str) -> FailureKind:
-    low = reason.lower()
-    return next((kind for words, kind in _WORDS if words in low), "retryable")
-
-
-def _moved(ticker: str, answered_for: str | None) -> Failure | None:
-    """Return a failure where Yahoo answered for another symbol than it was asked for."""
-    if answered_for in (None, f"{ticker}{SUFFIX}"):
-        return None
-    return Failure(ticker, "unknown", f"Yahoo answers for {answered_for} instead")
-
-
-def _answered_for(asked: yfinance.Ticker) -> str | None:
-    """Return the symbol in the metadata of the last answer; None where it had none."""
-    price_history = asked._price_history  # the public property asks again where it is empty
-    found = (getattr(price_history, "_history_metadata", None) or {}).get("symbol")
-    return None if found is None else str(found)
+    return int(dt.datetime.combine(day, dt.time(), SAO_PAULO).timestamp())
 
 
 def _forget_failures() -> None:

@@ -10,16 +10,18 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
-import pandas as pd
-
-from b3pipeline.sources.base import Failure
+from b3pipeline.sources.base import Failure, FailureKind, Quotes, empty_frame
 
 log = logging.getLogger(__name__)
 
 REFUSED = "Yahoo refuses more requests for now (429)"
 
-Brought = pd.DataFrame | Failure
-Ask = Callable[[str], Brought]
+AGAIN = ("retryable", "unreachable")
+"""The kinds of failures after which a ticker is asked for again."""
+
+ATTEMPTS_WITHOUT_NETWORK = 2
+
+Ask = Callable[[str], Quotes]
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,9 @@ class Rounds:
 
     In a round the workers ask for all that is unsettled, and the first 429 keeps those that have
     not begun from beginning. All waiting is done between rounds, by the caller's thread, while no
-    request is under way. After a 429 a single ticker goes first, to see whether the door is open.
+    request is under way. After a 429 a single ticker goes first, to see whether the door is open;
+    so it does where the server cannot be reached, and where it has never been, the second time
+    is the last one.
     """
 
     def __init__(self, ask: Ask, threads: int, patience: Patience) -> None:
@@ -63,11 +67,14 @@ class Rounds:
         self._ends = patience.timer() + patience.deadline
         self._refused = threading.Event()
         self._refusals = 0
+        self._lost = threading.Event()
+        self._losses = 0
+        self._reached = False
         self._failed: dict[str, int] = {}
         self._reasons: dict[str, str] = {}
 
-    def settle(self, tickers: Sequence[str]) -> Generator[tuple[str, Brought]]:
-        """Yield each ticker once, with its frame or its final failure, as soon as it is known."""
+    def settle(self, tickers: Sequence[str]) -> Generator[tuple[str, Quotes]]:
+        """Yield each ticker once, with its quotes or its final failure, as soon as it is known."""
         self._failed = dict.fromkeys(tickers, 0)
         while self._failed:
             yield from self._round()
@@ -80,9 +87,10 @@ class Rounds:
             if pause:
                 self._sleep(pause)
 
-    def _round(self) -> Iterator[tuple[str, Brought]]:
-        some = list(self._failed)[: 1 if self._refusals else None]
+    def _round(self) -> Iterator[tuple[str, Quotes]]:
+        some = list(self._failed)[: 1 if self._refusals or self._losses else None]
         self._refused.clear()
+        self._lost.clear()
         pool = ThreadPoolExecutor(min(self._threads, len(some)), thread_name_prefix="quotes")
         try:
             asked = {pool.submit(self._ask_unless_stopped, ticker): ticker for ticker in some}
@@ -91,38 +99,48 @@ class Rounds:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def _ask_unless_stopped(self, ticker: str) -> Brought | None:
-        if self._refused.is_set() or self._patience.timer() >= self._ends:
+    def _ask_unless_stopped(self, ticker: str) -> Quotes | None:
+        stopped = self._refused.is_set() or self._lost.is_set()
+        if stopped or self._patience.timer() >= self._ends:
             return None
         brought = self._ask(ticker)
-        if isinstance(brought, Failure) and brought.kind == "rate_limited":
+        kind = _kind(brought)
+        if kind == "rate_limited":
             self._refused.set()
+        if kind == "unreachable":
+            self._lost.set()
+        else:
+            self._reached = True
         return brought
 
-    def _settled(
-        self, ticker: str, future: Future[Brought | None]
-    ) -> Iterator[tuple[str, Brought]]:
+    def _settled(self, ticker: str, future: Future[Quotes | None]) -> Iterator[tuple[str, Quotes]]:
         """Yield the ticker where nothing more is to be asked; count its failure otherwise."""
         brought = future.result()
-        if brought is None or (isinstance(brought, Failure) and brought.kind == "rate_limited"):
+        if brought is None or _kind(brought) == "rate_limited":
             return
-        if isinstance(brought, Failure) and brought.kind == "retryable":
+        if _kind(brought) in AGAIN:
+            [failure] = brought.failures
             self._failed[ticker] += 1
-            self._reasons[ticker] = brought.reason
+            self._reasons[ticker] = failure.reason
             if self._failed[ticker] < self._patience.attempts:
                 return
             tries = f"after {self._patience.attempts} attempts"
-            brought = Failure(ticker, "retryable", f"{brought.reason} ({tries})")
+            brought = _failed(ticker, failure.kind, f"{failure.reason} ({tries})")
         del self._failed[ticker]
         yield ticker, brought
 
     def _pause(self) -> float | None:
         """Return the seconds to wait before the next round; None where patience has ended."""
         self._refusals = self._refusals + 1 if self._refused.is_set() else 0
-        if self._refusals >= self._patience.attempts:
+        self._losses = self._losses + 1 if self._lost.is_set() else 0
+        if self._refusals >= self._patience.attempts or self._is_cut_off():
             return None
         pause = self._wait()
         return pause if self._patience.timer() + pause < self._ends else None
+
+    def _is_cut_off(self) -> bool:
+        """Return whether the server has never been reached, though it was tried again."""
+        return not self._reached and self._losses >= ATTEMPTS_WITHOUT_NETWORK
 
     def _wait(self) -> float:
         refused = self._refusals > 0
@@ -134,12 +152,26 @@ class Rounds:
         log.warning("%s: %.1f s until the next attempt", what, pause)
         self._patience.sleep(pause)
 
-    def _given_up(self) -> Iterator[tuple[str, Failure]]:
-        """Yield what is left: refused with the whole batch, or out of time."""
+    def _given_up(self) -> Iterator[tuple[str, Quotes]]:
+        """Yield what is left: refused with the whole batch, out of reach, or out of time."""
         over = f"the {self._patience.deadline:.0f} s for one fetch are over"
+        first = next(iter(self._reasons.values()), "")
         for ticker in self._failed:
             if self._refusals:
-                yield ticker, Failure(ticker, "rate_limited", REFUSED)
+                yield ticker, _failed(ticker, "rate_limited", REFUSED)
+            elif self._is_cut_off():
+                yield ticker, _failed(ticker, "unreachable", first)
             else:
                 reason = self._reasons.get(ticker, "not asked for")
-                yield ticker, Failure(ticker, "retryable", f"{reason}; {over}")
+                yield ticker, _failed(ticker, "retryable", f"{reason}; {over}")
+
+
+def _kind(brought: Quotes) -> FailureKind | None:
+    """Return the kind of failure that left a ticker without any quote, if one did."""
+    if len(brought.frame) or not brought.failures:
+        return None
+    return brought.failures[0].kind
+
+
+def _failed(ticker: str, kind: FailureKind, reason: str) -> Quotes:
+    return Quotes(empty_frame(), (Failure(ticker, kind, reason),))

@@ -14,7 +14,15 @@ import pandas as pd
 from b3pipeline.calendar import SAO_PAULO, Clock, sessions, utc_now
 from b3pipeline.errors import ConfigError, DateRangeError
 from b3pipeline.progress import Progress, track
-from b3pipeline.sources.base import CLOSED, Failure, Quotes, check_interval, join_frames
+from b3pipeline.sources.base import (
+    CLOSED,
+    Failure,
+    Quotes,
+    check_interval,
+    empty_frame,
+    join_frames,
+)
+from b3pipeline.sources.yahoo.answers import unreadable
 from b3pipeline.sources.yahoo.client import YahooClient
 from b3pipeline.sources.yahoo.frame import to_quotes
 from b3pipeline.sources.yahoo.retry import Patience, Rounds
@@ -86,26 +94,30 @@ class YahooSource:
             self._patience,
         )
         frames: list[pd.DataFrame] = []
-        failures: dict[str, Failure] = {}
+        failures: dict[str, tuple[Failure, ...]] = {}
         # Closed before yfinance is let go: an interruption here ends the workers first.
         with self._client.running(codes), closing(rounds.settle(codes)) as settled:
             for ticker, brought in track(settled, progress, total=len(codes), desc="yahoo"):
-                if isinstance(brought, Failure):
-                    failures[ticker] = _judged(brought, start, end)
-                    log.warning("yahoo, %s: %s", ticker, failures[ticker].reason)
-                else:
-                    frames.append(brought)
-        in_order = tuple(failures[ticker] for ticker in codes if ticker in failures)
+                frames.append(brought.frame)
+                failures[ticker] = tuple(_judged(each, start, end) for each in brought.failures)
+                for failure in failures[ticker]:
+                    log.warning("yahoo, %s: %s", ticker, failure.reason)
+        in_order = tuple(each for ticker in codes for each in failures[ticker])
         return Quotes(join_frames(frames), in_order)
 
-    def _fetch_one(
-        self, ticker: str, start: dt.date, end: dt.date, interval: str
-    ) -> pd.DataFrame | Failure:
-        brought = self._client.ask(ticker, start, end, interval)
-        if isinstance(brought, Failure):
-            return brought
-        frame = to_quotes(ticker, brought)
-        return frame if len(frame) else Failure(ticker, "empty", f"no quotes {start} to {end}")
+    def _fetch_one(self, ticker: str, start: dt.date, end: dt.date, interval: str) -> Quotes:
+        """Return what comes of one ticker; whatever is wrong with it is its own failure."""
+        try:
+            brought = self._client.ask(ticker, start, end, interval)
+            if isinstance(brought, Failure):
+                return Quotes(empty_frame(), (brought,))
+            frame, failures = to_quotes(ticker, brought, interval, start, end)
+        except Exception as error:  # an answer may be shaped in any way
+            log.debug("yahoo, %s", ticker, exc_info=True)
+            return Quotes(empty_frame(), (unreadable(ticker, error),))
+        if frame.empty and not failures:
+            failures = [Failure(ticker, "empty", f"no quotes {start} to {end}")]
+        return Quotes(frame, tuple(failures))
 
     def _check_reach(self, start: dt.date, interval: str) -> None:
         kept = DAYS_KEPT.get(interval)

@@ -10,7 +10,7 @@ from localaws.athena.api.metadata import CATALOG_NAME
 from localaws.athena.api.requests import Payload, invalid
 from localaws.athena.api.workgroups import ENGINE
 from localaws.athena.errors import CancelledQueryError, QueryError
-from localaws.athena.running.context import Outcome, Request
+from localaws.athena.executor.context import Outcome, Request
 from localaws.athena.statements import model
 from localaws.athena.statements.model import Statement
 

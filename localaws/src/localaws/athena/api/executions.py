@@ -30,9 +30,9 @@ from localaws.athena.api.requests import (
 from localaws.athena.api.saved import PreparedStatements
 from localaws.athena.api.workgroups import PRIMARY, WorkGroups
 from localaws.athena.errors import CancelledQueryError, QueryError
+from localaws.athena.executor.context import BytesExceededError, Control, Outcome, Request
 from localaws.athena.limits import STATEMENTS_AT_WORK
 from localaws.athena.output import Output
-from localaws.athena.running.context import BytesExceededError, Control, Outcome, Request
 from localaws.athena.statements import model, parse_statement
 from localaws.athena.statements.model import Statement
 from localaws.athena.store import Store

@@ -10,11 +10,11 @@ from typing import Any
 
 from localaws.athena.catalog import Definition, sql_table
 from localaws.athena.errors import QueryError
+from localaws.athena.executor.context import Outcome, Request, Services
+from localaws.athena.executor.names import full_name, require_database, target
+from localaws.athena.executor.queries import Running, running_query
 from localaws.athena.limits import EXHAUSTED, MOST_RESULT_BYTES
 from localaws.athena.results import column_info, csv_lines
-from localaws.athena.running.context import Outcome, Request, Services
-from localaws.athena.running.names import full_name, require_database, target
-from localaws.athena.running.queries import Running, running_query
 from localaws.athena.sql import types
 from localaws.athena.sql.translate import ResultColumn
 from localaws.athena.sql.types import can_become

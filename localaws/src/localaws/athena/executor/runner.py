@@ -9,11 +9,11 @@ from typing import Any
 from localaws.athena.catalog import CallGlue, Catalog
 from localaws.athena.engine import Engine
 from localaws.athena.errors import CancelledQueryError, MalformedQueryError, QueryError
+from localaws.athena.executor import partitions, selecting, shows, tables
+from localaws.athena.executor.context import Outcome, Request, Services
 from localaws.athena.limits import EXHAUSTED, Limits
 from localaws.athena.output import Output
 from localaws.athena.results import text_column
-from localaws.athena.running import partitions, selecting, shows, tables
-from localaws.athena.running.context import Outcome, Request, Services
 from localaws.athena.scan.objects import Objects
 from localaws.athena.scan.small import SmallFiles
 from localaws.athena.statements import model

@@ -17,16 +17,16 @@ from typing import Any
 import psutil
 
 from localaws.athena.errors import CancelledQueryError, QueryError
+from localaws.athena.executor.context import Control, Outcome, Request
+from localaws.athena.executor.engine_process import error_of, exhausted
 from localaws.athena.limits import EXHAUSTED, STATEMENTS_AT_WORK, Limits, limits_of
-from localaws.athena.running.context import Control, Outcome, Request
-from localaws.athena.running.engine_process import error_of, exhausted
 from localaws.athena.statements.model import Statement
 from localaws.settings import Settings
 from localaws.wire import AwsError, Service
 
 logger = logging.getLogger(__name__)
 
-_MODULE = "localaws.athena.running.engine_process"
+_MODULE = "localaws.athena.executor.engine_process"
 _LOOK_SECONDS = 0.1
 _GRACE_SECONDS = 5.0
 """How long a statement that was stopped may go on before its process is ended."""

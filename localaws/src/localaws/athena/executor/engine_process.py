@@ -18,8 +18,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from localaws.athena.errors import CancelledQueryError, QueryError
+from localaws.athena.executor.context import BytesExceededError, Control, Request
 from localaws.athena.limits import EXHAUSTED, Limits
-from localaws.athena.running.context import BytesExceededError, Control, Request
 from localaws.settings import Settings
 from localaws.wire import AwsError
 
@@ -50,7 +50,7 @@ class EngineProcess:
     """Runs each statement in a thread of its own."""
 
     def __init__(self, connection: Connection, settings: Settings, limits: Limits) -> None:
-        from localaws.athena.running.runner import make_runner
+        from localaws.athena.executor.runner import make_runner
 
         self._connection = connection
         self._sending = threading.Lock()

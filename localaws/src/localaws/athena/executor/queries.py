@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from localaws.athena.catalog import QueryTables
 from localaws.athena.engine import Engine
-from localaws.athena.running.context import BytesExceededError, Request, Services
+from localaws.athena.executor.context import BytesExceededError, Request, Services
 from localaws.athena.scan.scanning import Scanner
 from localaws.athena.sql.translate import Translation, translate
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from localaws.athena.catalog import Definition
 from localaws.athena.errors import QueryError
-from localaws.athena.running.context import Request, Services
+from localaws.athena.executor.context import Request, Services
 from localaws.athena.sql.relations import CATALOG
 from localaws.athena.statements.model import TableName
 
