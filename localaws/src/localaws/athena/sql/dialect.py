@@ -24,6 +24,10 @@ class TypedLiteral(exp.Expression):
     arg_types: ClassVar = {"this": True, "to": True}
 
 
+class Plus(exp.Unary):
+    """A number with a plus before it."""
+
+
 def _typed_literal(parser: TrinoParser, this: exp.Expr, kind: exp.DataType) -> exp.Expr:
     return parser.expression(TypedLiteral(this=this, to=kind))
 
@@ -53,6 +57,12 @@ class StrictParser(TrinoParser):
         if self._match_pair(TokenType.DOT, TokenType.NUMBER):
             return exp.Literal.number(f".{self._prev.text}")
         return super()._parse_primary()
+
+    def _parse_unary(self) -> exp.Expr | None:
+        """Read +x as what it is, a number with its sign written out."""
+        if self._match(TokenType.PLUS):
+            return self.expression(Plus(this=self._parse_unary()))
+        return super()._parse_unary()
 
     def _parse_call(self, name: str, words: tuple[str, ...]) -> exp.Expr:
         """Read a call whose arguments may have words between them instead of commas."""
@@ -94,11 +104,15 @@ class StrictParser(TrinoParser):
 class StrictGenerator(TrinoGenerator):
     """Writes back what was read, without the rewriting that other engines need."""
 
-    TRANSFORMS = {
-        kind: write
-        for kind, write in TrinoGenerator.TRANSFORMS.items()
-        if kind not in (exp.AtTimeZone, exp.Cast, exp.GroupConcat, exp.Select, exp.Trim)
-    } | {TypedLiteral: lambda self, e: f"{self.sql(e, 'to')} {self.sql(e, 'this')}"}
+    TRANSFORMS = (
+        {
+            kind: write
+            for kind, write in TrinoGenerator.TRANSFORMS.items()
+            if kind not in (exp.AtTimeZone, exp.Cast, exp.GroupConcat, exp.Select, exp.Trim)
+        }
+        | {Plus: lambda self, e: f"+{self.sql(e, 'this')}"}
+        | {TypedLiteral: lambda self, e: f"{self.sql(e, 'to')} {self.sql(e, 'this')}"}
+    )
 
     def anonymous_sql(self, expression: exp.Anonymous) -> str:
         """Write a call as it was written: its name in quotes, words between its arguments."""

@@ -11,6 +11,7 @@ from sqlglot import exp
 from localaws.athena.errors import QueryError
 from localaws.athena.sql import types
 from localaws.athena.sql.coercion import coerce, need_boolean
+from localaws.athena.sql.dialect import Plus
 from localaws.athena.sql.intervals import time_arithmetic
 from localaws.athena.sql.model import Expr, Scope, all_uses, quoted
 from localaws.athena.sql.translator import Translator, translates
@@ -113,6 +114,17 @@ def negation(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
     if not value.type.is_number and not value.type.is_interval:
         translator.fail("TYPE_MISMATCH", f"Cannot negate {value.type}", node)
     return Expr(f"(-{value.sql})", value.type, value.uses, literal=value.literal)
+
+
+@translates(Plus)
+def affirmation(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
+    """Return a number as it is."""
+    value = translator.expression(node.this, scope)
+    if not value.type.is_number:
+        translator.fail(
+            "TYPE_MISMATCH", f"Unary '+' operator cannot be applied to {value.type} type", node
+        )
+    return value
 
 
 @translates(*_COMPARISONS)
