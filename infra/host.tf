@@ -44,7 +44,11 @@ resource "aws_vpc_security_group_ingress_rule" "ssh" {
 
 # What the host knows of the deployment, under the names that the package reads.
 locals {
+  # The exchange's file of the day is complete about 22:00; Yahoo has the bar soon after the close.
+  daily_at = { yahoo = "20:00", cotahist = "22:30" }
+
   host_settings = {
+    B3_HOST               = "1"
     AWS_REGION            = var.region
     AWS_DEFAULT_REGION    = var.region
     B3_HOME               = "/opt/b3"
@@ -71,6 +75,9 @@ resource "aws_instance" "ingestion" {
     artifacts_url = "s3://${local.raw_data_bucket}/${local.artifact_prefix}host/"
     fingerprint   = sha256(join("", [for key, object in aws_s3_object.artifacts : object.source_hash if startswith(key, "host/")]))
     tickers       = join(",", var.daily_tickers)
+    source        = var.daily_source
+    daily_at      = local.daily_at[var.daily_source]
+    mark_key      = local.tables.host_mark
     settings      = local.host_settings
   })
 

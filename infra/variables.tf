@@ -180,6 +180,18 @@ variable "daily_tickers" {
   }
 }
 
+variable "daily_source" {
+  description = "Where daily_tickers come from: yahoo (at 20:00 in São Paulo), or cotahist, the exchange's own file (at 22:30). Yahoo refuses many addresses of data centres."
+  type        = string
+  default     = "yahoo"
+  nullable    = false
+
+  validation {
+    condition     = contains(["yahoo", "cotahist"], var.daily_source)
+    error_message = "daily_source is yahoo or cotahist."
+  }
+}
+
 # ---- engines
 
 variable "glue_version" {

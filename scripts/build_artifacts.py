@@ -137,6 +137,7 @@ def table_definitions() -> dict[str, object]:
         "manifest_prefix": names.MANIFEST_PREFIX,
         "manifest_suffix": names.MANIFEST_SUFFIX,
         "bucket_mark": names.BUCKET_MARK,
+        "host_mark": names.HOST_MARK,
         "input_format": storage["InputFormat"],
         "output_format": storage["OutputFormat"],
         "serialization_library": serde["SerializationLibrary"],

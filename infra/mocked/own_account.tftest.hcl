@@ -171,6 +171,30 @@ run "daily_tickers_set_the_timer" {
     )
     error_message = "The timer does not ingest the daily tickers."
   }
+
+  assert {
+    condition = (
+      strcontains(aws_instance.ingestion.user_data, "OnCalendar=Mon..Fri 20:00 America/Sao_Paulo") &&
+      strcontains(aws_instance.ingestion.user_data, "Environment=SOURCE=yahoo") &&
+      strcontains(aws_instance.ingestion.user_data, "OnFailure=b3-ingestion-failed.service")
+    )
+    error_message = "The timer does not ask Yahoo after the close, or nobody sees it fail."
+  }
+}
+
+run "the_exchanges_own_file_is_asked_for_after_it_is_complete" {
+  variables {
+    daily_tickers = ["IBOV"]
+    daily_source  = "cotahist"
+  }
+
+  assert {
+    condition = (
+      strcontains(aws_instance.ingestion.user_data, "OnCalendar=Mon..Fri 22:30 America/Sao_Paulo") &&
+      strcontains(aws_instance.ingestion.user_data, "Environment=SOURCE=cotahist")
+    )
+    error_message = "The exchange's file is asked for before 22:00, or another source is."
+  }
 }
 
 run "data_can_be_kept" {

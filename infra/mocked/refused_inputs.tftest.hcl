@@ -213,6 +213,7 @@ run "engines_that_do_not_fit" {
     lambda_runtime        = "python3.14"
     athena_scan_limit_mib = 1
     daily_tickers         = ["PETR4.SA"]
+    daily_source          = "bloomberg"
   }
 
   expect_failures = [
@@ -220,5 +221,6 @@ run "engines_that_do_not_fit" {
     var.lambda_runtime,
     var.athena_scan_limit_mib,
     var.daily_tickers,
+    var.daily_source,
   ]
 }

@@ -179,9 +179,12 @@ def ingest(
     sessions missing or quotes held back, 1 where it failed.
     """
     from b3pipeline import ingest as ingestion
+    from b3pipeline.checks import refuse_on_host
     from b3pipeline.errors import NothingToDoError
     from b3pipeline.sources.portfolio import expand
 
+    if wait:
+        refuse_on_host("`b3 ingest --wait`", "the right to follow runs of the Glue job")
     cloud = _connect(target, bucket)
     since_last = _check_since(since, resume)
     codes = () if resume else expand(_split(tickers)) or _default_tickers()
@@ -302,6 +305,9 @@ def query(
     target: TargetOption = "local",
 ) -> None:
     """Ask Athena, and print its answer."""
+    from b3pipeline.checks import refuse_on_host
+
+    refuse_on_host("`b3 query`", "awswrangler and rights on Athena")
     from b3pipeline import athena
 
     answer = athena.query(_connect(target), sql)
@@ -329,6 +335,12 @@ def doctor(target: TargetOption = "local") -> None:
     """Check this machine, the account and the deployment; exit code 1 where something is wrong."""
     from b3pipeline import checks
     from b3pipeline.cloud.config import check_target
+
+    if checks.is_host():
+        report = checks.check_host(_connect("aws"))
+        typer.echo(report)
+        raise typer.Exit(0 if report.ok else EXIT_FAILED)
+
     from b3pipeline.deployment import sandbox
 
     reports = [checks.check_machine(sandbox.state_folder(), sandbox.java())]
@@ -364,7 +376,8 @@ def _aws_reports() -> list[Any]:
     except ConfigError:
         typer.echo("Nothing is deployed that is known here: `terraform apply`, then `b3 outputs`.")
         return [check_account(variables=terraform_variables(project_root() / "infra"))]
-    return [check_account(deployed=True), checks.check_deployment(cloud)]
+    host = [checks.CheckReport((checks.check_mark(cloud),))] if cloud.config.ec2_instance_id else []
+    return [check_account(deployed=True), checks.check_deployment(cloud), *host]
 
 
 @app.command()

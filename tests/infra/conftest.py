@@ -111,6 +111,31 @@ class Account:
         key = iam.create_access_key(UserName=name)["AccessKey"]
         return replace(self, access_key=key["AccessKeyId"], secret_key=key["SecretAccessKey"])
 
+    def lab(self, denied: list[str]) -> Account:
+        """Return this account as a lab's student, who may do all but what is denied.
+
+        The lab has its role and its instance profile, which may do everything.
+        """
+        iam = self.client("iam")
+        everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+        services = ["ec2.amazonaws.com", "glue.amazonaws.com", "lambda.amazonaws.com"]
+        trust = {"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}
+
+        def document(statement: dict[str, Any]) -> str:
+            return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+        iam.create_role(RoleName="LabRole", AssumeRolePolicyDocument=document(trust))
+        iam.put_role_policy(
+            RoleName="LabRole", PolicyName="lab", PolicyDocument=document(everything)
+        )
+        iam.create_instance_profile(InstanceProfileName="LabInstanceProfile")
+        iam.add_role_to_instance_profile(
+            InstanceProfileName="LabInstanceProfile", RoleName="LabRole"
+        )
+        return self.identity(
+            "student", [everything, {"Effect": "Deny", "Action": denied, "Resource": "*"}]
+        )
+
     @property
     def account_id(self) -> str:
         return str(self.client("sts").get_caller_identity()["Account"])
@@ -244,6 +269,23 @@ def terraform(mirror: Path, artifacts: Path, tmp_path_factory: pytest.TempPathFa
     made = Terraform(project / "infra", _clean_environment(settings))
     made.run("init", "-input=false", "-no-color", "-lockfile=readonly")
     return made
+
+
+@pytest.fixture(scope="session")
+def user_data(terraform: Terraform) -> Callable[[str], str]:
+    """Return a maker of the host's first start, for daily tickers in Terraform's words."""
+
+    def render(tickers: str) -> str:
+        call = (
+            'templatefile("user_data.sh.tftpl", {artifacts_url = "s3://bucket/artifacts/host/", '
+            'fingerprint = "f", settings = {RAW_BUCKET = "bucket", AWS_REGION = "us-east-1"}, '
+            'tickers = join(",", var.daily_tickers), source = "yahoo", daily_at = "20:00", '
+            "mark_key = local.tables.host_mark})"
+        )
+        (text,) = terraform.evaluate([call], f"-var=daily_tickers={tickers}")
+        return str(text)
+
+    return render
 
 
 def _copy_configuration(project: Path) -> None:

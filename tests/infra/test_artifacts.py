@@ -141,11 +141,11 @@ def test_the_wheel_holds_the_package_with_its_sql(artifacts: Path) -> None:
 
 @pytest.mark.parametrize("tickers", ["[]", '["PETR4","VALE3"]'])
 def test_the_first_start_of_the_host_is_a_script_that_bash_can_read(
-    terraform, tickers: str, tmp_path: Path
+    user_data, tickers: str, tmp_path: Path
 ) -> None:
     """`bash -n` finds no error in the user data, with and without the daily timer."""
     script = tmp_path / "user_data.sh"
-    script.write_text(_user_data(terraform, tickers))
+    script.write_text(user_data(tickers))
 
     answer = subprocess.run(
         ["bash", "-n", str(script)], capture_output=True, text=True, check=False
@@ -155,23 +155,19 @@ def test_the_first_start_of_the_host_is_a_script_that_bash_can_read(
     assert script.stat().st_size < 16 * 1024  # the limit of EC2
 
 
-def _user_data(terraform, tickers: str) -> str:
-    call = (
-        'templatefile("user_data.sh.tftpl", {artifacts_url = "s3://bucket/artifacts/host/", '
-        'fingerprint = "f", settings = {RAW_BUCKET = "bucket", B3_HOME = "/opt/b3"}, '
-        'tickers = join(",", var.daily_tickers)})'
-    )
-    (text,) = terraform.evaluate([call], f"-var=daily_tickers={tickers}")
-    return str(text)
-
-
 def test_the_host_knows_the_deployment_by_the_settings_of_its_first_start(terraform) -> None:
     """The variables written to the host are those that the package reads."""
     (names,) = terraform.evaluate(["keys(local.host_settings)"])
 
     known_to_itself = {"EC2_INSTANCE_ID"}
     deployment = set(ENVIRONMENT_VARIABLES.values()) - known_to_itself
-    assert set(names) == deployment | {"AWS_REGION", "AWS_DEFAULT_REGION", "B3_HOME", "B3_TARGET"}
+    assert set(names) == deployment | {
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "B3_HOME",
+        "B3_HOST",
+        "B3_TARGET",
+    }
 
 
 def test_the_script_builds_from_any_folder(tmp_path: Path) -> None:

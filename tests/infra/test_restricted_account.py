@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -31,25 +30,6 @@ NO_BUCKETS = [
 ]
 
 
-def lab(account, denied: list[str]):
-    """Make the lab's role and profile; return its student, who may do all but what is denied."""
-    iam = account.client("iam")
-    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
-    services = ["ec2.amazonaws.com", "glue.amazonaws.com", "lambda.amazonaws.com"]
-    trust = {"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}
-    iam.create_role(RoleName="LabRole", AssumeRolePolicyDocument=_document(trust))
-    iam.put_role_policy(RoleName="LabRole", PolicyName="lab", PolicyDocument=_document(everything))
-    iam.create_instance_profile(InstanceProfileName="LabInstanceProfile")
-    iam.add_role_to_instance_profile(InstanceProfileName="LabInstanceProfile", RoleName="LabRole")
-    return account.identity(
-        "student", [everything, {"Effect": "Deny", "Action": denied, "Resource": "*"}]
-    )
-
-
-def _document(statement: dict[str, object]) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-
-
 @pytest.fixture(scope="module")
 def labs(new_account, deployment):
     """Return a lab that denies buckets, with two that were there before, and its deployment."""
@@ -59,7 +39,7 @@ def labs(new_account, deployment):
         buckets.close_to_public(account.client("s3"), bucket)
     account.client("s3").put_object(Bucket="lab-raw", Key="mine.txt", Body=b"kept")
     existing = ["existing_raw_data_bucket=lab-raw", "existing_athena_results_bucket=lab-results"]
-    student = lab(account, NO_BUCKETS)
+    student = account.lab(NO_BUCKETS)
     return SimpleNamespace(
         account=student,
         without_buckets=deployment(student, EXAMPLE, *existing),

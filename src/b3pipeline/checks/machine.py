@@ -31,7 +31,7 @@ def check_machine(state_dir: Path, java: JavaFound | None) -> CheckReport:
     """
     return CheckReport(
         (
-            _python_finding(),
+            python_finding(),
             java_finding(java),
             _disk_finding(state_dir),
             _folder_finding(state_dir),
@@ -39,7 +39,8 @@ def check_machine(state_dir: Path, java: JavaFound | None) -> CheckReport:
     )
 
 
-def _python_finding() -> Finding:
+def python_finding() -> Finding:
+    """Return whether this Python is one of those that are supported."""
     version = ".".join(map(str, sys.version_info[:3]))
     return Finding(
         "Python",
