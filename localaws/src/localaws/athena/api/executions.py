@@ -91,7 +91,7 @@ class Executions:
         if group["State"] != "ENABLED":
             raise invalid(f"WorkGroup {group['Name']} is disabled.")
         check_context(payload)
-        statement = self._statement(payload, group["Name"])
+        statement = await self._statement(payload, group["Name"])
         location = await self._location(payload, group["Configuration"])
         # From here on nothing is awaited, so that a token is never taken twice.
         known = self._known(payload)
@@ -113,13 +113,14 @@ class Executions:
             raise invalid("Idempotent parameters do not match")
         return known[0] if known is not None else None
 
-    def _statement(self, payload: Payload, group: str) -> Statement:
+    async def _statement(self, payload: Payload, group: str) -> Statement:
         """Return the statement of a request; InvalidRequestException where it is none."""
         text = payload["QueryString"]
         if len(text.encode()) > _LONGEST_QUERY:
             raise invalid(f"Query string is longer than {_LONGEST_QUERY} bytes")
         try:
-            statement = parse_statement(text)
+            # Off the loop: a long or deep statement takes seconds to read.
+            statement = await asyncio.to_thread(parse_statement, text)
             if not isinstance(statement, model.Execute):
                 return statement
             known = self._prepared.find(group, statement.name)
@@ -127,7 +128,7 @@ class Executions:
                 raise invalid(
                     f"PreparedStatement {statement.name} was not found in workGroup {group}"
                 )
-            inner = parse_statement(known["QueryStatement"])
+            inner = await asyncio.to_thread(parse_statement, known["QueryStatement"])
             if not isinstance(inner, model.Select):
                 raise invalid("The local Athena executes prepared queries for rows alone")
             return model.Select(inner.query, statement.parameters)
