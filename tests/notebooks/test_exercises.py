@@ -102,6 +102,7 @@ def test_the_solution_in_the_notebook_passes(variables, name):
     verdict = exercises.check(name, namespace, solve=True)
     assert verdict.passed, verdict
     assert name in namespace
+    assert "own solution ran" in str(verdict)  # and nobody is praised for it
 
 
 @EVERY

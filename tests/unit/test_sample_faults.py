@@ -9,15 +9,15 @@ import pytest
 from b3pipeline.errors import ConfigError
 from b3pipeline.sources import open_source
 from b3pipeline.sources.base import check_frame
-from b3pipeline.sources.sample.fault_kinds import (
+from b3pipeline.sources.sample.faults import (
     BadRow,
     HolidayRow,
     MissingSession,
     OpenSession,
     Refusal,
     SplitRewrite,
+    parse_faults,
 )
-from b3pipeline.sources.sample.faults import parse_faults
 
 START, END = dt.date(2024, 3, 25), dt.date(2024, 4, 3)
 """Seven sessions; 29 March was Good Friday."""

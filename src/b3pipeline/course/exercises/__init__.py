@@ -5,9 +5,8 @@ variables. A reader gets a verdict and is never stopped by one; a headless run (
 the solution of a cell left empty, and a solution that does not pass stops it.
 """
 
-from b3pipeline.course.exercises.checking import check
 from b3pipeline.course.exercises.judges import EXERCISES
-from b3pipeline.course.exercises.judging import Exercise, Verdict
-from b3pipeline.course.exercises.solutions import solution
+from b3pipeline.course.exercises.solutions import check, solution
+from b3pipeline.course.exercises.verdict import Exercise, Verdict
 
 __all__ = ["EXERCISES", "Exercise", "Verdict", "check", "solution"]

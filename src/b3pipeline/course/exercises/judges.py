@@ -10,7 +10,7 @@ import pandas as pd
 
 from b3pipeline import calendar, costs, lake, names
 from b3pipeline.athena import QueryResult
-from b3pipeline.course.exercises.judging import Exercise
+from b3pipeline.course.exercises.verdict import Exercise
 
 Variables = Mapping[str, Any]
 

@@ -1,15 +1,39 @@
-"""The solutions of the exercises, read from the notebooks: there they stand, folded away."""
+"""The check below each exercise, and the solutions: these stand in the notebooks, folded away."""
 
 from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 from b3pipeline.cloud.config import project_root
+from b3pipeline.course.exercises.judges import EXERCISES
+from b3pipeline.course.exercises.verdict import Verdict, judged
 from b3pipeline.errors import NotebookError
 
 _CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+
+def check(name: str, namespace: dict[str, Any], *, solve: bool = False) -> Verdict:
+    """Return the verdict on what the notebook's variables hold under `name`.
+
+    With `solve` the exercise's solution runs first where the name is not bound; then
+    NotebookError is raised for anything that is not right, for nobody reads the verdict.
+    """
+    exercise = EXERCISES[name]
+    solved = solve and name not in namespace
+    if solved:
+        exec(solution(name), namespace)  # noqa: S102  # a cell of the notebook that calls this
+    verdict = judged(exercise, namespace)
+    if solved and verdict.passed:
+        verdict = replace(verdict, says=f"The notebook's own solution ran: {name} is right.")
+    if solve and not verdict.passed:
+        raise NotebookError(
+            f"the exercise {name!r} is not solved: {verdict.says}",
+            hint="mend its solution, in the cell below the check.",
+        )
+    return verdict
 
 
 def solution(name: str) -> str:

@@ -16,8 +16,7 @@ from b3pipeline.errors import DateRangeError
 from b3pipeline.progress import Progress
 from b3pipeline.sources.base import CLOSED, Failure, Quotes, check_interval, join_frames
 from b3pipeline.sources.sample.bars import INTERVALS, bars_of
-from b3pipeline.sources.sample.fault_kinds import Asked, Fault, Refusal, SplitRewrite
-from b3pipeline.sources.sample.faults import parse_faults
+from b3pipeline.sources.sample.faults import Asked, Fault, Refusal, SplitRewrite, parse_faults
 from b3pipeline.sources.sample.market import FIRST_SESSION, Floats, adjusted, history
 from b3pipeline.sources.sample.stocks import STOCKS
 
