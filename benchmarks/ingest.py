@@ -6,7 +6,7 @@ Speed: 2,500 one-row objects, ten stocks over the 250 sessions of 2025. Every wa
 quotes, in turns; the tables show medians. The first server is ministack alone, which keeps nothing
 and so costs least; then comes the local AWS with its files in memory, where there is a /dev/shm,
 and with them on the disk of TMPDIR. `raw` is the floor: plain HTTP with kept connections, of bytes
-that are encoded already, no signature, no retries, nothing checked. `ours` encodes and puts as the
+that are encoded already and signed, no retries, nothing checked. `ours` encodes and puts as the
 ingestion does; `ingest` is `b3 ingest` as a whole: fetching, judging, journal, objects, partitions,
 manifest. `awswrangler` is its `to_parquet` with `dataset=True, partition_cols=["dt", "ticker"]`.
 
@@ -29,8 +29,11 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import pandas as pd
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
 from tqdm import tqdm
 
 from b3pipeline import lake, names, schema
@@ -48,8 +51,6 @@ CONNECTIONS = 4
 BUCKET = "benchmark"
 FIRST, LAST = dt.date(2025, 1, 1), dt.date(2025, 12, 31)
 STAMP = {"source": "sample", "batch_id": "benchmark", "ingested_at": dt.datetime.now(dt.UTC)}
-SIGNED = {"authorization": "AWS4-HMAC-SHA256 Credential=test/20250101/us-east-1/s3/aws4_request"}
-"""Says that a request is one to S3; the local AWS looks at no signature."""
 YEARS = (1, 8)
 MEMORY = "/dev/shm"  # noqa: S108 - meant
 PLACES = {"in memory": MEMORY, "on disk": None} if os.access(MEMORY, os.W_OK) else {"on disk": None}
@@ -65,12 +66,15 @@ def encode(quotes: pd.DataFrame) -> list[Item]:
 
 def raw(cloud: Cloud, quotes: pd.DataFrame, items: list[Item]) -> None:
     """Put the encoded bytes by plain HTTP, over a few connections."""
+    endpoint = str(cloud.config.endpoint_url)
+    signer = S3SigV4Auth(cloud.session.get_credentials(), "s3", cloud.config.region)
 
     def put(part: list[Item]) -> None:
-        address = str(cloud.config.endpoint_url).removeprefix("http://")
-        server = http.client.HTTPConnection(address, timeout=60)
+        server = http.client.HTTPConnection(endpoint.removeprefix("http://"), timeout=60)
         for key, body in part:
-            server.request("PUT", f"/{BUCKET}/{key}", body, SIGNED)
+            request = AWSRequest("PUT", f"{endpoint}/{BUCKET}/{quote(key)}", data=body)
+            signer.add_auth(request)
+            server.request("PUT", f"/{BUCKET}/{quote(key)}", body, dict(request.headers))
             answer = server.getresponse()
             answer.read()
             assert answer.status == 200
@@ -135,22 +139,23 @@ def measure(cloud: Cloud, ways: list[Callable[..., None]]) -> dict[str, tuple[fl
     }
 
 
-def peak(endpoint_url: str, years: int) -> None:
+def peak(endpoint_url: str, credentials_file: str, years: int) -> None:
     """Ingest so many years of five-minute bars, and print objects, rows and the peak in MB."""
-    cloud = Cloud(config(endpoint_url))
+    cloud = Cloud(config(endpoint_url, credentials_file))
     start, end = dt.date(2016, 1, 1), dt.date(2015 + years, 12, 31)
     batch = run_ingest(cloud, open_source("sample"), DEFAULT_TICKERS, start, end, interval="5m")
     kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     print(f"{batch.objects} {batch.rows} {kilobytes / 1024:.0f}")
 
 
-def measure_peaks(endpoint_url: str) -> dict[int, list[int]]:
+def measure_peaks(cloud: Cloud) -> dict[int, list[int]]:
     """Return objects, rows and peak MB of each number of years, a process each."""
+    where = [str(cloud.config.endpoint_url), str(cloud.config.credentials_file)]
     return {
         years: [
             int(figure)
             for figure in subprocess.run(
-                [sys.executable, __file__, "peak", endpoint_url, str(years)],
+                [sys.executable, __file__, "peak", *where, str(years)],
                 capture_output=True,
                 text=True,
                 check=True,
@@ -173,7 +178,7 @@ def main() -> None:
                 show_rates(rates, f"the local AWS, its files {place}")
     if "memory" in wanted:
         with local_aws() as cloud:
-            show_peaks(measure_peaks(str(cloud.config.endpoint_url)))
+            show_peaks(measure_peaks(cloud))
 
 
 @contextmanager
@@ -182,7 +187,7 @@ def local_aws(folder: str | None = None) -> Iterator[Cloud]:
     with tempfile.TemporaryDirectory(dir=folder) as place:
         server = process.start(Path(place) / "state", port=0, owner=os.getpid())
         try:
-            cloud = Cloud(config(server.endpoint_url))
+            cloud = Cloud(config(server.endpoint_url, f"{place}/state/credentials"))
             make_lake(cloud)
             yield cloud
         finally:
@@ -192,7 +197,12 @@ def local_aws(folder: str | None = None) -> Iterator[Cloud]:
 @contextmanager
 def bare_ministack() -> Iterator[Cloud]:
     """Run ministack by itself, without a file, with a bucket in it."""
-    with bound(LOCALHOST, 0) as listener:  # it holds the first call until ministack is there
+    with (
+        bound(LOCALHOST, 0) as listener,  # it holds the first call until ministack is there
+        tempfile.NamedTemporaryFile("w") as key,
+    ):
+        key.write("[default]\naws_access_key_id = test\naws_secret_access_key = test\n")
+        key.flush()
         host, port = listener.getsockname()
         command = [sys.executable, "-m", "uvicorn", "ministack.app:app", "--fd"]
         quick = ["--http", "httptools", "--loop", "uvloop", "--timeout-keep-alive", "75"]
@@ -205,7 +215,7 @@ def bare_ministack() -> Iterator[Cloud]:
             pass_fds=[listener.fileno()],
         )
         try:
-            cloud = Cloud(config(f"http://{host}:{port}"))
+            cloud = Cloud(config(f"http://{host}:{port}", key.name))
             cloud.s3.create_bucket(Bucket=BUCKET)
             yield cloud
         finally:
@@ -249,15 +259,14 @@ def make_lake(cloud: Cloud) -> None:
     )
 
 
-def config(endpoint_url: str) -> Config:
+def config(endpoint_url: str, credentials_file: str) -> Config:
     """Return a deployment with nothing but a bucket and a database."""
-    return Config(
-        "local", "us-east-1", BUCKET, "-", BUCKET, "-", "-", "-", endpoint_url=endpoint_url
-    )
+    where = {"endpoint_url": endpoint_url, "credentials_file": credentials_file}
+    return Config("local", "us-east-1", BUCKET, "-", BUCKET, "-", "-", "-", **where)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["peak"]:
-        peak(sys.argv[2], int(sys.argv[3]))
+        peak(sys.argv[2], sys.argv[3], int(sys.argv[4]))
     else:
         main()

@@ -335,7 +335,9 @@ def main() -> None:
         server = process.start(folder / "state", port=0)
         try:
             config = Config("local", "us-east-1", BUCKET, "-", DATABASE, *"---")
-            cloud = Cloud(replace(config, endpoint_url=server.endpoint_url))
+            where = {"endpoint_url": server.endpoint_url}
+            where["credentials_file"] = str(folder / "state" / "credentials")
+            cloud = Cloud(replace(config, **where))
             java = str(find_java().home)
             environment = {
                 **os.environ,

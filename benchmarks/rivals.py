@@ -160,8 +160,8 @@ def storage_options() -> dict[str, str]:
     """Return what polars wants to know of the local AWS."""
     return {
         "aws_endpoint_url": os.environ["AWS_ENDPOINT_URL"],
-        "aws_access_key_id": "test",
-        "aws_secret_access_key": "test",
+        "aws_access_key_id": os.environ["AWS_ACCESS_KEY_ID"],
+        "aws_secret_access_key": os.environ["AWS_SECRET_ACCESS_KEY"],
         "aws_region": "us-east-1",
         "aws_allow_http": "true",
     }

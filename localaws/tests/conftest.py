@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import textwrap
 import time
 from collections.abc import Callable
@@ -31,6 +32,14 @@ def wait_until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
     pytest.fail(f"nothing happened within {seconds} seconds")
 
 
+EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+
+
+def policy(*statements: dict[str, Any]) -> str:
+    """Return statements as a policy document."""
+    return json.dumps({"Version": "2012-10-17", "Statement": statements})
+
+
 class JobMaker:
     """Makes jobs whose script is a piece of Python, on one server."""
 
@@ -38,6 +47,8 @@ class JobMaker:
         self.s3 = client("s3")
         self.glue = client("glue")
         self.logs = client("logs")
+        self.iam = client("iam")
+        self._role = ""
 
     def make(self, script: str, **definition: Any) -> str:
         """Return the name of a new job; `script` None leaves the script out of the bucket."""
@@ -48,8 +59,21 @@ class JobMaker:
         self.s3.put_object(Bucket=bucket, Key=key, Body=textwrap.dedent(script).encode())
         command = {"Name": "pythonshell", "ScriptLocation": f"s3://{bucket}/{key}"}
         command |= definition.pop("Command", {})
-        self.glue.create_job(Name=name, Role="role", Command=command, **definition)
+        if "Role" not in definition:
+            self._role = definition["Role"] = self._role or self.role(EVERYTHING)
+        self.glue.create_job(Name=name, Command=command, **definition)
         return name
+
+    def role(self, *statements: dict[str, Any], **trusted: str) -> str:
+        """Return the ARN of a new role with these rights alone, which Glue assumes or `trusted`."""
+        principal = trusted or {"Service": "glue.amazonaws.com"}
+        trust = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": principal}
+        name = unique("role")
+        made = self.iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))
+        self.iam.put_role_policy(
+            RoleName=name, PolicyName="rights", PolicyDocument=policy(*statements)
+        )
+        return str(made["Role"]["Arn"])
 
     def start(self, job: str, **request: Any) -> str:
         return str(self.glue.start_job_run(JobName=job, **request)["JobRunId"])

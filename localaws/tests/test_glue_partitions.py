@@ -355,10 +355,13 @@ def test_a_choice_among_many_partitions_is_quick(glue, make_table):
     assert len(listed(glue, table, ExcludeColumnSchema=True)) == 5000
 
 
-def test_awswrangler_manages_partitions(glue, make_table, localaws_endpoint, monkeypatch):
+def test_awswrangler_manages_partitions(
+    glue, make_table, localaws_endpoint, localaws_keys, monkeypatch
+):
     """The library that the notebooks use finds, adds and deletes them."""
     monkeypatch.setattr(awswrangler.config, "glue_endpoint_url", localaws_endpoint)
-    session = boto3.Session("test", "test", region_name="us-east-1")
+    keys = (localaws_keys.access_key_id, localaws_keys.secret_access_key)
+    session = boto3.Session(*keys, region_name="us-east-1")
     table = make_table(values=VALUES)
     names = {"database": table["DatabaseName"], "table": "t", "boto3_session": session}
     awswrangler.catalog.add_parquet_partitions(

@@ -166,12 +166,13 @@ def test_a_server_ends_with_its_owner(local_server, until):
 
 
 def test_keys_of_an_account_do_not_reach_the_server(local_server, monkeypatch):
-    """What the server starts inherits dummies: a run cannot touch an account by mistake."""
+    """What the server starts inherits its own: a run cannot touch an account by mistake."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAREAL")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "real-token")
     monkeypatch.setenv("AWS_PROFILE", "company")
-    environment = psutil.Process(local_server().info.pid).environ()
-    assert environment["AWS_ACCESS_KEY_ID"] == "test"
+    info = local_server().info
+    environment = psutil.Process(info.pid).environ()
+    assert environment["AWS_ACCESS_KEY_ID"] == info.keys.access_key_id
     assert "AWS_SESSION_TOKEN" not in environment
     assert "AWS_PROFILE" not in environment
 

@@ -171,12 +171,17 @@ def ingest(
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for the refine run that the batch starts.")
     ] = False,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Write nothing where the source does not know a ticker."),
+    ] = False,
     target: TargetOption = "local",
 ) -> None:
     """Fetch quotes and put them into bronze: objects first, the manifest last.
 
     Exit code 0 where every session of the calendar came, 3 where the batch was written with
-    sessions missing or quotes held back, 1 where it failed.
+    sessions missing (all of a ticker, where the source does not know it) or quotes held back, 1
+    where it failed.
     """
     from b3pipeline import ingest as ingestion
     from b3pipeline.checks import refuse_on_host
@@ -204,7 +209,7 @@ def ingest(
             )
         else:
             market = _open_source(source, path, fault)
-            batch = ingestion.ingest(cloud, market, *asked, **how, progress=tqdm)
+            batch = ingestion.ingest(cloud, market, *asked, **how, strict=strict, progress=tqdm)
     except NothingToDoError as nothing:
         typer.echo(f"{nothing.message} {nothing.hint}")
         return

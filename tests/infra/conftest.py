@@ -75,8 +75,10 @@ class Account:
     """A fresh local AWS, as one identity of it."""
 
     endpoint_url: str
-    access_key: str = "test"
-    secret_key: str = "test"
+    access_key: str
+    secret_key: str
+    folder: Path
+    """Where the files with keys are written."""
     ca_bundle: str = ""
 
     @property
@@ -90,6 +92,13 @@ class Account:
             "AWS_REGION": REGION,
             "AWS_DEFAULT_REGION": REGION,
         }
+
+    def reach(self, config: Config) -> Config:
+        """Return a deployment as this identity reaches it."""
+        path = self.folder / f"{self.access_key}.credentials"
+        lines = [f"aws_access_key_id={self.access_key}", f"aws_secret_access_key={self.secret_key}"]
+        path.write_text("\n".join(["[default]", *lines, ""]))
+        return replace(config, endpoint_url=self.endpoint_url, credentials_file=str(path))
 
     def client(self, service: str) -> Any:
         """Return a boto3 client of this identity."""
@@ -321,7 +330,9 @@ def new_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
     def make() -> Account:
         folders.append(tmp_path_factory.mktemp("localaws"))
         hosts = ("127.0.0.1:*",)  # `over_tls` comes in by another port
-        return Account(process.start(folders[-1], 0, auth=True, hosts=hosts).endpoint_url)
+        server = process.start(folders[-1], 0, hosts=hosts)
+        keys = server.keys
+        return Account(server.endpoint_url, keys.access_key_id, keys.secret_access_key, folders[-1])
 
     yield make
     for folder in folders:

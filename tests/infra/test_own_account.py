@@ -12,7 +12,6 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -59,13 +58,13 @@ def own(new_account, deployment):
 @pytest.fixture(scope="module")
 def cloud(own) -> Cloud:
     """Return the deployment as the notebooks see it."""
-    return Cloud(replace(own.config(), endpoint_url=own.account.endpoint_url))
+    return Cloud(own.account.reach(own.config()))
 
 
 @pytest.fixture(scope="module")
 def sandbox(new_account, cloud: Cloud) -> Cloud:
     """Return what `b3 local up` provisions, in an account of its own."""
-    made = Cloud(replace(cloud.config, endpoint_url=new_account().endpoint_url))
+    made = Cloud(new_account().reach(cloud.config))
     provision.provision(made, ROOT)
     return made
 
@@ -159,7 +158,34 @@ def trusts(cloud: Cloud) -> Any:
     return [iam.get_role(RoleName=role)["Role"]["AssumeRolePolicyDocument"] for role in roles]
 
 
-PARTS = (job, tables, function, permission, wiring, workgroup, public_access, script, trusts)
+def rights(cloud: Cloud) -> Any:
+    """What the roles may do; the queue of failed events is Terraform's alone."""
+    config, iam = cloud.config, cloud.client("iam")
+    policies = {config.lambda_function_name: "start-glue", config.glue_job_name: "refine"}
+    documents = [
+        iam.get_role_policy(RoleName=f"{name}_role", PolicyName=policy)["PolicyDocument"]
+        for name, policy in policies.items()
+    ]
+    return [
+        {name: sorted(value) if isinstance(value, list) else value for name, value in one.items()}
+        for document in documents
+        for one in document["Statement"]
+        if one["Sid"] != "KeepFailedEvents"
+    ]
+
+
+PARTS = (
+    job,
+    tables,
+    function,
+    permission,
+    wiring,
+    workgroup,
+    public_access,
+    script,
+    trusts,
+    rights,
+)
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)

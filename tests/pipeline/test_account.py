@@ -24,7 +24,7 @@ def denied(*actions):
 def strict_server(tmp_path_factory):
     """One local AWS that checks each caller's rights, shared by the tests of this module."""
     folder = tmp_path_factory.mktemp("strict") / "state"
-    yield process.start(folder, 0, auth=True, owner=os.getpid())
+    yield process.start(folder, 0, owner=os.getpid())
     process.stop(folder)
 
 
@@ -34,8 +34,9 @@ def session_of(strict_server, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", strict_server.endpoint_url)
 
     def make(name, *statements):
-        iam = boto3.client("iam", region_name="us-east-1", aws_access_key_id="test",
-                           aws_secret_access_key="test")  # fmt: skip
+        keys = strict_server.keys
+        owner = boto3.Session(keys.access_key_id, keys.secret_access_key, region_name="us-east-1")
+        iam = owner.client("iam")
         iam.create_user(UserName=name)
         policy = json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
         iam.put_user_policy(UserName=name, PolicyName="rights", PolicyDocument=policy)

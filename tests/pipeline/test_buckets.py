@@ -27,14 +27,15 @@ RAW, RESULTS = f"tech-challenge2-dev-raw-{ACCOUNT}", f"tech-challenge2-dev-athen
 def strict_server(tmp_path_factory):
     """One local AWS that checks rights, shared by the tests of this module."""
     folder = tmp_path_factory.mktemp("strict") / "state"
-    yield process.start(folder, 0, auth=True, owner=os.getpid())
+    yield process.start(folder, 0, owner=os.getpid())
     process.stop(folder)
 
 
 @pytest.fixture
 def server(strict_server, monkeypatch):
     """That server without a bucket, before and after; no call leaves this machine."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", strict_server.endpoint_url)
+    for variable, value in root_of(strict_server).items():
+        monkeypatch.setenv(variable, value)
     yield strict_server
     s3 = session().client("s3")
     for bucket in [item["Name"] for item in s3.list_buckets()["Buckets"]]:
@@ -45,7 +46,16 @@ def server(strict_server, monkeypatch):
 
 def session(*keys):
     """Return a session, of the account's root unless keys are given."""
-    return boto3.Session(*(keys or ("test", "test")), region_name="us-east-1")
+    return boto3.Session(*keys, region_name="us-east-1")
+
+
+def root_of(server):
+    """Return the variables under which tools are the root of a local AWS."""
+    return {
+        "AWS_ENDPOINT_URL": server.endpoint_url,
+        "AWS_ACCESS_KEY_ID": server.keys.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": server.keys.secret_access_key,
+    }
 
 
 def student(name, *denied):
@@ -233,8 +243,7 @@ def test_variables_come_from_the_file_and_from_the_shell(tmp_path):
 
 def test_the_command_prints_what_it_made(server, folder, tmp_path, clean_environment):
     """`b3 buckets` and `b3 buckets --remove`, as a student types them."""
-    keys = {"AWS_ENDPOINT_URL": server.endpoint_url, "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test"}  # fmt: skip
+    keys = root_of(server)
 
     def b3(*arguments):
         return subprocess.run(

@@ -61,7 +61,7 @@ def java_environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def spark(java_environment: dict[str, str]) -> Iterator[SparkSession]:
+def spark(java_environment: dict[str, str], localaws_keys: Any) -> Iterator[SparkSession]:
     """A local session: two cores, two shuffle partitions, nothing that listens but on 127.0.0.1."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in java_environment.items():
@@ -70,8 +70,8 @@ def spark(java_environment: dict[str, str]) -> Iterator[SparkSession]:
             "spark.driver.bindAddress": "127.0.0.1",
             "spark.driver.host": "127.0.0.1",
             "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-            "spark.executorEnv.AWS_ACCESS_KEY_ID": "test",
-            "spark.executorEnv.AWS_SECRET_ACCESS_KEY": "test",
+            "spark.executorEnv.AWS_ACCESS_KEY_ID": localaws_keys.access_key_id,
+            "spark.executorEnv.AWS_SECRET_ACCESS_KEY": localaws_keys.secret_access_key,
             "spark.log.level": "OFF",  # tests make tasks fail on purpose
             "spark.sql.adaptive.enabled": "false",
             "spark.sql.shuffle.partitions": "2",
@@ -117,13 +117,15 @@ class LakeUnderTest:
     spark: SparkSession
     make_client: Callable[[str], Any]
     endpoint_url: str
+    keys: Any
     bucket: str
     database: str
 
     def __post_init__(self) -> None:
         self.s3, self.glue = self.make_client("s3"), self.make_client("glue")
         self.files = pafs.S3FileSystem(
-            access_key="test", secret_key="test", region="us-east-1", allow_delayed_open=True,
+            access_key=self.keys.access_key_id, secret_key=self.keys.secret_access_key,
+            region="us-east-1", allow_delayed_open=True,
             endpoint_override=urlsplit(self.endpoint_url).netloc, scheme="http",
         )  # fmt: skip
 
@@ -250,16 +252,19 @@ def make_lake(
     spark: SparkSession,
     aws_client: Callable[[str], Any],
     localaws_endpoint: str,
+    localaws_keys: Any,
+    localaws_variables: dict[str, str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Callable[[], LakeUnderTest]:
     """A factory of empty lakes on the shared local AWS, where a run finds it as on Glue."""
-    monkeypatch.setenv("AWS_ENDPOINT_URL", localaws_endpoint)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    for variable, value in localaws_variables.items():
+        monkeypatch.setenv(variable, value)
 
     def make() -> LakeUnderTest:
         name = f"lake{uuid4().hex[:12]}"
-        return LakeUnderTest(job, spark, aws_client, localaws_endpoint, name, name).create()
+        return LakeUnderTest(
+            job, spark, aws_client, localaws_endpoint, localaws_keys, name, name
+        ).create()
 
     return make
 
@@ -295,9 +300,10 @@ def proxy(localaws_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[A
 
 
 @pytest.fixture
-def proxied_clients(proxy: Any) -> Callable[[str], Any]:
+def proxied_clients(proxy: Any, localaws_keys: Any) -> Callable[[str], Any]:
     """A factory of the job's own clients, whose requests go through the proxy."""
-    session = boto3.Session("test", "test", region_name="us-east-1")
+    keys = (localaws_keys.access_key_id, localaws_keys.secret_access_key)
+    session = boto3.Session(*keys, region_name="us-east-1")
     config = Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"})
     return lambda service: session.client(service, endpoint_url=proxy.endpoint_url, config=config)
 
@@ -305,6 +311,7 @@ def proxied_clients(proxy: Any) -> Callable[[str], Any]:
 @pytest.fixture
 def start_script(
     java_environment: dict[str, str],
+    localaws_variables: dict[str, str],
 ) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """A function that starts the job as Glue does: one script in a process group of its own."""
     started: list[subprocess.Popen[str]] = []
@@ -312,10 +319,8 @@ def start_script(
     def start(lake: LakeUnderTest, *argv: str, endpoint_url: str, **variables: str) -> Any:
         environment = {
             "PATH": os.environ["PATH"],
+            **localaws_variables,
             "AWS_ENDPOINT_URL": endpoint_url,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "us-east-1",
             **java_environment,
             **variables,
         }

@@ -14,7 +14,7 @@ TICKERS = [f"TICK{n}" for n in range(20)]
 
 
 @pytest.fixture
-def cluster(tmp_path):
+def cluster(tmp_path, localaws_keys):
     """The variables under which a session has two executors, each a process with its own work."""
     home, installed = tmp_path / "home", Path(pyspark.__file__).parent
     home.mkdir()  # executors leave their logs in Spark's home
@@ -25,8 +25,8 @@ def cluster(tmp_path):
         "spark.master": "local-cluster[2,1,1024]",
         "spark.executor.memory": "1g",
         "spark.executor.extraJavaOptions": quick,
-        "spark.executorEnv.AWS_ACCESS_KEY_ID": "test",
-        "spark.executorEnv.AWS_SECRET_ACCESS_KEY": "test",
+        "spark.executorEnv.AWS_ACCESS_KEY_ID": localaws_keys.access_key_id,
+        "spark.executorEnv.AWS_SECRET_ACCESS_KEY": localaws_keys.secret_access_key,
     }
     lines = [f"{name} {value}" for name, value in settings.items()]
     (tmp_path / "spark-defaults.conf").write_text("\n".join(lines))

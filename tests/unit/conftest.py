@@ -42,16 +42,16 @@ def exchange():
 
 
 @pytest.fixture(scope="session")
-def local_clients(localaws_endpoint):
+def local_clients(localaws_server):
     """A deployment that lends its boto3 clients: making them takes most of a second."""
-    return Cloud(_config("unused", localaws_endpoint))
+    return Cloud(_config("unused", localaws_server))
 
 
 @pytest.fixture
-def lake_cloud(local_clients, localaws_endpoint):
+def lake_cloud(local_clients, localaws_server):
     """An empty lake on the local AWS: a bucket, a database and both tables of its own."""
     name = f"lake-{uuid4().hex[:12]}"
-    cloud = Cloud(_config(name, localaws_endpoint))
+    cloud = Cloud(_config(name, localaws_server))
     vars(cloud).update(s3=local_clients.s3, glue=local_clients.glue)
     cloud.s3.create_bucket(Bucket=name)
     cloud.glue.create_database(DatabaseInput={"Name": cloud.config.glue_database})
@@ -71,7 +71,7 @@ def lake_cloud(local_clients, localaws_endpoint):
     return cloud
 
 
-def _config(name: str, endpoint_url: str) -> Config:
+def _config(name: str, server) -> Config:
     return Config(
         target="local",
         region="us-east-1",
@@ -81,5 +81,6 @@ def _config(name: str, endpoint_url: str) -> Config:
         glue_job_name="unused",
         lambda_function_name="unused",
         athena_workgroup="unused",
-        endpoint_url=endpoint_url,
+        endpoint_url=server.endpoint_url,
+        credentials_file=str(server.state_dir / "credentials"),
     )

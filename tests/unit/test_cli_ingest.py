@@ -52,6 +52,19 @@ def test_an_incomplete_batch_ends_with_3_and_resume_with_0(b3, lake_cloud):
     assert (third.exit_code, "nothing to resume" in third.stdout) == (0, True)
 
 
+def test_an_unknown_ticker_ends_with_3_and_strictly_with_an_error(b3, lake_cloud):
+    """The others are written; with --strict nothing is."""
+    range_ = ("--start", "2024-06-24", "--end", "2024-06-28")
+    strict = b3("--tickers", "PETR4,VVAR3", *range_, "--strict")
+    assert strict.exit_code == 1
+    assert "does not know VVAR3" in str(strict.exception)
+    assert lake.stored_partitions(lake_cloud) == []
+    usual = b3("--tickers", "PETR4,VVAR3", *range_)
+    assert usual.exit_code == 3
+    assert "VIIA3 is called BHIA3 since 2023-09-20" in usual.stdout
+    assert len(lake.stored_partitions(lake_cloud)) == 5
+
+
 def test_a_refusal_before_anything_came_is_an_error(b3, lake_cloud):
     """Its own kind of exception, which `main` turns into exit code 1."""
     answer = b3(*WEEK, "--fault", "429:PETR4")

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -117,14 +118,32 @@ def test_an_unknown_target_is_refused():
         check_target("azure")
 
 
-def test_the_environment_for_other_tools_is_complete():
-    """Dummy keys go with the local endpoint alone, so that no account's keys are shadowed."""
-    assert LOCAL.environment() == {
+@pytest.fixture
+def local(tmp_path):
+    """The local deployment with the key that its server gave out."""
+    path = tmp_path / "credentials"
+    path.write_text(
+        "[default]\naws_access_key_id = LKIAEXAMPLE\naws_secret_access_key = its-secret\n"
+    )
+    return replace(LOCAL, credentials_file=str(path))
+
+
+def test_a_key_that_is_gone_is_told(local):
+    """Which file, and what writes it again."""
+    Path(local.credentials_file).write_text("no key\n")
+    with pytest.raises(ConfigError, match="credentials") as caught:
+        local.environment()
+    assert "b3 local up" in caught.value.hint
+
+
+def test_the_environment_for_other_tools_is_complete(local):
+    """The key of the local AWS goes with it alone, so that no account's keys are shadowed."""
+    assert local.environment() == {
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:4566",
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_ACCESS_KEY_ID": "LKIAEXAMPLE",
+        "AWS_SECRET_ACCESS_KEY": "its-secret",
         "RAW_BUCKET": "raw",
         "ATHENA_RESULTS_BUCKET": "results",
         "GLUE_DATABASE": "tech_challenge2_dev",
@@ -154,10 +173,10 @@ def test_a_folder_outside_any_checkout_is_told_what_to_do(tmp_path, monkeypatch)
     assert project_root() == tmp_path.resolve()
 
 
-def test_a_local_cloud_never_uses_the_keys_of_an_account(monkeypatch):
+def test_a_local_cloud_never_uses_the_keys_of_an_account(local, monkeypatch):
     """Whatever the environment holds."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "the-key-of-an-account")
     monkeypatch.setenv("AWS_SESSION_TOKEN", "its-token")
-    keys = Cloud(LOCAL).session.get_credentials().get_frozen_credentials()
-    assert (keys.access_key, keys.secret_key, keys.token) == ("test", "test", None)
-    assert Cloud(LOCAL).s3.meta.endpoint_url == "http://127.0.0.1:4566"
+    keys = Cloud(local).session.get_credentials().get_frozen_credentials()
+    assert (keys.access_key, keys.secret_key, keys.token) == ("LKIAEXAMPLE", "its-secret", None)
+    assert Cloud(local).s3.meta.endpoint_url == "http://127.0.0.1:4566"

@@ -221,7 +221,12 @@ def test_the_session_still_open_is_not_written(lake_cloud):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        ({"tickers": ["PETR4", "PETR44"]}, UnknownTickerError, "does not know PETR44"),
+        ({"tickers": ["PETR44"]}, UnknownTickerError, "does not know PETR44"),
+        (
+            {"tickers": ["PETR4", "PETR44"], "strict": True},
+            UnknownTickerError,
+            "does not know PETR44",
+        ),
         ({"tickers": ["not a ticker"]}, InvalidTickerError, "'not a ticker' is not a ticker"),
         ({"tickers": []}, InvalidTickerError, "no ticker is given"),
         ({"start": "2024-06-28", "end": "2024-06-24"}, DateRangeError, "is after the end"),
@@ -241,10 +246,41 @@ def test_bad_input_is_refused_and_nothing_is_written(lake_cloud, arguments, erro
 
 
 def test_a_misspelt_ticker_gets_its_neighbours_named(lake_cloud):
-    """The hint shows the code that was probably meant."""
-    with pytest.raises(UnknownTickerError) as caught:
-        run(lake_cloud, tickers=["PETR5", "PETR4"])
-    assert "did you mean PETR4" in caught.value.hint
+    """The code that was probably meant."""
+    with pytest.raises(UnknownTickerError, match="did you mean PETR4"):
+        run(lake_cloud, tickers=["PETR5", "PETR4"], strict=True)
+
+
+def test_a_ticker_that_is_unknown_does_not_cost_the_others_their_quotes(lake_cloud):
+    """It is a failure, its sessions are missing for its reason, the other one is written."""
+    batch = run(lake_cloud, tickers=["PETR4", "PETR44"])
+    assert {ticker: len(days) for ticker, days in batch.manifest.partitions.items()} == {"PETR4": 5}
+    assert not batch.complete
+    assert [(each.ticker, each.kind) for each in batch.failures] == [("PETR44", "unknown")]
+    assert {gap.ticker for gap in batch.manifest.missing} == {"PETR44"}
+    assert "did you mean PETR4" in batch.manifest.missing[0].reason
+
+
+def test_a_renamed_ticker_gets_its_name_of_today_and_not_the_nearest_spelling(lake_cloud):
+    """VVAR3 has become VIIA3, and that BHIA3."""
+    batch = run(lake_cloud, tickers=["PETR4", "VVAR3"])
+    [failure] = batch.failures
+    assert failure.reason.endswith(
+        "VVAR3 is called VIIA3 since 2021-08-16, VIIA3 is called BHIA3 since 2023-09-20"
+    )
+    assert "VIIA3 is called BHIA3" in str(batch)
+
+
+def test_a_ticker_asked_for_before_it_had_its_name_gets_the_old_one(lake_cloud):
+    """What the source knows by its new name alone."""
+
+    def without(quotes):
+        told = (Failure("BHIA3", "empty", "no quotes"),)
+        return Quotes(quotes.frame, told)
+
+    batch = run(lake_cloud, tickers=["PETR4", "BHIA3"], source=Changed(without))
+    [failure] = batch.failures
+    assert failure.reason == "no quotes; before 2023-09-20 BHIA3 was called VIIA3"
 
 
 def test_a_bucket_that_is_not_there_stops_it_before_the_fetch(lake_cloud):
@@ -319,10 +355,11 @@ def test_quotes_of_yahoo_are_not_called_simulated(lake_cloud, yahoo_source):
     assert lake.read_bronze(lake_cloud)["close"].tolist() == [37.5]
 
 
-def test_a_ticker_that_yahoo_does_not_know_stops_the_batch(lake_cloud, yahoo_source):
-    """Its own words are passed on."""
+def test_a_ticker_that_yahoo_does_not_know_stops_a_strict_batch(lake_cloud, yahoo_source):
+    """Where it is told to be strict; Yahoo's own words are passed on."""
+    days, tickers = ("2024-06-28", "2024-06-28"), ["PETR4", "PETR5"]
     with pytest.raises(UnknownTickerError, match=r"PETR5 \(Yahoo says: No data found"):
-        run(lake_cloud, ["PETR4", "PETR5"], "2024-06-28", "2024-06-28", source=yahoo_source)
+        run(lake_cloud, tickers, *days, source=yahoo_source, strict=True)
     assert keys(lake_cloud) == []
 
 

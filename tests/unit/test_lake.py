@@ -318,21 +318,17 @@ def test_an_object_that_may_not_be_put_names_the_bucket(error):
         raise error
 
 
-def test_on_aws_the_keys_are_those_of_boto3(lake_cloud, monkeypatch):
+def test_on_aws_the_keys_are_those_of_boto3(lake_cloud, localaws_variables, monkeypatch):
     """Profiles, roles and the host's own: whatever boto3 finds signs the objects too."""
-    for name, value in {
-        "AWS_ENDPOINT_URL": lake_cloud.config.endpoint_url,
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "from-the-environment",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-    }.items():
+    for name, value in {**localaws_variables, "AWS_ALLOW_HTTP": "true"}.items():
         monkeypatch.setenv(name, value)
-    aws = Cloud(replace(lake_cloud.config, target="aws", endpoint_url=None))
+    away = {"target": "aws", "endpoint_url": None, "credentials_file": None}
+    aws = Cloud(replace(lake_cloud.config, **away))
     lake.check_bucket(aws)
     assert put_bars(aws) == 3
     assert len(lake.read_bronze(aws)) == 4
     credentials = open_store(aws).credential_provider()
-    assert credentials["access_key_id"] == "from-the-environment"
+    assert credentials["access_key_id"] == localaws_variables["AWS_ACCESS_KEY_ID"]
 
 
 def test_without_credentials_it_is_said_before_anything_else(lake_cloud, monkeypatch, tmp_path):
@@ -342,7 +338,8 @@ def test_without_credentials_it_is_said_before_anything_else(lake_cloud, monkeyp
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
-    stranger = Cloud(replace(lake_cloud.config, target="aws", endpoint_url=None))
+    away = {"target": "aws", "endpoint_url": None, "credentials_file": None}
+    stranger = Cloud(replace(lake_cloud.config, **away))
     for act in (lake.check_bucket, lake.read_bronze):
         with pytest.raises(StorageError, match="no AWS credentials"):
             act(stranger)

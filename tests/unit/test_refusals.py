@@ -76,11 +76,13 @@ def refusing():
 
 
 @pytest.fixture
-def refused_cloud(refusing, monkeypatch):
+def refused_cloud(refusing, tmp_path, monkeypatch):
     """A deployment that is refused everything, at once."""
     patient = {"max_retries": 0, "retry_timeout": dt.timedelta(seconds=1)}
     monkeypatch.setattr(storage, "RETRIES", patient)
     endpoint = f"http://127.0.0.1:{refusing.server_port}"
+    key = tmp_path / "credentials"
+    key.write_text("[default]\naws_access_key_id = key\naws_secret_access_key = secret\n")
     names = ("raw_data_bucket", "athena_results_bucket", "glue_database", "glue_job_name")
     cloud = Cloud(
         Config(
@@ -89,6 +91,7 @@ def refused_cloud(refusing, monkeypatch):
             lambda_function_name="lab",
             athena_workgroup="lab",
             endpoint_url=endpoint,
+            credentials_file=str(key),
             **dict.fromkeys(names, "lab"),
         )
     )

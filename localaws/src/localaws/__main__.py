@@ -48,7 +48,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_server_options(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--port", type=int, help=f"default: {DEFAULT_PORT}; 0 is any free one")
-    verb.add_argument("--auth", action="store_true", help="enforce IAM policies")
+    verb.add_argument(
+        "--any-key",
+        action="store_true",
+        help="look at no signature and no policy: whoever reaches the port may do everything",
+    )
     verb.add_argument(
         "--seconds-per-minute",
         type=float,
@@ -106,7 +110,7 @@ def _serve(options: argparse.Namespace) -> str:
         Settings(
             options.state_dir,
             port,
-            auth=options.auth,
+            any_key=options.any_key,
             seconds_per_minute=options.seconds_per_minute,
             ended_run_seconds=options.ended_run_seconds,
             late_log_seconds=options.late_log_seconds,
@@ -124,7 +128,7 @@ def _up(options: argparse.Namespace) -> str:
     info = process.start(
         options.state_dir,
         options.port,
-        auth=options.auth,
+        any_key=options.any_key,
         seconds_per_minute=options.seconds_per_minute,
         ended_run_seconds=options.ended_run_seconds,
         late_log_seconds=options.late_log_seconds,

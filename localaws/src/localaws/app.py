@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from localaws.athena import AthenaService
 from localaws.backend import Backend
+from localaws.callers import Caller, Callers, CredentialsError, Need, refusal, set_caller
 from localaws.checkpoint import Checkpoint
 from localaws.glue import GlueService
 from localaws.glue.java import find_java
@@ -18,15 +20,17 @@ from localaws.settings import Settings
 from localaws.wire import (
     AsgiApp,
     AwsError,
+    Message,
     Receive,
     Scope,
     Send,
     Service,
     live,
     parse_payload,
-    read_body,
+    send_answer,
     send_error,
     send_json,
+    send_refusal,
 )
 
 logger = logging.getLogger(__name__)
@@ -42,31 +46,53 @@ _IN_NEED_OF_PATIENCE = b"aws-sdk-go"
 class LocalAws:
     """An ASGI application that answers its services' operations and hands on every other request.
 
-    A request that is not ours reaches `backend` with its scope, its body stream and its `send`
-    untouched: S3 is the hot path.
+    Every request must be signed by somebody whom this server knows. One that is not ours reaches
+    `backend` with its scope and its `send` untouched: S3 is the hot path.
     """
 
-    def __init__(self, settings: Settings, services: Sequence[Service], backend: AsgiApp) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        services: Sequence[Service],
+        backend: AsgiApp,
+        callers: Callers,
+    ) -> None:
         self._settings = settings
+        self._callers = callers
         self._services = {service.prefix: service for service in services}
         self._backend = backend
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            if _IN_NEED_OF_PATIENCE in _header(scope, b"user-agent"):
-                await asyncio.sleep(_PATIENCE_SECONDS)
-            if scope["method"] == "POST":
-                target = _header(scope, b"x-amz-target").decode("latin-1")
-                if target and (service := self._owner(target)):
-                    await _answer(service, target.partition(".")[2], receive, send)
-                    return
-            elif scope["path"] == HEALTH_PATH:
-                await send_json(send, self._health())
-                return
-        elif scope["type"] == "lifespan":
+        if scope["type"] == "lifespan":
             await live(self._backend, scope, receive, send, start=self._start, close=self._close)
+        elif scope["method"] == "GET" and scope["path"] == HEALTH_PATH:
+            await self._be_patient(scope)
+            await send_json(send, self._health())
+        else:
+            await self._be_patient(scope)
+            await self._serve(scope, receive, send)
+
+    async def _be_patient(self, scope: Scope) -> None:
+        if _IN_NEED_OF_PATIENCE in _header(scope, b"user-agent"):
+            await asyncio.sleep(_PATIENCE_SECONDS)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            caller, body = await self._callers.identify(scope, receive)
+            self._callers.authorize(caller, _passed_roles(self._callers, scope, caller, body))
+        except CredentialsError as error:
+            await send_answer(send, *refusal(scope, error))
             return
-        await self._backend(scope, receive, send)
+        except AwsError as error:
+            await send_refusal(scope, send, error)
+            return
+        target = _header(scope, b"x-amz-target").decode("latin-1")
+        service = self._owner(target) if scope["method"] == "POST" and target else None
+        if service is None:
+            scope = self._callers.over_tls(caller, scope)
+            await self._backend(scope, _once(body, receive), send)
+        else:
+            await self._answer(service, target.partition(".")[2], caller, body, send)
 
     def _owner(self, target: str) -> Service | None:
         prefix, _, operation = target.partition(".")
@@ -81,6 +107,25 @@ class LocalAws:
             "services": sorted(self._services),
             "java": str(find_java().home or ""),
         }
+
+    async def _answer(
+        self, service: Service, operation: str, caller: Caller, body: bytes, send: Send
+    ) -> None:
+        try:
+            if caller.service and caller.service != service.signing_name:
+                wanted = f"'{service.signing_name}'"
+                message = f"Credential should be scoped to correct service: {wanted}."
+                raise AwsError("InvalidSignatureException", message)
+            set_caller(caller)
+            payload = parse_payload(body)
+            self._callers.authorize(caller, service.needs(operation, payload))
+            await send_json(send, await service.call(operation, payload))
+        except AwsError as error:
+            await send_error(send, error)
+        except Exception:
+            logger.exception("%s.%s failed", service.prefix, operation)
+            failure = f"{operation} failed inside the local AWS: its log has the traceback."
+            await send_error(send, AwsError("InternalServiceException", failure, status=500))
 
     async def _start(self) -> None:
         for service in self._services.values():
@@ -100,17 +145,37 @@ def _header(scope: Scope, wanted: bytes) -> bytes:
     return next((bytes(value) for name, value in scope["headers"] if name == wanted), b"")
 
 
-async def _answer(service: Service, operation: str, receive: Receive, send: Send) -> None:
+def _once(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives a body again that was read already, then what comes next."""
+    left = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def again() -> Message:
+        return left.pop() if left else await receive()
+
+    return again
+
+
+def _passed_roles(callers: Callers, scope: Scope, caller: Caller, body: bytes) -> Iterable[Need]:
+    """Return the roles that a request hands to a Lambda: whoever passes one needs the right to."""
+    if caller.service != "lambda" or scope["method"] not in ("POST", "PUT"):
+        return
     try:
-        answer = await service.call(operation, parse_payload(await read_body(receive)))
-    except AwsError as error:
-        await send_error(send, error)
-    except Exception:
-        logger.exception("%s.%s failed", service.prefix, operation)
-        failure = f"{operation} failed inside the local AWS: its log has the traceback."
-        await send_error(send, AwsError("InternalServiceException", failure, status=500))
-    else:
-        await send_json(send, answer)
+        role = json.loads(body or b"{}").get("Role")
+    except (ValueError, AttributeError):
+        return  # the answer to it says what is wrong
+    if isinstance(role, str) and "/functions" in scope["path"]:
+        yield "iam:PassRole", callers.role_arn(role)
+
+
+def _seal_lambdas(callers: Callers) -> None:
+    """Give Lambdas credentials that nobody can guess: ministack has no setting for it."""
+    from ministack.core import lambda_runtime
+    from ministack.services import lambda_svc
+
+    for module in (lambda_runtime, lambda_svc):
+        if not hasattr(module, "execution_credentials"):
+            raise RuntimeError(f"{module.__name__} of this ministack gives its credentials elsehow")
+        module.execution_credentials = callers.lambda_environment
 
 
 def create_app(settings: Settings) -> AsgiApp:
@@ -119,6 +184,10 @@ def create_app(settings: Settings) -> AsgiApp:
     from ministack.app import app as ministack
 
     kept = Checkpoint(ministack)
-    glue = GlueService(settings, Backend(kept, settings))
-    services: list[Service] = [glue, AthenaService(settings, glue)]
-    return Guard(settings, LocalAws(settings, services, kept))
+    backend = Backend(kept, settings)
+    callers = Callers(settings, backend)
+    if not settings.any_key:
+        _seal_lambdas(callers)
+    glue = GlueService(settings, backend, callers)
+    services: list[Service] = [glue, AthenaService(settings, glue, callers)]
+    return Guard(settings, LocalAws(settings, services, kept, callers))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote, urlencode
 
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from localaws.settings import ACCESS_KEY, Settings
+from localaws.settings import Settings
 from localaws.wire import AsgiApp, AwsError, Message
 
 
@@ -29,7 +29,9 @@ class Backend:
     def __init__(self, app: AsgiApp, settings: Settings) -> None:
         self._app = app
         self._settings = settings
-        self._credentials = Credentials(ACCESS_KEY, ACCESS_KEY)
+        self._credentials = Credentials(
+            settings.keys.access_key_id, settings.keys.secret_access_key
+        )
 
     async def call(self, service: str, target: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Return the answer to an AWS JSON 1.1 operation of `service`, its signing name.
@@ -43,6 +45,12 @@ class Backend:
             code = str(content.get("__type", "InternalFailure")).rpartition("#")[2]
             raise AwsError(code, str(content.get("message", content)), answer.status)
         return dict(content)
+
+    async def query(self, service: str, **parameters: str) -> str:
+        """Return the XML of an operation of a query protocol (IAM, STS), an error's as well."""
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        body = urlencode({"Version": "2010-05-08", **parameters}).encode()
+        return (await self._request(service, "POST", "/", headers, body)).body.decode()
 
     async def get_object(self, bucket: str, key: str) -> bytes:
         """Return the body of an S3 object; raise AwsError where bucket or key do not exist."""

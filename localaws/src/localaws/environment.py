@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from localaws.settings import ACCESS_KEY, Settings
+from localaws.settings import Settings
 
 STATE_DIR_MARK = "LOCALAWS_STATE_DIR"
 """Every process of a local AWS carries its state folder under this name."""
@@ -36,7 +36,7 @@ _LOCAL_HOSTS = "127.0.0.1,localhost"
 def server_environment(settings: Settings, environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment in which a server runs, made from the one of whoever starts it.
 
-    Keys, profiles and endpoints of a real account are left out; children inherit dummies.
+    Keys, profiles and endpoints of a real account are left out; the server's own take their place.
     """
     kept = {name: value for name, value in environ.items() if not name.startswith(_DROPPED)}
     return kept | client_environment(settings) | _no_proxy(kept) | _ministack(settings)
@@ -44,10 +44,11 @@ def server_environment(settings: Settings, environ: Mapping[str, str]) -> dict[s
 
 def client_environment(settings: Settings) -> dict[str, str]:
     """Return the variables under which any AWS client speaks to this server and to no other."""
+    keys = settings.keys
     return {
         "AWS_ENDPOINT_URL": settings.endpoint_url,
-        "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-        "AWS_SECRET_ACCESS_KEY": ACCESS_KEY,
+        "AWS_ACCESS_KEY_ID": keys.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": keys.secret_access_key,
         "AWS_REGION": settings.region,
         "AWS_DEFAULT_REGION": settings.region,
         "AWS_CONFIG_FILE": os.devnull,
@@ -71,7 +72,7 @@ def _ministack(settings: Settings) -> dict[str, str]:
         "BIND_HOST": settings.host,
         "MINISTACK_REGION": settings.region,
         "MINISTACK_ACCOUNT_ID": settings.account_id,
-        "AUTH": str(settings.auth).lower(),
+        "AUTH": str(not settings.any_key).lower(),
         "PERSIST_STATE": "1",
         "STATE_DIR": str(settings.control_dir),
         "S3_PERSIST": "1",

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -18,6 +18,7 @@ from localaws.environment import server_environment
 from localaws.errors import LocalAwsError as LocalAwsError
 from localaws.errors import PortError as PortError
 from localaws.errors import StateDirError as StateDirError
+from localaws.keys import FILE_NAME, Keys, keys_of
 from localaws.orphans import end_processes_of
 from localaws.ports import ask_health, check_port
 from localaws.settings import DEFAULT_PORT, Settings, endpoint_url
@@ -39,6 +40,10 @@ class ServerInfo:
     pid: int
     port: int
     endpoint_url: str
+    keys: Keys
+    """With these a client signs its requests."""
+    credentials_file: Path
+    """The file that holds them, in AWS's own format."""
     started: bool = False
     """Whether the call that returned this value started it."""
 
@@ -47,7 +52,7 @@ def start(
     state_dir: Path,
     port: int | None = None,
     *,
-    auth: bool = False,
+    any_key: bool = False,
     seconds_per_minute: float = 60.0,
     ended_run_seconds: float = 0.0,
     late_log_seconds: float = 0.0,
@@ -68,7 +73,7 @@ def start(
     settings = Settings(
         folder,
         DEFAULT_PORT if port is None else port,
-        auth=auth,
+        any_key=any_key,
         seconds_per_minute=seconds_per_minute,
         ended_run_seconds=ended_run_seconds,
         late_log_seconds=late_log_seconds,
@@ -146,7 +151,7 @@ def _spawn(settings: Settings) -> subprocess.Popen[bytes]:
     command += ["--late-log-seconds", str(settings.late_log_seconds)]
     command += ["--athena-memory-mb", str(settings.athena_memory_mb)]
     command += ["--athena-seconds", str(settings.athena_seconds)]
-    command += ["--auth"] * settings.auth
+    command += ["--any-key"] * settings.any_key
     for host in settings.hosts:
         command += ["--allow-host", host]
     for origin in settings.origins:
@@ -172,7 +177,7 @@ def _wait_until_ready(child: subprocess.Popen[bytes], folder: Path) -> ServerInf
     while time.monotonic() < deadline:
         info = _answering(folder)
         if info is not None:
-            return ServerInfo(info.pid, info.port, info.endpoint_url, info.pid == child.pid)
+            return replace(info, started=info.pid == child.pid)
         if child.poll() is not None:
             return _after_death(child, folder)
         time.sleep(_POLL_SECONDS)
@@ -203,7 +208,8 @@ def _answering(folder: Path) -> ServerInfo | None:
     health = ask_health(record.host, record.port)
     if health is None or (health["pid"], health["state_dir"]) != (record.pid, str(folder)):
         return None
-    return ServerInfo(record.pid, record.port, endpoint_url(record.host, record.port))
+    address = endpoint_url(record.host, record.port)
+    return ServerInfo(record.pid, record.port, address, keys_of(folder), folder / FILE_NAME)
 
 
 def _end(pid: int, grace_seconds: float) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from localaws.keys import Keys, keys_of
+
 DEFAULT_PORT = 4566
 LOCALHOST = "127.0.0.1"
-ACCESS_KEY = "test"
-"""Access key and secret that local clients use."""
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ class Settings:
     host: str = LOCALHOST
     account_id: str = "0" * 12
     region: str = "us-east-1"
-    auth: bool = False
-    """Whether IAM policies are enforced by ministack, as in an account with restricted users."""
+    any_key: bool = False
+    """Whether anybody who reaches the port is the account's root: no signature is looked at."""
     seconds_per_minute: float = 60.0
     """Length of a minute of a job's `Timeout`, in seconds: tests make it short."""
     ended_run_seconds: float = 0.0
@@ -44,6 +44,11 @@ class Settings:
     """How long a statement of Athena may take: on AWS half an hour."""
     origins: tuple[str, ...] = ()
     """Web pages that may call (`http://localhost:3000`): by default none may."""
+
+    @property
+    def keys(self) -> Keys:
+        """The key pair with which requests are signed, made at the first question."""
+        return keys_of(self.state_dir)
 
     @property
     def endpoint_url(self) -> str:

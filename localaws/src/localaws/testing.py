@@ -6,6 +6,7 @@ server for all tests of a session, `local_server` makes servers of one's own.
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -21,6 +22,7 @@ from botocore.config import Config
 
 from localaws import process
 from localaws.environment import STATE_DIR_MARK
+from localaws.keys import Keys
 
 ANY_PORT = "127.0.0.1:*"
 """Tests put proxies before the server that they share."""
@@ -53,21 +55,32 @@ class LocalServer:
         psutil.Process(self.info.pid).wait(10)
 
     def client(self, service: str) -> Any:
-        return make_client(service, self.endpoint_url)
+        assert self.info is not None
+        return make_client(service, self.endpoint_url, self.info.keys)
+
+    def identity(self, name: str, *statements: dict[str, Any]) -> Callable[[str], Any]:
+        """Return a maker of clients of a new user who has these rights alone."""
+        iam = self.client("iam")
+        iam.create_user(UserName=name)
+        policy = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        iam.put_user_policy(UserName=name, PolicyName="rights", PolicyDocument=policy)
+        key = iam.create_access_key(UserName=name)["AccessKey"]
+        keys = Keys(key["AccessKeyId"], key["SecretAccessKey"])
+        return lambda service: make_client(service, self.endpoint_url, keys)
 
     def processes(self) -> list[psutil.Process]:
         """Return the living processes that belong to this server."""
         return processes_of(self.state_dir)
 
 
-def make_client(service: str, endpoint_url: str) -> Any:
-    """Return a client with the dummy keys, whatever the environment holds."""
+def make_client(service: str, endpoint_url: str, keys: Keys) -> Any:
+    """Return a client with these keys, whatever the environment holds."""
     return boto3.client(
         service,
         endpoint_url=endpoint_url,
         region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
+        aws_access_key_id=keys.access_key_id,
+        aws_secret_access_key=keys.secret_access_key,
         config=Config(
             retries={"max_attempts": 2, "mode": "standard"},
             read_timeout=60,
@@ -125,13 +138,31 @@ def localaws_endpoint(localaws_server: LocalServer) -> str:
 
 
 @pytest.fixture(scope="session")
-def aws_client(localaws_endpoint: str) -> Callable[[str], Any]:
+def localaws_keys(localaws_server: LocalServer) -> Keys:
+    """The key of the server that tests share."""
+    assert localaws_server.info is not None
+    return localaws_server.info.keys
+
+
+@pytest.fixture(scope="session")
+def localaws_variables(localaws_endpoint: str, localaws_keys: Keys) -> dict[str, str]:
+    """The variables under which any AWS tool finds the server that tests share."""
+    return {
+        "AWS_ENDPOINT_URL": localaws_endpoint,
+        "AWS_ACCESS_KEY_ID": localaws_keys.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": localaws_keys.secret_access_key,
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+
+
+@pytest.fixture(scope="session")
+def aws_client(localaws_server: LocalServer) -> Callable[[str], Any]:
     """A factory of clients of the server that tests share, one a service."""
     clients: dict[str, Any] = {}
 
     def client(service: str) -> Any:
         if service not in clients:
-            clients[service] = make_client(service, localaws_endpoint)
+            clients[service] = localaws_server.client(service)
         return clients[service]
 
     return client

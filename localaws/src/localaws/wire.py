@@ -6,7 +6,7 @@ import datetime as dt
 import json
 import logging
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any, Protocol
 from xml.sax.saxutils import escape
 
@@ -35,9 +35,14 @@ class Service(Protocol):
 
     prefix: str
     """What stands before the dot of the target, for example `AWSGlue`."""
+    signing_name: str
+    """The name of the service in a signature, for example `glue`."""
 
     def owns(self, operation: str) -> bool:
         """Return whether this service answers `operation`; ministack answers the others."""
+
+    def needs(self, operation: str, payload: dict[str, Any]) -> Iterable[tuple[str, str]]:
+        """Return the actions of an operation, each with the ARN of what it is done to."""
 
     async def call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Return the answer to one operation; raise AwsError where AWS would.
@@ -162,6 +167,11 @@ async def _send(
         (b"x-amzn-requestid", str(uuid.uuid4()).encode()),
         *extra,
     ]
+    await send_answer(send, status, headers, body)
+
+
+async def send_answer(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    """Send a whole answer."""
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 

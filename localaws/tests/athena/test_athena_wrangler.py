@@ -22,15 +22,9 @@ MODES = [
 
 
 @pytest.fixture(autouse=True)
-def endpoint(localaws_endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def endpoint(localaws_variables: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The local AWS as the one that awswrangler finds."""
-    environment = {
-        "AWS_ENDPOINT_URL": localaws_endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_CONFIG_FILE": os.devnull,
-    }
+    environment = {**localaws_variables, "AWS_CONFIG_FILE": os.devnull}
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     boto3.setup_default_session()

@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 from botocore.config import Config as BotoConfig
 
-from b3pipeline.cloud.config import LOCAL_KEY, Config, load_config
+from b3pipeline.cloud.config import Config, load_config
 
 _PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 _THIS_MACHINE = ("127.0.0.1", "localhost")
@@ -44,8 +44,8 @@ def keep_off_proxies() -> None:
 class Cloud:
     """A deployment with its clients, each made at first use.
 
-    With an `endpoint_url` the keys are the local AWS's own dummies, whatever the environment
-    holds: a local run never touches an account.
+    On the local AWS the key is the one that it gave out, whatever the environment holds: a local
+    run never touches an account.
     """
 
     config: Config
@@ -56,13 +56,7 @@ class Cloud:
 
     @cached_property
     def session(self) -> boto3.Session:
-        if self.config.endpoint_url is None:
-            return boto3.Session(region_name=self.config.region)
-        return boto3.Session(
-            aws_access_key_id=LOCAL_KEY,
-            aws_secret_access_key=LOCAL_KEY,
-            region_name=self.config.region,
-        )
+        return boto3.Session(*self.config.access_key() or (), region_name=self.config.region)
 
     def client(self, service: str) -> Any:
         """Return a new boto3 client of `service` for this deployment."""

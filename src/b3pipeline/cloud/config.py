@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import json
 import os
 from collections.abc import Mapping
@@ -40,16 +41,23 @@ class Config:
     athena_workgroup: str
     ec2_instance_id: str | None = None
     endpoint_url: str | None = None
+    credentials_file: str | None = None
+    """The file, in AWS's own format, with the key that the local AWS gave to this user."""
+
+    def access_key(self) -> tuple[str, str] | None:
+        """Return the key of the local AWS and its secret; None where AWS's own chain has them.
+
+        Raises ConfigError where its file is gone.
+        """
+        return None if self.credentials_file is None else _read_key(Path(self.credentials_file))
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables under which any AWS tool works on this deployment."""
         variables = {"AWS_DEFAULT_REGION": self.region, "AWS_REGION": self.region}
         if self.endpoint_url:
-            variables |= {
-                "AWS_ENDPOINT_URL": self.endpoint_url,
-                "AWS_ACCESS_KEY_ID": LOCAL_KEY,
-                "AWS_SECRET_ACCESS_KEY": LOCAL_KEY,
-            }
+            variables["AWS_ENDPOINT_URL"] = self.endpoint_url
+        if key := self.access_key():
+            variables |= {"AWS_ACCESS_KEY_ID": key[0], "AWS_SECRET_ACCESS_KEY": key[1]}
         for name, variable in ENVIRONMENT_VARIABLES.items():
             value = getattr(self, name)
             if value:
@@ -60,8 +68,17 @@ class Config:
         return facts_table({field.name: getattr(self, field.name) or "–" for field in fields(self)})
 
 
-LOCAL_KEY = "test"
-"""Access key and secret of the local AWS, which checks neither."""
+def _read_key(path: Path) -> tuple[str, str]:
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(path.read_text())
+        default = parser["default"]
+        return default["aws_access_key_id"], default["aws_secret_access_key"]
+    except (OSError, KeyError, configparser.Error) as error:
+        raise ConfigError(
+            f"the key of the local AWS cannot be read from {path} ({error}).",
+            hint="run `b3 local up`: it writes where its key is.",
+        ) from error
 
 
 def project_root(start: Path | None = None) -> Path:
@@ -175,4 +192,9 @@ def dump_outputs(config: Config) -> str:
 
 
 def _required_names() -> set[str]:
-    return {field.name for field in fields(Config)} - {"target", "ec2_instance_id", "endpoint_url"}
+    return {field.name for field in fields(Config)} - {
+        "target",
+        "ec2_instance_id",
+        "endpoint_url",
+        "credentials_file",
+    }

@@ -22,6 +22,7 @@ from b3pipeline.refusals import explain
 
 LAMBDA_SOURCE = Path("src/lambda/start_glue_job/handler.py")
 JOB_SOURCE = Path("glue/refine_job.py")
+TEMPORARY_PREFIX = "temporary/"
 JOB_SCRIPT_KEY = f"{names.ARTIFACT_PREFIX}refine_job.py"
 
 GLUE_VERSION = "5.1"
@@ -66,12 +67,63 @@ def ensure_buckets(cloud: Cloud) -> None:
 
 
 def ensure_roles(cloud: Cloud) -> None:
-    """Make the roles that the Lambda and the Glue job run under."""
-    _ensure_role(cloud, _lambda_role(cloud), "lambda.amazonaws.com")
-    _ensure_role(cloud, _glue_role(cloud), "glue.amazonaws.com")
+    """Make the roles that the Lambda and the Glue job run under, with the rights they need."""
+    starts, refines = lambda_rights(cloud), job_rights(cloud)
+    _ensure_role(cloud, _lambda_role(cloud), "lambda.amazonaws.com", "start-glue", starts)
+    _ensure_role(cloud, _glue_role(cloud), "glue.amazonaws.com", "refine", refines)
 
 
-def _ensure_role(cloud: Cloud, role: str, service: str) -> None:
+def job_rights(cloud: Cloud) -> list[dict[str, Any]]:
+    """Return what the refine job may do: read bronze, write silver, as in `infra/iam.tf`."""
+    config = cloud.config
+    bucket = f"arn:aws:s3:::{config.raw_data_bucket}"
+    glue = f"arn:aws:glue:{config.region}:{cloud.account_id}"
+    database = f"{glue}:database/{config.glue_database}"
+    bronze, silver = (
+        f"{glue}:table/{config.glue_database}/{table}"
+        for table in (names.BRONZE_TABLE, names.SILVER_TABLE)
+    )
+    logs = f"arn:aws:logs:{config.region}:{cloud.account_id}:log-group:/aws-glue/jobs/*"
+    writes = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
+    keeps_log = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
+    registers = ["glue:BatchCreatePartition", "glue:BatchDeletePartition"]
+    started = [f"{glue}:database/{name}" for name in ("default", "global_temp")]
+
+    def below(*prefixes: str) -> list[str]:
+        return [f"{bucket}/{prefix}*" for prefix in prefixes]
+
+    return [
+        _allow("ReadScriptAndBronze", ["s3:GetObject"],
+               below(names.ARTIFACT_PREFIX, names.BRONZE_PREFIX)),
+        _allow("WriteSilver", writes, below(names.SILVER_PREFIX, TEMPORARY_PREFIX)),
+        _allow("ListData", ["s3:ListBucket"], [bucket]),
+        _allow("ReadPartitions", ["glue:GetTable", "glue:GetPartitions"],
+               [f"{glue}:catalog", database, bronze, silver]),
+        _allow("RegisterSilver", registers, [f"{glue}:catalog", database, silver]),
+        _allow("StartSpark", ["glue:GetDatabase"], [f"{glue}:catalog", *started]),
+        _allow("WriteLog", keeps_log, [logs]),
+    ]  # fmt: skip
+
+
+def lambda_rights(cloud: Cloud) -> list[dict[str, Any]]:
+    """Return what the Lambda may do: start the one job, as in `infra/iam.tf`."""
+    config = cloud.config
+    where = f"{config.region}:{cloud.account_id}"
+    job = f"arn:aws:glue:{where}:job/{config.glue_job_name}"
+    log = f"arn:aws:logs:{where}:log-group:/aws/lambda/{config.lambda_function_name}:*"
+    return [
+        _allow("StartRefine", ["glue:StartJobRun"], [job]),
+        _allow("WriteLog", ["logs:CreateLogStream", "logs:PutLogEvents"], [log]),
+    ]
+
+
+def _allow(sid: str, actions: list[str], resources: list[str]) -> dict[str, Any]:
+    return {"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resources}
+
+
+def _ensure_role(
+    cloud: Cloud, role: str, service: str, policy: str, rights: list[dict[str, Any]]
+) -> None:
     statement = {
         "Effect": "Allow",
         "Principal": {"Service": service},
@@ -83,6 +135,8 @@ def _ensure_role(cloud: Cloud, role: str, service: str) -> None:
         lambda: iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust),
         exists="EntityAlreadyExists",
     )
+    document = json.dumps({"Version": "2012-10-17", "Statement": rights})
+    iam.put_role_policy(RoleName=role, PolicyName=policy, PolicyDocument=document)
 
 
 def ensure_catalog(cloud: Cloud) -> None:
@@ -149,7 +203,7 @@ def job_definition(cloud: Cloud) -> dict[str, Any]:
         "DefaultArguments": {
             "--job-language": "python",
             "--enable-glue-datacatalog": "true",
-            "--TempDir": f"s3://{bucket}/temporary/",
+            "--TempDir": f"s3://{bucket}/{TEMPORARY_PREFIX}",
             "--raw_bucket": bucket,
             "--database": config.glue_database,
             "--bronze_table": names.BRONZE_TABLE,

@@ -63,7 +63,7 @@ def up(
         if port is None and process.status(state_folder(root)) is None:
             port = _preferred_port()
         server = process.start(state_folder(root), port)
-    config = _config(server.endpoint_url)
+    config = _config(server.endpoint_url, server.credentials_file)
     cloud = Cloud(config)
     provision(cloud, root, step=step)
     if step is not None:
@@ -155,13 +155,14 @@ def _own_errors() -> Iterator[None]:
         raise SandboxError(error.message, hint=error.hint) from error
 
 
-def _config(endpoint_url: str) -> Config:
+def _config(endpoint_url: str, credentials: Path) -> Config:
     """Return the configuration that the sandbox gives to the local AWS at an endpoint."""
     known = Names()
     bare = Config(
         target="local",
         region=REGION,
         endpoint_url=endpoint_url,
+        credentials_file=str(credentials),
         raw_data_bucket="",
         athena_results_bucket="",
         glue_database=known.database,

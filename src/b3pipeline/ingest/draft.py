@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,6 @@ from b3pipeline.ingest.plans import Ask, Plan
 from b3pipeline.lake import Gap, Restatement
 from b3pipeline.quality import RULE, reason
 from b3pipeline.sources.base import NO_TRADE, Failure
-from b3pipeline.tickers import TICKERS
 
 UNEXPLAINED = "the source has no quote"
 OUTDATED = "the source no longer has it: bronze keeps it as it was before the restatement"
@@ -164,20 +162,14 @@ def _restated_share(outcome: Outcome, ticker: str, restated: Restatement) -> Sha
 
 
 def refuse_unknown(failures: Iterable[Failure]) -> None:
-    """Raise UnknownTickerError, with the nearest names, where a ticker is unknown for good."""
+    """Raise UnknownTickerError, with all reasons, where a ticker is unknown for good."""
     unknown = [failure for failure in failures if failure.kind == "unknown"]
     if not unknown:
         return
     reasons = "; ".join(f"{failure.ticker} ({failure.reason})" for failure in unknown)
-    near = {
-        match
-        for failure in unknown
-        for match in difflib.get_close_matches(failure.ticker, TICKERS, n=2, cutoff=0.6)
-    }
-    hint = f"did you mean {' or '.join(sorted(near))}? " if near else ""
     raise UnknownTickerError(
         f"the source does not know {reasons}. Nothing was written.",
-        hint=f"{hint}A renamed stock has a new code; leave out the old one.",
+        hint="correct the code, or leave it out; a renamed stock has a new one.",
     )
 
 
@@ -187,6 +179,8 @@ def _nothing_came(plan: Plan, failures: Sequence[Failure]) -> SourceError:
             f"{plan.source} refuses more requests for now (429). Nothing was written.",
             hint="wait a quarter of an hour, then run it again.",
         )
+    if failures and all(failure.kind == "unknown" for failure in failures):
+        refuse_unknown(failures)
     unreachable = [failure for failure in failures if failure.kind == "unreachable"]
     if unreachable:
         return SourceError(

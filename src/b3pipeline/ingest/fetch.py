@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from b3pipeline.ingest.plans import Ask, Plan
 from b3pipeline.lake import Journal
 from b3pipeline.progress import Progress
 from b3pipeline.quality import CALENDAR_RULES, RULE, judge, unapplied_splits
-from b3pipeline.sources.base import Failure, FailureKind, Quotes, QuoteSource, empty_frame
+from b3pipeline.sources import renamed
+from b3pipeline.sources.base import NO_TRADE, Failure, FailureKind, Quotes, QuoteSource, empty_frame
+from b3pipeline.tickers import TICKERS
 
 log = logging.getLogger(__name__)
 
@@ -143,8 +146,26 @@ def _slice(number: int, ask: Ask, quotes: Quotes, plan: Plan, scopes: Mapping[st
     denied = [(each.ticker, str(each)) for each in unapplied_splits(judged)]
     for ticker, why in denied:
         log.warning("%s, %s: %s", plan.source, ticker, why)
+    came = set(judged["ticker"])
+    told = (_with_advice(failure, came) for failure in quotes.failures)
     failures = (Failure(ticker, "unusable", f"held back, {why}") for ticker, why in denied)
-    return Slice(number, ask, _counting(judged, ask, scopes), (*quotes.failures, *failures))
+    return Slice(number, ask, _counting(judged, ask, scopes), (*told, *failures))
+
+
+def _with_advice(failure: Failure, came: set[str]) -> Failure:
+    """Return a failure of a ticker that is nowhere with its other name, or with the nearest ones.
+
+    Its name by now, or before, where a renaming is known; else, of an unknown one, what may be
+    meant.
+    """
+    ticker, kind = failure.ticker, failure.kind
+    if kind not in ("unknown", "empty", NO_TRADE) or ticker in came:
+        return failure
+    advice = renamed.told(ticker)
+    if not advice and kind == "unknown":
+        near = difflib.get_close_matches(ticker, TICKERS, n=2, cutoff=0.6)
+        advice = f"did you mean {' or '.join(sorted(near))}?" if near else ""
+    return replace(failure, reason=f"{failure.reason}; {advice}") if advice else failure
 
 
 def _counting(judged: pd.DataFrame, ask: Ask, scopes: Mapping[str, Scope]) -> pd.DataFrame:

@@ -34,6 +34,7 @@ def ingest(
     interval: str = "1d",
     since_last: bool = False,
     window: int = WINDOW,
+    strict: bool = False,
     clock: Clock = utc_now,
     progress: Progress | None = None,
     batch_id: str | None = None,
@@ -46,7 +47,8 @@ def ingest(
     as if it had run once. What did not come is in the manifest's `missing`. The last `window`
     sessions that bronze holds of each ticker are compared with what comes; a ticker whose history
     the source has rewritten is loaded again as a whole. With `since_last` each ticker begins after
-    the last session that bronze holds of it.
+    the last session that bronze holds of it. A ticker that the source does not know is a failure,
+    its sessions missing, and the others are written; `strict` refuses the whole batch for it.
 
     Raises what `plan` raises, NothingToDoError (`since_last`), UnknownTickerError, SourceError
     where nothing came at all (RateLimitedError where the source refused to go on), StorageError
@@ -61,9 +63,10 @@ def ingest(
             continue
         if manifest is not None:
             return Batch(manifest, time.monotonic() - began, resumed=True)
-        return _run(cloud, source, refreshed(cloud, earlier), began, progress)
+        return _run(cloud, source, refreshed(cloud, earlier), began, progress, strict=strict)
     surveyed = survey(cloud, wanted, window, since_last=since_last)
-    return _run(cloud, source, begin(cloud, request, surveyed, clock, batch_id), began, progress)
+    begun = begin(cloud, request, surveyed, clock, batch_id)
+    return _run(cloud, source, begun, began, progress, strict=strict)
 
 
 def preview(
@@ -138,10 +141,12 @@ def _run(
     begun: Begun,
     began: float,
     progress: Progress | None,
+    *,
+    strict: bool = False,
 ) -> Batch:
     journal = begun.journal
     try:
-        outcome = _gather(cloud, source, begun.plan, journal, progress)
+        outcome = _gather(cloud, source, begun.plan, journal, progress, strict=strict)
         bucket = cloud.config.raw_data_bucket
         manifest = draft(outcome, bucket, journal.batch_id, source.simulated, begun.created_at)
     except (StorageError, CatalogError):
@@ -155,7 +160,13 @@ def _run(
 
 
 def _gather(
-    cloud: Cloud, source: QuoteSource, plan: Plan, journal: Journal, progress: Progress | None
+    cloud: Cloud,
+    source: QuoteSource,
+    plan: Plan,
+    journal: Journal,
+    progress: Progress | None,
+    *,
+    strict: bool,
 ) -> Outcome:
     """Return what came, and again what is restated; all of it is in the journal."""
     found, trails, stopped = Findings(), dict[str, Trail](), False
@@ -163,7 +174,8 @@ def _gather(
         found.note(each)
         note_trail(trails, plan, each)
         stopped |= each.stopped
-    refuse_unknown(failure for _, failure in found.failures)
+    if strict:
+        refuse_unknown(failure for _, failure in found.failures)
     verdicts = compare(cloud, plan, trails)
     restated = [ticker for ticker, verdict in verdicts.items() if verdict.restated]
     again = Findings()

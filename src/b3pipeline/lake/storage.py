@@ -18,7 +18,6 @@ from obstore.store import S3Store
 
 from b3pipeline import names
 from b3pipeline.cloud.clients import Cloud
-from b3pipeline.cloud.config import LOCAL_KEY
 from b3pipeline.errors import StorageError
 from b3pipeline.progress import Progress, track
 from b3pipeline.refusals import explain, told
@@ -166,18 +165,18 @@ def open_store(cloud: Cloud) -> S3Store:
     """Return the raw bucket as an object store: of AWS, or of the deployment's endpoint."""
     config = cloud.config
     options: dict[str, Any] = {"region": config.region, "retry_config": RETRIES}
-    if config.endpoint_url is None:
-        options["credential_provider"] = _credentials(cloud)
-        if os.environ.get("AWS_ENDPOINT_URL", "").startswith("http:"):  # `infra/` on a local AWS
-            options["client_options"] = {"allow_http": True}
+    if key := config.access_key():
+        options["access_key_id"], options["secret_access_key"] = key
     else:
+        options["credential_provider"] = _credentials(cloud)
+    if config.endpoint_url is not None:
         options |= {
             "endpoint": config.endpoint_url,
-            "access_key_id": LOCAL_KEY,
-            "secret_access_key": LOCAL_KEY,
             "virtual_hosted_style_request": False,
             "client_options": {"allow_http": True},
         }
+    elif os.environ.get("AWS_ENDPOINT_URL", "").startswith("http:"):  # `infra/` on a local AWS
+        options["client_options"] = {"allow_http": True}
     return S3Store(config.raw_data_bucket, **options)
 
 

@@ -14,8 +14,9 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from localaws.athena.errors import QueryError
+from localaws.athena.rights import Rights
 from localaws.athena.scan.objects import split_uri
-from localaws.settings import ACCESS_KEY, Settings
+from localaws.settings import Settings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,8 +25,9 @@ if TYPE_CHECKING:
 class Output:
     """Puts objects into the local S3."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, rights: Rights) -> None:
         self._settings = settings
+        self._rights = rights
 
     @cached_property
     def _client(self) -> Any:
@@ -33,8 +35,8 @@ class Output:
             "s3",
             endpoint_url=self._settings.endpoint_url,
             region_name=self._settings.region,
-            aws_access_key_id=ACCESS_KEY,
-            aws_secret_access_key=ACCESS_KEY,
+            aws_access_key_id=self._settings.keys.access_key_id,
+            aws_secret_access_key=self._settings.keys.secret_access_key,
             config=Config(
                 s3={"addressing_style": "path"},
                 retries={"mode": "standard", "max_attempts": 3},
@@ -53,6 +55,7 @@ class Output:
     def put(self, uri: str, body: bytes | BinaryIO) -> None:
         """Put an object; QueryError where its bucket does not take it."""
         bucket, key = split_uri(uri)
+        self._rights.check("s3:PutObject", uri)
         try:
             self._client.put_object(Bucket=bucket, Key=key, Body=body)
         except ClientError as error:
@@ -67,6 +70,7 @@ class Output:
     def size(self, uri: str) -> int | None:
         """Return the size of an object, or None where it is gone."""
         bucket, key = split_uri(uri)
+        self._rights.authorize("s3:GetObject", uri)
         try:
             return int(self._client.head_object(Bucket=bucket, Key=key)["ContentLength"])
         except ClientError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from localaws.athena.api.executions import Executions
@@ -15,8 +16,11 @@ from localaws.athena.api.saved import NamedQueries, PreparedStatements
 from localaws.athena.api.workgroups import WorkGroups
 from localaws.athena.executor.context import Outcome, Request
 from localaws.athena.output import Output
+from localaws.athena.rights import CallersRights
 from localaws.athena.statements.model import Statement
 from localaws.athena.store import Store
+from localaws.callers import Callers, Need
+from localaws.permissions import athena_needs
 from localaws.settings import Settings
 from localaws.wire import AwsError, Service
 
@@ -32,14 +36,19 @@ class AthenaService:
     """
 
     prefix = "AmazonAthena"
+    signing_name = "athena"
 
-    def __init__(self, settings: Settings, glue: Service) -> None:
+    def __init__(self, settings: Settings, glue: Service, callers: Callers) -> None:
         self._settings = settings
+        self._rights = CallersRights(callers)
+        self._arn = f"arn:aws:athena:{settings.region}:{settings.account_id}:"
+        glue = self._rights.over(glue)
         self._glue = glue
         self._store = Store(settings.athena_dir / "athena.db")
-        self._output = Output(settings)
+        self._output = Output(settings, self._rights)
         workgroups = WorkGroups(self._store)
         prepared = PreparedStatements(self._store, workgroups)
+        self._named = NamedQueries(self._store, workgroups)
         self._executions = Executions(self._store, workgroups, prepared, self._run, self._output)
         self._worker: Worker | None = None
         self._making = threading.Lock()
@@ -47,7 +56,7 @@ class AthenaService:
         parts: tuple[Any, ...] = (
             workgroups,
             prepared,
-            NamedQueries(self._store, workgroups),
+            self._named,
             Metadata(glue, settings.account_id),
             Results(self._store, self._output),
             self._executions,
@@ -58,6 +67,14 @@ class AthenaService:
     def owns(self, operation: str) -> bool:
         """Return True: ministack has another Athena, whose answers would not fit to these."""
         return True
+
+    def needs(self, operation: str, payload: Payload) -> Iterable[Need]:
+        return athena_needs(operation, payload, lambda name: self._arn + name, self._group_of)
+
+    def _group_of(self, query_id: str) -> str:
+        """Return the workgroup of a query or a saved query; `*` where there is none of that id."""
+        query = self._store.execution(query_id)
+        return self._named.group_of(query_id) if query is None else str(query["WorkGroup"])
 
     async def call(self, operation: str, payload: Payload) -> Payload:
         handler = self._handlers.get(operation)
@@ -83,5 +100,5 @@ class AthenaService:
             if self._worker is None:
                 from localaws.athena.executor.worker import Worker
 
-                self._worker = Worker(self._settings, self._glue, self._loop)
+                self._worker = Worker(self._settings, self._glue, self._rights, self._loop)
         return self._worker.run(request, statement)

@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from localaws.backend import Backend
+from localaws.callers import Caller, Callers, Session
 from localaws.environment import client_environment
 from localaws.glue.class_archive import archive_options
 from localaws.glue.failure import failure_message
@@ -28,6 +29,9 @@ OUTPUT_GROUP = "/aws-glue/jobs/output"
 ERROR_GROUP = "/aws-glue/jobs/error"
 """What Spark's JVM logs."""
 
+_SERVICE = "glue.amazonaws.com"
+_SESSION_NAME = "GlueJobRunnerSession"
+_SPARE_SECONDS = 3600.0
 _STOP_SECONDS = 3.0
 _ERROR_BYTES = 256 << 10
 _SPARK_LOG = "spark.log"
@@ -51,12 +55,14 @@ class Execution:
         self,
         settings: Settings,
         backend: Backend,
+        callers: Callers,
         run: Mapping[str, Any],
         job: Mapping[str, Any],
         running: Callable[[], None],
     ) -> None:
         self._settings = settings
         self._backend = backend
+        self._callers = callers
         self._run = run
         self._job = job
         self._running = running
@@ -72,8 +78,9 @@ class Execution:
         try:
             (self._folder / "tmp").mkdir(parents=True)
             await self._open_streams()
-            script = await self._fetch_script()
-            environment = self._environment()
+            session = await self._session()
+            script = await self._fetch_script(session)
+            environment = self._environment(session)
             return await self._execute(
                 [sys.executable, script.name, *self._arguments()], environment
             )
@@ -86,12 +93,26 @@ class Execution:
         for group in (OUTPUT_GROUP, ERROR_GROUP):
             await open_stream(self._backend, group, stream_name(self._settings, self._run["Id"]))
 
-    async def _fetch_script(self) -> Path:
+    async def _session(self) -> Session:
+        """Return the credentials under which the script works: those of the job's role."""
+        seconds = self._run["Timeout"] * 60.0 + _SPARE_SECONDS
+        role = self._job.get("Role", "")
+        try:
+            return await self._callers.session(role, _SERVICE, _SESSION_NAME, seconds)
+        except AwsError as error:
+            raise AwsError("LaunchError", f"LAUNCH ERROR | {error.message}") from error
+
+    async def _fetch_script(self, session: Session) -> Path:
         location = self._job["Command"].get("ScriptLocation", "")
         parts = urlsplit(location)
         if parts.scheme != "s3" or not parts.path.strip("/"):
             raise AwsError("LaunchError", f"LAUNCH ERROR | {location!r} is not a script in S3.")
         key = location.partition(f"{parts.netloc}/")[2]
+        may_read = [("s3:GetObject", f"arn:aws:s3:::{parts.netloc}/{key}")]
+        try:
+            self._callers.authorize(Caller(session.access_key_id), may_read)
+        except AwsError as error:
+            raise AwsError("LaunchError", f"LAUNCH ERROR | {error.message}") from error
         try:
             body = await self._backend.get_object(parts.netloc, key)
         except AwsError as error:
@@ -126,11 +147,12 @@ class Execution:
             )
         return [part for name, value in merged.items() for part in (name, value)]
 
-    def _environment(self) -> dict[str, str]:
+    def _environment(self, session: Session) -> dict[str, str]:
         temp = str(self._folder / "tmp")
         environment = {
             **os.environ,
             **client_environment(self._settings),
+            **session.environment(),
             "PYTHONUNBUFFERED": "1",
             "TMPDIR": temp,
         }

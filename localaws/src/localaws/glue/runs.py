@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 from localaws.backend import Backend
+from localaws.callers import Callers
 from localaws.glue.execution import Execution, Outcome, work_folder
 from localaws.glue.jobs import Jobs, capacity, check_capacity, check_timeout
 from localaws.glue.requests import Handler, Payload, invalid, not_found, paged
@@ -47,12 +48,18 @@ class Runs:
     """The operations on runs, and the runs at work."""
 
     def __init__(
-        self, store: sqlite3.Connection, jobs: Jobs, settings: Settings, backend: Backend
+        self,
+        store: sqlite3.Connection,
+        jobs: Jobs,
+        settings: Settings,
+        backend: Backend,
+        callers: Callers,
     ) -> None:
         self._runs = RunStore(store)
         self._jobs = jobs
         self._settings = settings
         self._backend = backend
+        self._callers = callers
         self._at_work: dict[str, tuple[Execution, asyncio.Task[None]]] = {}
         self._closing = False
 
@@ -201,7 +208,7 @@ class Runs:
             state = "RUNNING" if self._state(run_id) == "STARTING" else self._state(run_id)
             self._runs.change(run_id, JobRunState=state, **{_PRIVATE: time.time()})
 
-        execution = Execution(self._settings, self._backend, run, job, running)
+        execution = Execution(self._settings, self._backend, self._callers, run, job, running)
         task = asyncio.create_task(self._work(run, job, execution))
         self._at_work[run_id] = (execution, task)
 

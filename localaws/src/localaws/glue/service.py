@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from typing import Any
 
 from localaws.backend import Backend
+from localaws.callers import Callers, Need
 from localaws.glue.databases import Databases
 from localaws.glue.jobs import Jobs
 from localaws.glue.partitions import Partitions
@@ -14,6 +16,7 @@ from localaws.glue.runs import Runs
 from localaws.glue.store import open_store
 from localaws.glue.tables import Tables
 from localaws.glue.tags import Tags
+from localaws.permissions import glue_needs, passed_role
 from localaws.settings import Settings
 from localaws.wire import AwsError
 
@@ -37,12 +40,15 @@ class GlueService:
     """Data Catalog, jobs and their tags; what is left (crawlers, connections…) is ministack's."""
 
     prefix = "AWSGlue"
+    signing_name = "glue"
 
-    def __init__(self, settings: Settings, backend: Backend) -> None:
+    def __init__(self, settings: Settings, backend: Backend, callers: Callers) -> None:
+        self._callers = callers
         self._store = open_store(settings.glue_dir / "glue.db")
         tags = Tags(self._store, settings, backend)
+        self._arn = f"arn:aws:glue:{settings.region}:{settings.account_id}:"
         self._jobs = Jobs(self._store, tags, deleted=self._forget, changed=self._dispatch)
-        self._runs = Runs(self._store, self._jobs, settings, backend)
+        self._runs = Runs(self._store, self._jobs, settings, backend, callers)
         databases = Databases(self._store, settings.account_id, tags)
         tables = Tables(self._store, databases, settings.account_id)
         partitions = Partitions(self._store, tables, settings.account_id)
@@ -52,6 +58,11 @@ class GlueService:
 
     def owns(self, operation: str) -> bool:
         return operation in self._handlers
+
+    def needs(self, operation: str, payload: Payload) -> Iterator[Need]:
+        yield from glue_needs(operation, payload, lambda resource: self._arn + resource)
+        if role := passed_role(operation, payload):
+            yield "iam:PassRole", self._callers.role_arn(role)
 
     async def call(self, operation: str, payload: Payload) -> Payload:
         validate(operation, payload)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import Any
 
 from localaws.athena.api.documents import (
@@ -179,7 +180,9 @@ class Executions:
     ) -> tuple[Outcome, Exception | None]:
         loop = asyncio.get_running_loop()
         try:
-            done = loop.run_in_executor(self._threads, self._run_statement, request, statement)
+            done = loop.run_in_executor(
+                self._threads, copy_context().run, self._run_statement, request, statement
+            )
             return await done, None
         except BytesExceededError as error:
             return Outcome(bytes_scanned=error.bytes_scanned), error

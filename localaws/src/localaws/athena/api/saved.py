@@ -52,6 +52,10 @@ class NamedQueries:
             self._store.put(_TOKEN, "", token, given)
         return {"NamedQueryId": query_id}
 
+    def group_of(self, query_id: str) -> str:
+        """Return the workgroup of a named query; `*` where there is none of that id."""
+        return str((self._store.get(_BY_ID, "", query_id) or {}).get("WorkGroup", "*"))
+
     def get(self, payload: Payload) -> Payload:
         return {"NamedQuery": self._require(payload["NamedQueryId"])}
 

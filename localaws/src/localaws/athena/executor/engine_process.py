@@ -57,7 +57,8 @@ class EngineProcess:
         self._numbers = count()
         self._calls: dict[int, Future[dict[str, Any]]] = {}
         self._controls: dict[str, Control] = {}
-        self._runner = make_runner(settings, self._call, limits)
+        self._at_work = threading.local()
+        self._runner = make_runner(settings, self._call, _RemoteRights(self), limits)
         self._handlers: dict[str, Callable[..., None]] = {
             "run": self._start,
             "stop": self._stop,
@@ -78,12 +79,21 @@ class EngineProcess:
         with self._sending:
             self._connection.send(message)
 
+    @property
+    def limited(self) -> bool:
+        """Whether the caller of the statement of this thread may less than the account's root."""
+        return bool(self._at_work.limited)
+
+    def authorize(self, action: str, uri: str) -> None:
+        """Raise AwsError where the statement's caller may not do `action` to an address."""
+        self._call("", {"action": action, "uri": uri})
+
     def _call(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Return the server's answer to an operation of Glue; AwsError where it refuses."""
         number = next(self._numbers)
         answer: Future[dict[str, Any]] = Future()
         self._calls[number] = answer
-        self._send("call", number, operation, payload)
+        self._send("call", number, self._at_work.execution_id, operation, payload)
         return answer.result()
 
     def _answered(self, number: int, answer: dict[str, Any] | None, error: Message | None) -> None:
@@ -93,22 +103,44 @@ class EngineProcess:
         else:
             waiting.set_result(answer or {})
 
-    def _start(self, request: Request, statement: Any) -> None:
+    def _start(self, request: Request, statement: Any, limited: bool) -> None:
         request.control = self._controls[request.execution_id] = Control()
-        threading.Thread(target=self._run, args=(request, statement), daemon=True).start()
+        threading.Thread(target=self._run, args=(request, statement, limited), daemon=True).start()
 
     def _stop(self, execution_id: str, reason: str) -> None:
         control = self._controls.get(execution_id)
         if control is not None:
             control.stop(reason)
 
-    def _run(self, request: Request, statement: Any) -> None:
+    def _run(self, request: Request, statement: Any, limited: bool) -> None:
+        self._at_work.execution_id, self._at_work.limited = request.execution_id, limited
         try:
             outcome, error = self._runner.run(request, statement), None
         except Exception as failure:
             outcome, error = None, told(failure)
         self._controls.pop(request.execution_id, None)
         self._send("done", request.execution_id, outcome, error)
+
+
+class _RemoteRights:
+    """The rights of a statement's caller, which the server knows; root need not be asked for."""
+
+    def __init__(self, process: EngineProcess) -> None:
+        self._process = process
+
+    @property
+    def limited(self) -> bool:
+        return self._process.limited
+
+    def authorize(self, action: str, uri: str) -> None:
+        if self.limited:
+            self._process.authorize(action, uri)
+
+    def check(self, action: str, uri: str) -> None:
+        try:
+            self.authorize(action, uri)
+        except AwsError as error:
+            raise QueryError("PERMISSION_DENIED", f"{error.message} ({uri})") from error
 
 
 def told(error: Exception) -> Message:

@@ -14,6 +14,7 @@ from localaws.athena.executor.context import Outcome, Request, Services
 from localaws.athena.limits import EXHAUSTED, Limits
 from localaws.athena.output import Output
 from localaws.athena.results import text_column
+from localaws.athena.rights import Rights
 from localaws.athena.scan.objects import Objects
 from localaws.athena.scan.small import SmallFiles
 from localaws.athena.statements import model
@@ -47,15 +48,15 @@ _LINES: dict[type[Statement], Callable[[Services, Request, Any], shows.Lines]] =
 }
 
 
-def make_runner(settings: Settings, call_glue: CallGlue, limits: Limits) -> Runner:
+def make_runner(settings: Settings, call_glue: CallGlue, rights: Rights, limits: Limits) -> Runner:
     """Return what carries out statements over the objects and the catalog of one server."""
     objects_dir = (settings.s3_data_dir / settings.account_id).resolve()
     services = Services(
         Catalog(call_glue),
         Engine(objects_dir, settings.athena_dir / "spill", limits),
-        Objects(objects_dir),
+        Objects(objects_dir, rights),
         SmallFiles(),
-        Output(settings),
+        Output(settings, rights),
         settings.athena_dir / "spill",
     )
     return Runner(services)

@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import Context, copy_context
 from dataclasses import replace
 from multiprocessing.connection import Connection
 from typing import Any
@@ -20,6 +21,7 @@ from localaws.athena.errors import CancelledQueryError, QueryError
 from localaws.athena.executor.context import Control, Outcome, Request
 from localaws.athena.executor.engine_process import error_of, exhausted
 from localaws.athena.limits import EXHAUSTED, STATEMENTS_AT_WORK, Limits, limits_of
+from localaws.athena.rights import Rights
 from localaws.athena.statements.model import Statement
 from localaws.settings import Settings
 from localaws.wire import AwsError, Service
@@ -39,9 +41,16 @@ class Worker:
     Called from threads of the server, one a statement.
     """
 
-    def __init__(self, settings: Settings, glue: Service, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        glue: Service,
+        rights: Rights,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
         self._settings = settings
         self._glue = glue
+        self._rights = rights
         self._loop = loop
         self._limits = limits_of(settings)
         self._starting = threading.Lock()
@@ -90,7 +99,9 @@ class Worker:
     def _living(self) -> _Process:
         with self._starting:
             if self._process is None or self._process.ended:
-                self._process = _Process(self._settings, self._limits, self._glue, self._loop)
+                self._process = _Process(
+                    self._settings, self._limits, self._glue, self._rights, self._loop
+                )
             return self._process
 
 
@@ -102,9 +113,13 @@ class _Process:
         settings: Settings,
         limits: Limits,
         glue: Service,
+        rights: Rights,
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self._glue, self._loop, self._limits = glue, loop, limits
+        self._rights = rights
+        self._callers: dict[str, Context] = {}
+        """The context of each statement: who called is part of it."""
         ours, theirs = socket.socketpair()
         with theirs:
             self._child = subprocess.Popen(
@@ -132,8 +147,10 @@ class _Process:
                 done.set_exception(self._why())
                 return done
             self._work[request.execution_id] = done
+            self._callers[request.execution_id] = copy_context()
         # Its control holds a lock, which stays here.
-        self._send(("run", replace(request, control=None), statement))  # type: ignore[arg-type]
+        plain = replace(request, control=None)  # type: ignore[arg-type]
+        self._send(("run", plain, statement, self._rights.limited))
         return done
 
     def stop(self, execution_id: str, reason: str) -> None:
@@ -186,6 +203,7 @@ class _Process:
     def _finish(self, execution_id: str, outcome: Outcome | None, error: Any) -> None:
         with self._lock:
             done = self._work.pop(execution_id)
+            self._callers.pop(execution_id, None)
         if error is not None:
             done.set_exception(error_of(error))
         else:
@@ -198,10 +216,12 @@ class _Process:
         code = self._child.returncode
         return exhausted() if code else QueryError("GENERIC_INTERNAL_ERROR", "The engine has ended")
 
-    def _answer(self, number: int, operation: str, payload: dict[str, Any]) -> None:
-        call = self._glue.call(operation, payload)
+    def _answer(
+        self, number: int, execution_id: str, operation: str, payload: dict[str, Any]
+    ) -> None:
+        context = self._callers[execution_id].copy()
         try:
-            answer = asyncio.run_coroutine_threadsafe(call, self._loop).result()
+            answer = context.run(self._done, operation, payload)
         except AwsError as error:
             self._send(("answer", number, None, (error.code, error.message, error.status)))
         except Exception as error:
@@ -209,6 +229,14 @@ class _Process:
             self._send(("answer", number, None, ("InternalServiceException", str(error), 500)))
         else:
             self._send(("answer", number, answer, None))
+
+    def _done(self, operation: str, payload: dict[str, Any]) -> dict[str, Any]:
+        """Return what Glue answers to the statement's caller; without operation, whether it may."""
+        if not operation:
+            self._rights.authorize(payload["action"], payload["uri"])
+            return {}
+        call = self._glue.call(operation, payload)
+        return asyncio.run_coroutine_threadsafe(call, self._loop).result()
 
     def _watch(self) -> None:
         """End the process where it takes more memory than it may."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localaws.athena.errors import QueryError
+from localaws.athena.rights import Rights
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _SIDECARS = (".meta.json", ".tmp")
@@ -41,7 +42,8 @@ class Objects:
     renaming, which changes the folder.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, rights: Rights | None = None) -> None:
+        self._rights = rights
         # Addresses are compared by what they resolve to: the state folder may lie behind a link.
         self._root = root.resolve()
         self._plain: dict[str, float] = {}
@@ -54,14 +56,21 @@ class Objects:
         As for Hive, names that start with `_` or `.` are hidden, and so is all below them.
         """
         bucket, prefix = split_uri(location)
+        if self._rights is not None:
+            self._rights.check("s3:ListBucket", f"s3://{bucket}")
         base = f"s3://{bucket}/{prefix}".rstrip("/")
         found = list(self._walk(self._folder(location, bucket, prefix), base))
         found += self._encoded(bucket, prefix.rstrip("/") + "/" if prefix else "")
+        if self._rights is not None and self._rights.limited:
+            for file in found:
+                self._rights.check("s3:GetObject", file.uri)
         return sorted(found, key=lambda file: file.uri)
 
     def folders(self, location: str) -> Iterator[str]:
         """Yield the paths of the folders below a location that hold visible objects."""
         bucket, prefix = split_uri(location)
+        if self._rights is not None:
+            self._rights.check("s3:ListBucket", f"s3://{bucket}")
         root = self._folder(location, bucket, prefix)
         for folder, _, _ in os.walk(root):
             names = Path(folder).relative_to(root).parts

@@ -1,0 +1,321 @@
+"""What an identity may do: asked of the policies for every service alike, runs and Lambdas too.
+
+How an identity is made here is how it is made on AWS: a user or a role of IAM, and a policy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+
+import boto3
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from botocore.exceptions import ClientError
+
+ACCOUNT = "0" * 12
+HIVE = "org.apache.hadoop.hive.ql.io.parquet"
+GLUE = f"arn:aws:glue:us-east-1:{ACCOUNT}"
+EVERYTHING = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+NOTHING = {"Effect": "Deny", "Action": "*", "Resource": "*"}
+
+
+def allow(*actions, on="*"):
+    """Return a statement."""
+    return {"Effect": "Allow", "Action": list(actions), "Resource": on}
+
+
+def deny(*actions, on="*"):
+    """Return a statement."""
+    return {**allow(*actions, on=on), "Effect": "Deny"}
+
+
+@pytest.fixture
+def identity(localaws_server, name):
+    """A maker of identities: each a function that returns its clients."""
+    return lambda *statements: localaws_server.identity(name("user"), *statements)
+
+
+@pytest.fixture
+def lake(aws_client, name):
+    """A database with a table of one partition, an object in it, and a place for results."""
+    s3, glue, made = aws_client("s3"), aws_client("glue"), name("lake").replace("-", "")
+    s3.create_bucket(Bucket=made)
+    storage = {
+        "Columns": [{"Name": "x", "Type": "int"}],
+        "Location": f"s3://{made}/t/",
+        "InputFormat": f"{HIVE}.MapredParquetInputFormat",
+        "OutputFormat": f"{HIVE}.MapredParquetOutputFormat",
+        "SerdeInfo": {"SerializationLibrary": f"{HIVE}.serde.ParquetHiveSerDe"},
+    }
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table({"x": pa.array([7], pa.int32())}), sink)
+    s3.put_object(Bucket=made, Key="t/dt=1/data.parquet", Body=sink.getvalue().to_pybytes())
+    glue.create_database(DatabaseInput={"Name": made})
+    keys = [{"Name": "dt", "Type": "string"}]
+    table = {"Name": "t", "PartitionKeys": keys, "StorageDescriptor": storage}
+    glue.create_table(DatabaseName=made, TableInput={**table, "TableType": "EXTERNAL_TABLE"})
+    place = {**storage, "Location": f"s3://{made}/t/dt=1/"}
+    glue.create_partition(
+        DatabaseName=made,
+        TableName="t",
+        PartitionInput={"Values": ["1"], "StorageDescriptor": place},
+    )
+    return made
+
+
+def refused(call, **request):
+    """Return code and message with which a call is refused."""
+    with pytest.raises(ClientError) as caught:
+        call(**request)
+    error = caught.value.response["Error"]
+    return error["Code"], error["Message"]
+
+
+CALLS = [
+    ("glue", "get_jobs", {}),
+    ("glue", "get_databases", {}),
+    ("glue", "get_table", {"DatabaseName": "d", "Name": "t"}),
+    ("glue", "get_partitions", {"DatabaseName": "d", "TableName": "t"}),
+    ("glue", "create_database", {"DatabaseInput": {"Name": "planted"}}),
+    ("glue", "start_job_run", {"JobName": "j"}),
+    ("glue", "get_connections", {}),
+    ("glue", "get_tags", {"ResourceArn": f"{GLUE}:job/j"}),
+    ("athena", "list_work_groups", {}),
+    ("athena", "get_work_group", {"WorkGroup": "primary"}),
+    ("athena", "start_query_execution", {"QueryString": "SELECT 1"}),
+    ("athena", "get_query_results", {"QueryExecutionId": "0" * 36}),
+    ("athena", "list_databases", {"CatalogName": "AwsDataCatalog"}),
+    ("s3", "list_buckets", {}),
+    ("lambda", "list_functions", {}),
+    ("logs", "describe_log_groups", {}),
+    ("iam", "list_users", {}),
+]
+
+
+@pytest.mark.parametrize(("service", "operation", "request_"), CALLS)
+def test_who_is_denied_everything_may_do_nothing(identity, service, operation, request_):
+    """An explicit deny wins over every right, at every service."""
+    code, message = refused(getattr(identity(EVERYTHING, NOTHING)(service), operation), **request_)
+    assert code.startswith("AccessDenied")
+    assert "is not authorized to perform" in message
+
+
+@pytest.mark.parametrize(("service", "operation", "request_"), CALLS)
+def test_who_was_allowed_nothing_may_do_nothing(identity, service, operation, request_):
+    """Nor is silence a yes."""
+    quiet = identity(allow("sqs:ListQueues"))(service)
+    assert refused(getattr(quiet, operation), **request_)[0].startswith("AccessDenied")
+
+
+def test_a_denial_reads_as_that_of_aws(identity, jobs):
+    """Who, what, and on which resource: the words that one searches for."""
+    job, user = jobs.make("print(1)"), identity(allow("glue:GetJob"))
+    arn = user("sts").get_caller_identity()["Arn"]
+    assert refused(user("glue").start_job_run, JobName=job) == (
+        "AccessDeniedException",
+        f"User: {arn} is not authorized to perform: glue:StartJobRun on resource: {GLUE}:job/{job} "
+        "because no identity-based policy allows the glue:StartJobRun action",
+    )
+    assert jobs.glue.get_job_runs(JobName=job)["JobRuns"] == []
+
+
+def test_a_right_holds_for_its_resource_alone(identity, jobs, lake):
+    """One job, one table: not the next."""
+    mine, other = jobs.make("print(1)"), jobs.make("print(2)")
+    table = [f"{GLUE}:catalog", f"{GLUE}:database/{lake}", f"{GLUE}:table/{lake}/t"]
+    start = allow("glue:StartJobRun", on=f"{GLUE}:job/{mine}")
+    glue = identity(start, allow("glue:GetTable", on=table))("glue")
+    assert glue.start_job_run(JobName=mine)["JobRunId"]
+    assert glue.get_table(DatabaseName=lake, Name="t")["Table"]["Name"] == "t"
+    assert refused(glue.start_job_run, JobName=other)[0] == "AccessDeniedException"
+    assert refused(glue.get_table, DatabaseName=lake, Name="t2")[0] == "AccessDeniedException"
+    assert refused(glue.delete_table, DatabaseName=lake, Name="t")[0] == "AccessDeniedException"
+
+
+def test_a_table_needs_its_database_and_its_catalog(identity, lake):
+    """As AWS asks for all three, a policy that forgets two of them is found here."""
+    user = identity(allow("glue:GetTable", on=f"{GLUE}:table/{lake}/t"))
+    _, message = refused(user("glue").get_table, DatabaseName=lake, Name="t")
+    assert f"on resource: {GLUE}:catalog" in message
+
+
+# ---- queries: what their caller may
+
+
+@pytest.fixture
+def query(lake, until):
+    """A function that runs a query as somebody; returns its state and the reason."""
+
+    def run(user, text="SELECT x FROM t"):
+        athena = user("athena")
+        started = athena.start_query_execution(
+            QueryString=text,
+            QueryExecutionContext={"Database": lake},
+            ResultConfiguration={"OutputLocation": f"s3://{lake}/results/"},
+        )["QueryExecutionId"]
+
+        def ended():
+            found = athena.get_query_execution(QueryExecutionId=started)["QueryExecution"]
+            status = found["Status"]
+            return status if status["State"] not in ("QUEUED", "RUNNING") else None
+
+        status = until(ended, 60)
+        return status["State"], status.get("StateChangeReason", "")
+
+    return run
+
+
+def test_a_query_reads_and_writes_with_the_rights_of_its_caller(identity, query, lake):
+    """Athena's own rights are not enough: the catalog, the objects and the results count."""
+    assert query(identity(EVERYTHING)) == ("SUCCEEDED", "")
+    for missing, on in (
+        ("glue:GetTable", "*"),
+        ("glue:GetPartitions", "*"),
+        ("s3:GetObject", f"arn:aws:s3:::{lake}/t/*"),
+        ("s3:ListBucket", f"arn:aws:s3:::{lake}"),
+        ("s3:PutObject", f"arn:aws:s3:::{lake}/results/*"),
+    ):
+        state, reason = query(identity(EVERYTHING, deny(missing, on=on)))
+        assert (state, missing in reason) == ("FAILED", True), (missing, reason)
+
+
+def test_a_statement_changes_nothing_that_its_caller_may_not(identity, query, lake, aws_client):
+    """DDL goes through the catalog's operations: each is asked for."""
+    user = identity(EVERYTHING, deny("glue:DeleteTable", "glue:BatchCreatePartition"))
+    assert query(user, "DROP TABLE t")[0] == "FAILED"
+    assert query(user, "ALTER TABLE t ADD PARTITION (dt='2')")[0] == "FAILED"
+    found = aws_client("glue").get_partitions(DatabaseName=lake, TableName="t")["Partitions"]
+    assert [one["Values"] for one in found] == [["1"]]
+
+
+def test_the_results_of_a_query_are_objects(identity, query, lake):
+    """Who may not read them does not get them from Athena either."""
+    owner, curious = identity(EVERYTHING), identity(EVERYTHING, deny("s3:GetObject"))
+    assert query(owner)[0] == "SUCCEEDED"
+    athena = owner("athena")
+    newest = athena.list_query_executions()["QueryExecutionIds"][0]
+    assert athena.get_query_results(QueryExecutionId=newest)["ResultSet"]["Rows"]
+    code, _ = refused(curious("athena").get_query_results, QueryExecutionId=newest)
+    assert code == "AccessDeniedException"
+
+
+# ---- runs and Lambdas: what their role may
+
+
+def test_a_run_is_its_role(jobs):
+    """It knows no other key than the temporary one of the role, and may what the role may."""
+    script = """
+        import boto3
+        print(boto3.client("sts").get_caller_identity()["Arn"])
+        boto3.client("s3").list_buckets()
+    """
+    role = jobs.role(allow("s3:GetObject"))
+    run = jobs.finish(jobs.make(script, Role=role))
+    name = role.rpartition("/")[2]
+    assert jobs.log("output", run["Id"]) == [
+        f"arn:aws:sts::{ACCOUNT}:assumed-role/{name}/GlueJobRunnerSession"
+    ]
+    assert run["JobRunState"] == "FAILED"
+    assert "s3:ListAllMyBuckets" in run["ErrorMessage"]
+
+
+def test_a_run_may_not_more_than_its_role_in_the_catalog(jobs, lake):
+    """Glue's own operations are no exception."""
+    script = f"""
+        import boto3
+        glue = boto3.client("glue")
+        glue.get_table(DatabaseName="{lake}", Name="t")
+        glue.delete_table(DatabaseName="{lake}", Name="t")
+    """
+    role = jobs.role(allow("s3:GetObject"), allow("glue:GetTable"))
+    run = jobs.finish(jobs.make(script, Role=role))
+    assert run["JobRunState"] == "FAILED"
+    assert "glue:DeleteTable" in run["ErrorMessage"]
+    assert jobs.glue.get_table(DatabaseName=lake, Name="t")
+
+
+@pytest.mark.parametrize("how", ["no such role", "another service's", "no right to its script"])
+def test_a_run_that_its_role_does_not_carry_fails_at_its_start(jobs, how):
+    """As on AWS: the run is there, and says why it never worked."""
+    role = {
+        "no such role": lambda: "nobody",
+        "another service's": lambda: jobs.role(EVERYTHING, Service="lambda.amazonaws.com"),
+        "no right to its script": lambda: jobs.role(allow("s3:ListBucket")),
+    }[how]()
+    run = jobs.finish(jobs.make("print(1)", Role=role))
+    assert run["JobRunState"] == "FAILED"
+    assert run["ErrorMessage"].startswith("LAUNCH ERROR | ")
+
+
+def test_a_role_is_passed_by_those_who_may(identity, jobs, aws_client, name):
+    """Else whoever may make a job would be whatever role there is."""
+    role, glue = jobs.role(EVERYTHING), identity(allow("glue:*"), allow("lambda:*"))("glue")
+    command = {"Name": "pythonshell", "ScriptLocation": "s3://b/k"}
+    _, message = refused(glue.create_job, Name=name("job"), Role=role, Command=command)
+    assert f"iam:PassRole on resource: {role}" in message
+    job = jobs.make("print(1)")
+    update = {"Role": role, "Command": command}
+    assert "iam:PassRole" in refused(glue.update_job, JobName=job, JobUpdate=update)[1]
+    passing = identity(allow("glue:*"), allow("iam:PassRole", on=role))("glue")
+    assert passing.create_job(Name=name("job"), Role=role, Command=command)["Name"]
+
+
+def zipped(source):
+    """Return a Lambda's deployment package."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("handler.py", source)
+    return archive.getvalue()
+
+
+WHO = """
+import boto3, os
+def handler(event, context):
+    return [boto3.client("sts").get_caller_identity()["Arn"], os.environ["AWS_ACCESS_KEY_ID"]]
+"""
+
+
+def test_a_lambda_is_its_role_by_a_key_that_nobody_can_guess(
+    identity, jobs, aws_client, localaws_server, name
+):
+    """Ministack's is a hash of two names, which every user of the machine can compute."""
+    role, function = jobs.role(allow("s3:ListBucket"), Service="lambda.amazonaws.com"), name("who")
+    settings = {"Runtime": "python3.11", "Handler": "handler.handler"}
+    settings["Code"] = {"ZipFile": zipped(WHO)}
+    maker = identity(allow("lambda:*"))("lambda")
+    assert (
+        "iam:PassRole"
+        in refused(maker.create_function, FunctionName=function, Role=role, **settings)[1]
+    )
+    made = aws_client("lambda").create_function(FunctionName=function, Role=role, **settings)
+    answer = aws_client("lambda").invoke(FunctionName=function)
+    arn, key = json.loads(answer["Payload"].read())
+    assert arn == f"arn:aws:sts::{ACCOUNT}:assumed-role/{role.rpartition('/')[2]}/{function}"
+
+    digest = hashlib.sha256(f"{made['FunctionArn']}:{role}".encode()).hexdigest()
+    guessed = boto3.client(
+        "sts", endpoint_url=localaws_server.endpoint_url, region_name="us-east-1",
+        aws_access_key_id=f"ASIA{digest[:16].upper()}",
+        aws_secret_access_key=hashlib.sha256(f"secret:{digest}".encode()).hexdigest(),
+        aws_session_token=hashlib.sha256(f"token:{digest}".encode()).hexdigest(),
+    )  # fmt: skip
+    assert key != f"ASIA{digest[:16].upper()}"
+    assert refused(guessed.get_caller_identity)[0] in ("InvalidClientTokenId", "AccessDenied")
+
+
+def test_a_bucket_that_refuses_plain_http_takes_what_a_run_sends(jobs, name, aws_client):
+    """On AWS a run speaks TLS alone; here it is plain HTTP on the same machine."""
+    bucket = name("bucket")
+    aws_client("s3").create_bucket(Bucket=bucket)
+    both = [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]
+    plain = {"Bool": {"aws:SecureTransport": "false"}}
+    closed = {**deny("s3:*", on=both), "Principal": "*", "Condition": plain}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [closed]})
+    aws_client("s3").put_bucket_policy(Bucket=bucket, Policy=document)
+    script = f'import boto3; boto3.client("s3").put_object(Bucket="{bucket}", Key="k", Body=b"1")'
+    run = jobs.finish(jobs.make(script))
+    assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
