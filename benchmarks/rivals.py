@@ -20,6 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from b3pipeline.job import session
+from b3pipeline.schema import BRONZE
+
 JOB = Path(__file__).parents[1] / "glue/refine_job.py"
 THREADS = 16
 SECONDS: dict[str, float] = {}
@@ -49,9 +52,9 @@ def load_job() -> Any:
 
 def spark_start(bronze: str, silver: str) -> None:
     """The cold start that no Spark job can avoid: a session, and one query through a task."""
-    job = load_job()
+    load_job()
     with timed("session"):
-        spark = job.start_spark()
+        spark = session.start_spark()
     with timed("first query"):
         spark.range(1).mapInArrow(lambda batches: batches, "id bigint").collect()
     spark.stop()
@@ -71,16 +74,16 @@ def spark_plain(bronze: str, silver: str, **settings: str) -> None:
     with timed("session"):
         spark = SparkSession.builder.config(map={**common, **settings}).getOrCreate()
     with timed("work"):
-        bars = spark.read.schema(spark_schema(job)).parquet(bronze)
+        bars = spark.read.schema(spark_schema()).parquet(bronze)
         bars = bars.withColumns({"wanted": F.lit(True), "problem": F.lit("")})
         rows = job.refined(bars, dt.datetime.now(dt.UTC).replace(tzinfo=None))
         rows.write.mode("overwrite").partitionBy("dt", "ticker").parquet(silver)
     spark.stop()
 
 
-def spark_schema(job: Any) -> str:
+def spark_schema() -> str:
     """Return bronze's columns and its partition keys, so that Spark infers nothing."""
-    columns = [f"{column.name} {job.SQL_TYPES[column.type]}" for column in job.BRONZE]
+    columns = [f"{column.name} {session.SQL_TYPES[column.type]}" for column in BRONZE]
     return ", ".join([*columns, "dt string", "ticker string"])
 
 
@@ -121,14 +124,15 @@ def job_on_disk(bronze: str, silver: str) -> None:
     """The job's own tasks, with local files instead of S3: what Spark and our code take."""
     job = load_job()
     with timed("session"):
-        spark = job.start_spark()
+        spark = session.start_spark()
     with timed("work"):
         plan = [(path.parent.name[7:], path.parent.parent.name[3:], True) for path in files(bronze)]
         store = Folders("folders", bronze, silver)
         spark.conf.set("spark.sql.adaptive.enabled", False)
-        bars = job.read_bronze(spark, store, plan)
-        job.inspection(bars).collect()
-        job.written_by(job.silver_query(spark, store, bars, plan))
+        bars = session.read_bronze(spark, store, plan)
+        session.inspection(bars).collect()
+        query = session.silver_query(spark, store, bars, plan, job.refined)
+        session.written_by(query)
     spark.stop()
 
 

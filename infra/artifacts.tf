@@ -3,8 +3,9 @@
 locals {
   artifacts_dir      = "${path.module}/../build/artifacts"
   glue_script        = "refine_job.py"
+  glue_package       = "refine_job.zip"
   lambda_package     = "start_glue_job.zip"
-  expected_artifacts = [local.glue_script, local.lambda_package, "host/requirements.txt", "host/scripts/run_ingestion.sh"]
+  expected_artifacts = [local.glue_script, local.glue_package, local.lambda_package, "host/requirements.txt", "host/scripts/run_ingestion.sh"]
   lambda_zip         = "${local.artifacts_dir}/${local.lambda_package}"
 }
 

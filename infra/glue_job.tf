@@ -17,6 +17,7 @@ resource "aws_glue_job" "refine" {
   default_arguments = {
     "--job-language"            = "python"
     "--enable-glue-datacatalog" = "true"
+    "--extra-py-files"          = "s3://${local.raw_data_bucket}/${local.artifact_prefix}${local.glue_package}"
     "--TempDir"                 = "s3://${local.raw_data_bucket}/${local.temporary_prefix}"
     "--raw_bucket"              = local.raw_data_bucket
     "--database"                = aws_glue_catalog_database.this.name

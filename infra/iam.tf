@@ -59,6 +59,13 @@ resource "aws_iam_role_policy" "glue" {
         Resource = local.silver_arns
       },
       {
+        # Where the silver table is missing, the job makes it.
+        Sid      = "MakeSilver"
+        Effect   = "Allow"
+        Action   = ["glue:CreateTable"]
+        Resource = local.silver_arns
+      },
+      {
         # Spark looks for these two when it first touches the catalog.
         Sid      = "StartSpark"
         Effect   = "Allow"

@@ -3,7 +3,8 @@
     python scripts/build_artifacts.py             what `make artifacts` does
     python scripts/build_artifacts.py --tables    write infra/tables.json anew
 
-`refine_job.py` is the Glue script, `start_glue_job.zip` the Lambda, and `host/` holds what the
+`refine_job.py` is the Glue script, `refine_job.zip` the modules that travel with it,
+`start_glue_job.zip` the Lambda, and `host/` holds what the
 ingestion host installs: the package's wheel, its pinned requirements, `run_ingestion.sh`.
 """
 
@@ -53,6 +54,8 @@ def _build_into(folder: Path, root: Path) -> None:
     scripts.mkdir(parents=True)
     shutil.copyfile(root / provision.JOB_SOURCE, folder / "refine_job.py")
     shutil.copyfile(root / "scripts" / "run_ingestion.sh", scripts / "run_ingestion.sh")
+    modules = provision.job_package(root / provision.JOB_SOURCE)
+    (folder / provision.JOB_PACKAGE).write_bytes(modules)
     package = provision.lambda_zip(root / provision.LAMBDA_SOURCE)
     (folder / "start_glue_job.zip").write_bytes(package)
     lock = (root / "requirements.lock").read_text()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import itertools
 import json
+import zipfile
 
 import psutil
 import pytest
@@ -115,10 +117,42 @@ def test_the_script_is_fetched_at_each_run(jobs):
 
 def test_an_argument_that_is_not_done_here_fails_the_run(jobs):
     """A run that asks for packages must not go on without them."""
-    job = jobs.make("pass", DefaultArguments={"--extra-py-files": "s3://bucket/a.zip"})
+    job = jobs.make("pass", DefaultArguments={"--extra-jars": "s3://bucket/a.jar"})
     run = jobs.finish(job)
     assert run["JobRunState"] == "FAILED"
-    assert "--extra-py-files" in run["ErrorMessage"]
+    assert "--extra-jars" in run["ErrorMessage"]
+
+
+def test_extra_python_files_are_on_the_path_of_the_script(jobs):
+    """A module and a zip of modules, from S3, in their order."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("shelf/__init__.py", "")
+        file.writestr("shelf/book.py", "title = 'zip'")
+    jobs.s3.create_bucket(Bucket="extra-files")
+    jobs.s3.put_object(Bucket="extra-files", Key="a/shelf.zip", Body=archive.getvalue())
+    jobs.s3.put_object(Bucket="extra-files", Key="a/page.py", Body=b"number = 7")
+    files = "s3://extra-files/a/shelf.zip, s3://extra-files/a/page.py"
+    job = jobs.make(
+        "import page, shelf.book; print(page.number, shelf.book.title)",
+        DefaultArguments={"--extra-py-files": files},
+    )
+    assert jobs.log("output", jobs.finish(job)["Id"]) == ["7 zip"]
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("s3://extra-nowhere/a.zip", "extra-nowhere"),
+        ("s3://extra-nowhere/a.whl", "is no .py and no .zip"),
+        ("file:///a.zip", "is not a module in S3"),
+    ],
+)
+def test_extra_python_files_that_cannot_be_had_fail_the_run(jobs, place, words):
+    """A run must not go on without what it asks for."""
+    run = jobs.finish(jobs.make("pass", DefaultArguments={"--extra-py-files": place}))
+    assert run["JobRunState"] == "FAILED"
+    assert words in run["ErrorMessage"]
 
 
 def test_late_lines_come_several_to_an_event_in_a_stream_of_a_longer_name(

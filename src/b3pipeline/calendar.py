@@ -53,18 +53,39 @@ def last_closed_session(now: dt.datetime) -> dt.date:
     return every[bisect_right(every, day) - 1]
 
 
-def parse_date(value: str | dt.date) -> dt.date:
-    """Return the date that `value` spells as YYYY-MM-DD; raises DateRangeError otherwise."""
+def parse_date(value: object, name: str = "") -> dt.date:
+    """Return the date that `value` spells as YYYY-MM-DD; raises DateRangeError otherwise.
+
+    A date or a moment is taken too. `name` is that of the parameter, for the error's sentence. A
+    number is refused, and so is 02/01/2024, which is January to some and February to others.
+    """
     if isinstance(value, dt.datetime):
         return value.date()
     if isinstance(value, dt.date):
         return value
+    what = f"{name}: {value!r}" if name else f"{value!r}"
+    if not isinstance(value, str):
+        raise DateRangeError(
+            f"{what} is not a date but {_article(type(value).__name__)}.",
+            hint="write it in quotes as YYYY-MM-DD, such as '2024-06-28'.",
+        )
     try:
         return dt.datetime.strptime(value.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 - a date has no zone
     except ValueError as error:
-        raise DateRangeError(
-            f"{value!r} is not a date.", hint="write it as YYYY-MM-DD, such as 2024-06-28."
-        ) from error
+        raise DateRangeError(f"{what} is not a date.", hint=_spelling(value)) from error
+
+
+def _article(word: str) -> str:
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
+
+
+def _spelling(value: str) -> str:
+    """Return how a date is written: this one, where its day comes first as in Brazil."""
+    try:
+        day = dt.datetime.strptime(value.strip(), "%d/%m/%Y").date()  # noqa: DTZ007 - a date has no zone
+    except ValueError:
+        return "write it as YYYY-MM-DD, such as 2024-06-28."
+    return f"write it as YYYY-MM-DD: {day}, if {day.day} is the day and {day.month} the month."
 
 
 def check_range(start: str | dt.date, end: str | dt.date, now: dt.datetime) -> list[dt.date]:
@@ -74,7 +95,7 @@ def check_range(start: str | dt.date, end: str | dt.date, now: dt.datetime) -> l
     a date cannot be read or lies in the future (São Paulo time), the start is after the end, or
     no closed session is left.
     """
-    first, last = parse_date(start), parse_date(end)
+    first, last = parse_date(start, "start"), parse_date(end, "end")
     today = now.astimezone(SAO_PAULO).date()
     for name, day in (("start", first), ("end", last)):
         if day > today:

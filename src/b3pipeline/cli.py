@@ -7,6 +7,8 @@ import logging
 import os
 import shlex
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -35,6 +37,21 @@ TargetOption = Annotated[
 PathOption = Annotated[
     Path | None,
     typer.Option(help="File or folder of the exchange's files, for the source cotahist."),
+]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be asked and written; do nothing.")
+]
+WindowOption = Annotated[
+    int, typer.Option(min=0, help="Sessions of a ticker to compare with bronze.")
+]
+FaultOption = Annotated[
+    str, typer.Option(help="What shall go wrong with the sample, such as 429:BBAS3.")
+]
+BucketOption = Annotated[
+    str | None, typer.Option(envvar="RAW_BUCKET", help="Raw bucket, instead of the target's.")
+]
+WaitOption = Annotated[
+    bool, typer.Option("--wait", help="Wait for the refine run that the batch starts.")
 ]
 PortOption = Annotated[
     int | None,
@@ -147,34 +164,25 @@ def ingest(
     interval: Annotated[str, typer.Option(help="Length of a bar: 1d, 60m, 15m, …")] = "1d",
     since: Annotated[
         str | None,
-        typer.Option(help="'last': only sessions after the last one that bronze holds."),
-    ] = None,
-    resume: Annotated[
-        bool,
         typer.Option(
-            "--resume",
-            help="Complete the newest batch that was cut off or lacks sessions.",
+            help="'last': each ticker from its own last session on; without --tickers all that "
+            "bronze holds."
         ),
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be asked and written; do nothing.")
-    ] = False,
-    window: Annotated[
-        int, typer.Option(min=0, help="Sessions of a ticker to compare with bronze.")
-    ] = 10,
-    fault: Annotated[
-        str, typer.Option(help="What shall go wrong with the sample, such as 429:BBAS3.")
-    ] = "",
-    bucket: Annotated[
-        str | None, typer.Option(envvar="RAW_BUCKET", help="Raw bucket, instead of the target's.")
     ] = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for the refine run that the batch starts.")
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Load histories of another source, or of other bars, anew."),
     ] = False,
     strict: Annotated[
         bool,
         typer.Option("--strict", help="Write nothing where the source does not know a ticker."),
     ] = False,
+    resume_too: Annotated[bool, typer.Option("--resume", hidden=True)] = False,
+    dry_run: DryRunOption = False,
+    window: WindowOption = 10,
+    fault: FaultOption = "",
+    bucket: BucketOption = None,
+    wait: WaitOption = False,
     target: TargetOption = "local",
 ) -> None:
     """Fetch quotes and put them into bronze: objects first, the manifest last.
@@ -184,35 +192,87 @@ def ingest(
     where it failed.
     """
     from b3pipeline import ingest as ingestion
-    from b3pipeline.checks import refuse_on_host
-    from b3pipeline.errors import NothingToDoError
     from b3pipeline.sources.portfolio import expand
 
-    if wait:
-        refuse_on_host("`b3 ingest --wait`", "the right to follow runs of the Glue job")
-    cloud = _connect(target, bucket)
-    since_last = _check_since(since, resume)
-    codes = () if resume else expand(_split(tickers)) or _default_tickers()
-    asked = (codes, start, end)
-    how: dict[str, Any] = {"interval": interval, "since_last": since_last, "window": window}
-    try:
-        if dry_run and resume:
-            typer.echo(ingestion.preview_resume(cloud, window=window).describe())
-            return
+    since_last = _is_since_last(since)
+    if resume_too and since_last:
+        from b3pipeline.errors import ConfigError
+
+        raise ConfigError(
+            "--since last and --resume exclude each other.", hint="`b3 resume` first, then --since."
+        )
+    if resume_too:  # as it was called before it was a verb
+        resume(path, dry_run, window, fault, bucket, wait, target)
+        return
+    _refuse_to_wait_on_host(wait)
+    cloud, market = _connect(target, bucket), _open_source(source, path, fault)
+    request = ingestion.Request.of(
+        market.name,
+        expand(_split(tickers)) or None,
+        start or None,
+        end or None,
+        interval=interval,
+        since_last=since_last,
+        window=window,
+        replace=replace,
+        strict=strict,
+    )
+    with _nothing_to_do_is_well():
         if dry_run:
-            market = _open_source(source, path, fault)
-            typer.echo(ingestion.preview(cloud, market, *asked, **how).describe())
-            return
-        if resume:
+            typer.echo(ingestion.preview(cloud, market, request).describe())
+        else:
+            _report(cloud, ingestion.ingest(cloud, market, request, progress=tqdm), wait)
+
+
+@app.command()
+def resume(
+    path: PathOption = None,
+    dry_run: DryRunOption = False,
+    window: WindowOption = 10,
+    fault: FaultOption = "",
+    bucket: BucketOption = None,
+    wait: WaitOption = False,
+    target: TargetOption = "local",
+) -> None:
+    """Complete what was cut off, or ask for what incomplete batches lack.
+
+    The source and the rest are those of that batch. Exit codes as of `b3 ingest`; 0 where there
+    is nothing to do.
+    """
+    from b3pipeline import ingest as ingestion
+
+    _refuse_to_wait_on_host(wait)
+    cloud = _connect(target, bucket)
+    with _nothing_to_do_is_well():
+        if dry_run:
+            typer.echo(ingestion.preview_resume(cloud, window=window).describe())
+        else:
             batch = ingestion.resume(
                 cloud, lambda name: _open_source(name, path, fault), window=window, progress=tqdm
             )
-        else:
-            market = _open_source(source, path, fault)
-            batch = ingestion.ingest(cloud, market, *asked, **how, strict=strict, progress=tqdm)
+            _report(cloud, batch, wait)
+
+
+def _refuse_to_wait_on_host(wait: bool) -> None:
+    from b3pipeline.checks import refuse_on_host
+
+    if wait:
+        refuse_on_host("`--wait`", "the right to follow runs of the Glue job")
+
+
+@contextmanager
+def _nothing_to_do_is_well() -> Iterator[None]:
+    """Say that there was nothing to do, and end with 0."""
+    from b3pipeline.errors import NothingToDoError
+
+    try:
+        yield
     except NothingToDoError as nothing:
         typer.echo(f"{nothing.message} {nothing.hint}")
-        return
+
+
+def _report(cloud: Any, batch: Any, wait: bool) -> None:
+    """Print a batch, and end with 3 where it is incomplete."""
     typer.echo(batch)
     if wait:
         _follow_batch(cloud, batch.manifest.uri)
@@ -465,25 +525,15 @@ def _open_source(name: str, path: Path | None = None, fault: str = "") -> Any:
     return open_source(name, **{option: value for option, value in given.items() if value})
 
 
-def _check_since(since: str | None, resume: bool) -> bool:
-    """Return whether only new sessions are wanted; raise ConfigError for what makes no sense."""
+def _is_since_last(since: str | None) -> bool:
+    """Return whether only new sessions are wanted; raise ConfigError for another word."""
     from b3pipeline.errors import ConfigError
 
     if since not in (None, "last"):
         raise ConfigError(
             f"--since is {since!r}.", hint="write --since last; for a date there is --start."
         )
-    if since and resume:
-        raise ConfigError(
-            "--since last and --resume exclude each other.", hint="--resume first, then --since."
-        )
     return since == "last"
-
-
-def _default_tickers() -> tuple[str, ...]:
-    from b3pipeline.ingest import DEFAULT_TICKERS
-
-    return tuple(DEFAULT_TICKERS)
 
 
 def _split(text: str) -> tuple[str, ...]:

@@ -43,6 +43,10 @@ class DateRangeError(B3Error):
     """A date range is reversed, in the future, or holds no session of the exchange."""
 
 
+class OriginError(B3Error):
+    """Quotes of two sources, or of bars of two lengths, would join in one history."""
+
+
 class SourceError(B3Error):
     """A quote source failed; trying again later may help."""
 
@@ -67,12 +71,20 @@ class StorageError(B3Error):
     """A bucket or an object cannot be read or written."""
 
 
+class DamagedJournalError(StorageError):
+    """The journal of a batch that was cut off cannot be replayed."""
+
+
 class CatalogError(B3Error):
     """A database, table or partition of the Data Catalog cannot be read or written."""
 
 
 class JobError(B3Error):
     """A Glue job or one of its runs is not as it must be."""
+
+
+class RefineError(B3Error):
+    """A run of the refine job cannot go on: nothing is marked as done."""
 
 
 class QueryError(B3Error):

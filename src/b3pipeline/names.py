@@ -16,8 +16,12 @@ SILVER_PREFIX = "refined/b3/"
 MANIFEST_PREFIX = "raw/b3/_batches/"
 MANIFEST_SUFFIX = ".json"
 JOURNAL_PREFIX = "raw/b3/_journal/"
+ASIDE_PREFIX = "raw/b3/_journal_aside/"
+ANSWER_PREFIX = "raw/b3/_answers/"
 QUARANTINE_PREFIX = "raw/b3/_quarantine/"
+MARK_PREFIX = "refined/b3/_batches/"
 RUN_PREFIX = "refined/b3/_runs/"
+CHECKPOINT_KEY = "refined/b3/_checkpoint.json"
 ARTIFACT_PREFIX = "artifacts/"
 DATA_FILE = "data.parquet"
 HOST_MARK = f"{BRONZE_PREFIX}_host/mark.json"
@@ -75,18 +79,23 @@ class Names:
         return f"{self.stem.replace('_', '-')}-{kind}-{account_id}"
 
 
-def normalise_ticker(ticker: str) -> str:
+def normalise_ticker(ticker: object) -> str:
     """Return the exchange's code of `ticker`: upper case, without Yahoo's `.SA` suffix.
 
     Raises InvalidTickerError where what is left is not shaped like a B3 code.
     """
-    code = ticker.strip().upper().removesuffix(EXCHANGE.suffix)
+    code = ticker.strip().upper().removesuffix(EXCHANGE.suffix) if isinstance(ticker, str) else ""
     if not EXCHANGE.ticker.fullmatch(code):
         raise InvalidTickerError(
             f"{ticker!r} is not a ticker of {EXCHANGE.name}.",
             hint=EXCHANGE.ticker_hint,
         )
     return code
+
+
+def is_ticker(text: str) -> bool:
+    """Return whether a text is a code of the exchange, to the letter: PETR4, and not petr4.SA."""
+    return EXCHANGE.ticker.fullmatch(text) is not None
 
 
 def bronze_key(session: dt.date | str, ticker: str) -> str:
@@ -102,6 +111,11 @@ def silver_key(session: dt.date | str, ticker: str) -> str:
 def manifest_key(batch_id: str) -> str:
     """Return the key of a batch's manifest, whose arrival fires the Lambda."""
     return f"{MANIFEST_PREFIX}{batch_id}{MANIFEST_SUFFIX}"
+
+
+def mark_key(batch_id: str) -> str:
+    """Return the key of the mark that a batch is refined, or set aside."""
+    return f"{MARK_PREFIX}{batch_id}.json"
 
 
 def run_summary_key(run_id: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from b3pipeline.errors import SourceError
+from b3pipeline.rules import VALUE_RULES, Rule
 from b3pipeline.sources.base import QUOTE_COLUMNS
 
 PRICES = ["open", "high", "low", "close", "adj_close"]
@@ -23,20 +24,6 @@ RULE = "rule"
 CAME_AS = "came_as"
 """The columns that `judge` adds: the name of the broken rule, null where all are kept; and the
 row as the source gave it, where a value had to go because it does not fit its column."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One demand on quotes: its name, what breaks it, and which rows of a frame keep it."""
-
-    name: str
-    broken: str
-    holds: Callable[[pd.DataFrame], pd.Series[bool]]
-
-
-def _prices_positive(frame: pd.DataFrame) -> pd.Series[bool]:
-    prices = frame[PRICES]
-    return ((prices > 0) & np.isfinite(prices)).all(axis=1)
 
 
 def _events_real(frame: pd.DataFrame) -> pd.Series[bool]:
@@ -57,18 +44,7 @@ def _bar_unique(frame: pd.DataFrame) -> pd.Series[bool]:
 
 RULES = (
     Rule(MISSING, "a value is missing", lambda frame: frame.notna().all(axis=1)),
-    Rule("prices_positive", "a price is not above zero", _prices_positive),
-    Rule(
-        "low_is_lowest",
-        "the low lies above the open or the close",
-        lambda frame: frame["low"] <= frame[["open", "close"]].min(axis=1),
-    ),
-    Rule(
-        "high_is_highest",
-        "the high lies below the open or the close",
-        lambda frame: frame["high"] >= frame[["open", "close"]].max(axis=1),
-    ),
-    Rule("volume_not_negative", "the volume is negative", lambda frame: frame["volume"] >= 0),
+    *VALUE_RULES,
     Rule("events_real", "a dividend or a split is negative or without end", _events_real),
     Rule(
         "split_applied",
@@ -77,7 +53,7 @@ RULES = (
     ),
     Rule("bar_unique", "the bar came twice, or with two different contents", _bar_unique),
 )
-"""What can be said of a row by its values. A move is never too large: AMER3 lost 77% in a day."""
+"""What can be said of a row by its values; the refine holds bronze to `VALUE_RULES`, too."""
 
 CALENDAR_RULES = {
     "flat_on_closed_day": "no volume, one price, and B3 held no session",

@@ -1,10 +1,11 @@
 """The columns of bronze and silver: the one place that Parquet, catalog and tests read.
 
-`glue/refine_job.py` and `infra/` must carry copies, for AWS runs them as single files;
-a test compares each copy with this module.
+The Glue job carries this module with it; `infra/tables.json` is made from it by `make artifacts`.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import pyarrow as pa
 
@@ -70,6 +71,17 @@ def glue_columns(schema: pa.Schema) -> list[dict[str, str]]:
 def glue_partition_keys() -> list[dict[str, str]]:
     """Return the partition keys as the Data Catalog writes them; all are strings."""
     return [{"Name": key, "Type": "string"} for key in PARTITION_KEYS]
+
+
+def table_input(name: str, schema: pa.Schema, location: str) -> dict[str, Any]:
+    """Return the catalog's definition of an external table of Parquet files at `location`."""
+    return {
+        "Name": name,
+        "TableType": "EXTERNAL_TABLE",
+        "Parameters": {"EXTERNAL": "TRUE", "classification": "parquet"},
+        "PartitionKeys": glue_partition_keys(),
+        "StorageDescriptor": storage_descriptor(schema, location),
+    }
 
 
 def storage_descriptor(schema: pa.Schema, location: str) -> dict[str, object]:

@@ -128,5 +128,5 @@ def test_a_resume_needs_the_bucket_alone(host: Path) -> None:
 
     assert answer.stdout.splitlines() == [
         "Resuming the newest incomplete batch of s3://bucket.",
-        "b3 ingest --target aws --bucket bucket --resume",
+        "b3 resume --target aws --bucket bucket",
     ]

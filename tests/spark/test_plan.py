@@ -7,9 +7,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from b3pipeline import schema
+from b3pipeline.job.plan import neighbours, sessions_to_read
 
 pytestmark = pytest.mark.spark
 
+LOOK_BACK = 4  # sessions before the current one in a mean of five
 TOMORROW = dt.date.fromisoformat("2024-07-02")
 
 
@@ -42,7 +44,7 @@ def test_the_four_sessions_after_a_change_are_recomputed(job):
     """And the four before the change are read for their closes."""
     days = weekdays("2024-01-01", 12)
 
-    plan = job.sessions_to_read({days[5]}, set(days) - {days[5]})
+    plan = sessions_to_read({days[5]}, set(days) - {days[5]}, LOOK_BACK)
 
     assert recomputed(plan) == days[5:10]
     assert sorted(plan) == days[1:10]
@@ -59,7 +61,7 @@ def test_an_affected_day_that_may_be_gone_is_not_counted(job):
     days = weekdays("2024-01-01", 12)
     affected = {days[5], days[6]}
 
-    plan = job.sessions_to_read(affected, set(days) - affected)
+    plan = sessions_to_read(affected, set(days) - affected, LOOK_BACK)
 
     assert recomputed(plan) == days[5:11]
     assert sorted(plan) == days[1:11]
@@ -70,7 +72,7 @@ def test_nothing_between_two_distant_changes_is_recomputed(job):
     days = weekdays("2024-01-01", 30)
     affected = {days[0], days[20]}
 
-    plan = job.sessions_to_read(affected, set(days) - affected)
+    plan = sessions_to_read(affected, set(days) - affected, LOOK_BACK)
 
     assert recomputed(plan) == days[0:5] + days[20:25]
 
@@ -81,7 +83,7 @@ def test_todays_session_takes_one_question(job):
     catalog = Catalog(*((t, day) for t in ("PETR4", "VALE3") for day in days))
     today = {days[-1]}
 
-    found = job.neighbours(catalog.between, {"PETR4": today, "VALE3": today}, {}, TOMORROW)
+    found = neighbours(catalog.between, {"PETR4": today, "VALE3": today}, {}, TOMORROW, LOOK_BACK)
 
     assert len(catalog.asked) == 1
     assert set(days[-5:-1]) <= found["PETR4"]
@@ -94,7 +96,7 @@ def test_a_suspended_stock_takes_a_few_questions_more(job, first):
     old = weekdays(first, 5)
     catalog = Catalog(*(("OIBR3", day) for day in old))
 
-    found = job.neighbours(catalog.between, {"OIBR3": {"2024-07-01"}}, {}, TOMORROW)
+    found = neighbours(catalog.between, {"OIBR3": {"2024-07-01"}}, {}, TOMORROW, LOOK_BACK)
 
     assert set(old[-4:]) <= found["OIBR3"]
     assert len(catalog.asked) <= 6
@@ -104,7 +106,7 @@ def test_a_ticker_without_history_takes_six_questions(job):
     """A listing of this morning has nothing before it: the search ends after 45 years."""
     catalog = Catalog()
 
-    found = job.neighbours(catalog.between, {"NEWX3": {"2024-07-01"}}, {}, TOMORROW)
+    found = neighbours(catalog.between, {"NEWX3": {"2024-07-01"}}, {}, TOMORROW, LOOK_BACK)
 
     assert found == {"NEWX3": set()}
     assert len(catalog.asked) == 6
@@ -116,7 +118,7 @@ def test_only_tickers_that_lack_sessions_are_asked_for_again(job):
     catalog = Catalog(*(("PETR4", day) for day in days))
     today = {days[-1]}
 
-    job.neighbours(catalog.between, {"PETR4": today, "OIBR3": today}, {}, TOMORROW)
+    neighbours(catalog.between, {"PETR4": today, "OIBR3": today}, {}, TOMORROW, LOOK_BACK)
 
     assert [tickers for tickers, _, _ in catalog.asked[1:]] == [{"OIBR3"}] * 5
 
@@ -153,8 +155,8 @@ def test_the_plan_holds_every_window_that_a_change_touches(job, present, affecte
     quoted = sorted((present | affected) - gone.intersection(affected) - (absent - affected))
     catalog = Catalog(*(("PETR4", day) for day in registered))
 
-    found = job.neighbours(catalog.between, {"PETR4": affected}, {"PETR4": absent}, TOMORROW)
-    plan = job.sessions_to_read(affected, found["PETR4"])
+    found = neighbours(catalog.between, {"PETR4": affected}, {"PETR4": absent}, TOMORROW, LOOK_BACK)
+    plan = sessions_to_read(affected, found["PETR4"], LOOK_BACK)
 
     for place, day in enumerate(quoted):
         window = quoted[max(0, place - 4) : place + 1]

@@ -1,5 +1,6 @@
 """The job as a whole, in this process, against the local AWS."""
 
+import datetime as dt
 import json
 import math
 
@@ -7,6 +8,10 @@ import pyarrow as pa
 import pytest
 
 from b3pipeline import names
+from b3pipeline.errors import RefineError
+from b3pipeline.job import lakehouse
+from b3pipeline.job.batches import listed_sessions
+from b3pipeline.job.objects import Store
 
 pytestmark = pytest.mark.spark
 
@@ -116,7 +121,7 @@ def test_sessions_of_a_batch_count_though_nobody_registered_them(lake, closes):
 def test_a_session_whose_bars_have_no_close_is_no_session(lake, closes, make_bar):
     """It gets no silver, and the windows step over it."""
     sessions = closes([1.0, 2.0, 3.0])
-    sessions["PETR4", DAYS[1]] = [make_bar(None), make_bar(math.nan, at="11:00")]
+    sessions["PETR4", DAYS[1]] = [make_bar(None), make_bar(None, at="11:00")]
 
     summary = lake.refine("b1", sessions)
 
@@ -178,7 +183,7 @@ def test_a_late_batch_whose_run_failed_is_taken_up_too(lake, closes):
     """The checkpoint does not hide it from the next run."""
     lake.refine("b5", closes([1.0]))
     bad = lake.ingest("b3", {("VALE3", DAYS[0]): b"no parquet"})
-    with pytest.raises(lake.job.RefineError):
+    with pytest.raises(RefineError):
         lake.run("--batch_manifest", bad)
     lake.put_bronze(closes([2.0], ticker="VALE3"))
 
@@ -220,13 +225,8 @@ def test_a_rebuild_makes_silver_from_all_of_bronze(lake, closes):
     assert ("VALE3", DAYS[0]) in lake.registered()
 
 
-@pytest.mark.parametrize("lean", [True, False])
-def test_a_rebuild_finds_what_is_to_go_and_registers_what_is_not(lake, closes, monkeypatch, lean):
-    """Listed by obstore or by boto3: silver without bronze goes, an entry that was lost comes."""
-    if lean:
-        pytest.importorskip("obstore")
-    else:
-        monkeypatch.setattr(lake.job, "find_spec", lambda name: None)
+def test_a_rebuild_finds_what_is_to_go_and_registers_what_is_not(lake, closes):
+    """Silver without bronze goes, an entry that was lost comes."""
     lake.refine("b1", closes([1.0, 2.0, 3.0]))
     gone, lost = ("PETR4", DAYS[0]), ("PETR4", DAYS[1])
     lake.s3.delete_object(Bucket=lake.bucket, Key=names.bronze_key(gone[1], gone[0]))
@@ -284,6 +284,41 @@ BAD = {
 }
 
 
+def with_column(table, name, values):
+    """Return the table with one column more, or another one."""
+    place = table.schema.get_field_index(name)
+    if place < 0:
+        return table.append_column(name, values)
+    return table.set_column(place, table.schema.field(name), values)
+
+
+def bad_bar(**columns):
+    """Return how a table's only bar gets other values, encoded."""
+
+    def make(table, encode):
+        for name, value in columns.items():
+            kind = table.schema.field(name).type if name in table.column_names else pa.string()
+            table = with_column(table, name, pa.array([value], kind))
+        return encode(table)
+
+    return make
+
+
+NEXT_DAY = dt.datetime.fromisoformat(f"{DAYS[2]}T10:00")
+BAD |= {
+    "other day": (bad_bar(traded_at=NEXT_DAY), "the bar is of another day than its key"),
+    "other ticker": (bad_bar(ticker="VALE3"), "column ticker does not hold PETR4"),
+    "negative close": (bad_bar(close=-1.0, low=-1.0), "a price is not above zero"),
+    "infinite close": (bad_bar(close=math.inf, high=math.inf), "a price is not above zero"),
+    "close that is no number": (bad_bar(close=math.nan), "a price is not above zero"),
+    "low above close": (bad_bar(low=10.5, high=11.0), "the low lies above the open or the close"),
+    "high below close": (bad_bar(high=9.5, low=9.0), "the high lies below the open or the close"),
+    "negative volume": (bad_bar(volume=-1), "the volume is negative"),
+    "no time": (bad_bar(traded_at=None), "a value is missing (traded_at None"),
+    "no open": (bad_bar(open=None), "a value is missing"),
+}
+
+
 @pytest.mark.parametrize("kind", BAD)
 def test_a_bad_object_fails_the_run_by_name(lake, closes, make_bar, bronze, kind):
     """The error names the key and the column; silver stays as it was, the batch undone."""
@@ -293,13 +328,27 @@ def test_a_bad_object_fails_the_run_by_name(lake, closes, make_bar, bronze, kind
     bad = make(bronze.table(DAYS[1], [make_bar()]), bronze.encode)
     manifest = lake.ingest("b2", {**closes([3.0]), ("PETR4", DAYS[1]): bad})
 
-    with pytest.raises(lake.job.RefineError) as error:
+    with pytest.raises(RefineError) as error:
         lake.run("--batch_manifest", manifest)
 
     assert f"raw/b3/dt={DAYS[1]}/ticker=PETR4/data.parquet: " in str(error.value)
     assert reason in str(error.value)
     assert lake.silver_bytes() == before
     assert lake.marks() == ["b1.json"]
+
+
+def test_a_silver_table_that_is_missing_is_made(lake, closes):
+    """Somebody dropped it: the next run makes it, as the catalog of a new deployment has it."""
+    lake.refine("b1", closes([1.0, 2.0]))
+    before = lake.glue.get_table(DatabaseName=lake.database, Name=names.SILVER_TABLE)["Table"]
+    lake.glue.delete_table(DatabaseName=lake.database, Name=names.SILVER_TABLE)
+
+    lake.run("--rebuild", "true")
+
+    after = lake.glue.get_table(DatabaseName=lake.database, Name=names.SILVER_TABLE)["Table"]
+    assert after["StorageDescriptor"] == before["StorageDescriptor"]
+    assert after["PartitionKeys"] == before["PartitionKeys"]
+    assert lake.registered() == {("PETR4", DAYS[0]), ("PETR4", DAYS[1])}
 
 
 def test_bad_objects_can_be_set_aside(lake, closes):
@@ -332,7 +381,7 @@ def test_a_bad_object_of_an_earlier_batch_names_the_batches_that_wait(lake, clos
     lake.ingest("b1", {("VALE3", DAYS[0]): b"no parquet"})
     manifest = lake.ingest("b2", closes([1.0]))
 
-    with pytest.raises(lake.job.RefineError, match=r"these batches wait: b1, b2\. Try: ingest"):
+    with pytest.raises(RefineError, match=r"these batches wait: b1, b2\. Try: ingest"):
         lake.run("--batch_manifest", manifest)
     lake.run("--batch_manifest", manifest, "--on_bad_object", "quarantine")
 
@@ -344,16 +393,13 @@ def test_a_volume_that_overflows_is_an_error(lake, make_bar):
     """On Spark 3.5 as on 4.1: a sum that wraps around would be a false number."""
     bars = [make_bar(volume=2**62), make_bar(volume=2**62, at="11:00")]
 
-    with pytest.raises(lake.job.RefineError, match="overflow"):
+    with pytest.raises(RefineError, match="overflow"):
         lake.refine("b1", {("PETR4", DAYS[0]): bars})
 
 
-@pytest.mark.parametrize("lean", [True, False])
-def test_both_clients_of_objects_keep_the_same_promises(lake, lean):
-    """With obstore or with pyarrow alone: whole objects, and a missing one is told apart."""
-    if lean:
-        pytest.importorskip("obstore")
-    store = lake.job.Store(lake.bucket, "us-east-1", lake.endpoint_url, lean)
+def test_objects_are_put_whole_and_a_missing_one_is_told_apart(lake):
+    """What the tasks rely on."""
+    store = Store(lake.bucket, "us-east-1", lake.endpoint_url)
     objects = store.connect()
 
     objects.put("some/key", b"old")
@@ -381,7 +427,7 @@ def test_a_silver_table_that_is_not_the_jobs_is_refused(lake, closes, change):
     }
     lake.glue.update_table(DatabaseName=lake.database, TableInput=definition)
 
-    with pytest.raises(lake.job.RefineError, match="provision the table again"):
+    with pytest.raises(RefineError, match="provision the table again"):
         lake.refine("b1", closes([1.0]))
 
 
@@ -402,10 +448,10 @@ USELESS = {
 
 
 @pytest.mark.parametrize("body", USELESS)
-def test_what_is_wrong_with_a_manifest_is_said(job, body):
+def test_what_is_wrong_with_a_manifest_is_said(body):
     """Each kind by its own words: what it is and what it should be."""
     with pytest.raises(ValueError, match=USELESS[body]):
-        job.listed_sessions(body)
+        listed_sessions(body)
 
 
 def test_a_useless_manifest_does_not_stop_the_line(lake, closes):
@@ -416,7 +462,7 @@ def test_a_useless_manifest_does_not_stop_the_line(lake, closes):
         lake.s3.put_object(Bucket=lake.bucket, Key=names.manifest_key(batch_id), Body=body)
     manifest = lake.ingest("b3", closes([1.0]))
 
-    with pytest.raises(lake.job.RefineError, match=r"3 manifest\(s\).*b1\.json: it has zero bytes"):
+    with pytest.raises(RefineError, match=r"3 manifest\(s\).*b1\.json: it has zero bytes"):
         lake.run("--batch_manifest", manifest, "--JOB_RUN_ID", "jr_1")
 
     assert set(lake.silver()) == {("PETR4", DAYS[0])}
@@ -435,7 +481,7 @@ def test_a_mended_manifest_that_is_named_again_is_refined(lake, closes):
     manifest = lake.ingest("b1", closes([1.0]))
     body = lake.s3.get_object(Bucket=lake.bucket, Key=names.manifest_key("b1"))["Body"].read()
     lake.s3.put_object(Bucket=lake.bucket, Key=names.manifest_key("b1"), Body=b"?")
-    with pytest.raises(lake.job.RefineError, match="it is no JSON"):
+    with pytest.raises(RefineError, match="it is no JSON"):
         lake.run("--batch_manifest", manifest)
     lake.s3.put_object(Bucket=lake.bucket, Key=names.manifest_key("b1"), Body=body)
 
@@ -443,9 +489,9 @@ def test_a_mended_manifest_that_is_named_again_is_refined(lake, closes):
     assert lake.run("--batch_manifest", manifest)["event"] == "already_refined"
 
 
-def test_a_quote_in_a_value_stays_inside_its_literal(job):
+def test_a_quote_in_a_value_stays_inside_its_literal():
     """Glue's expressions double it, as SQL does."""
-    assert job._in("ticker", ["PETR4", "A'B"]) == "ticker IN ('PETR4', 'A''B')"
+    assert lakehouse._in("ticker", ["PETR4", "A'B"]) == "ticker IN ('PETR4', 'A''B')"
 
 
 @pytest.mark.parametrize(
@@ -455,7 +501,7 @@ def test_a_manifest_that_is_not_there_is_named(lake, manifest):
     """A manifest of another bucket, or of no batch, is refused."""
     manifest = manifest.format(bucket=lake.bucket)
 
-    with pytest.raises(lake.job.RefineError, match=manifest):
+    with pytest.raises(RefineError, match=manifest):
         lake.run("--batch_manifest", manifest)
 
 

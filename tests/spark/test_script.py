@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from b3pipeline.errors import RefineError
+
 pytestmark = pytest.mark.spark
 
 
@@ -72,9 +74,10 @@ def test_the_last_line_of_a_failure_is_its_reason(lake, finish):
 
     assert code == 1
     assert errors[-1] == (
-        "RefineError: 1 bronze object(s) cannot be refined: raw/b3/dt=2024-01-02/ticker=PETR4/"
-        "data.parquet: the object has zero bytes. Until then these batches wait: b1. Try: ingest "
-        "these sessions again, or set the objects aside and refine the rest with --on_bad_object "
+        "b3pipeline.errors.RefineError: 1 bronze object(s) cannot be refined: "
+        "raw/b3/dt=2024-01-02/ticker=PETR4/data.parquet: the object has zero bytes. "
+        "Until then these batches wait: b1. Try: ingest these sessions again, "
+        "or set the objects aside and refine the rest with --on_bad_object "
         f"quarantine (`b3 refine --manifest {manifest} --quarantine`)."
     )
     assert not any(line.startswith("{") for line in output)
@@ -85,5 +88,5 @@ def test_the_failure_of_a_task_is_told_in_its_own_words(lake, make_bar, proxy, p
     manifest = lake.ingest("b1", {("PETR4", "2024-01-02"): [make_bar()]})
     proxy.writes_left = 0
 
-    with pytest.raises(lake.job.RefineError, match=r"^s3://.*data\.parquet cannot be written: "):
+    with pytest.raises(RefineError, match=r"^s3://.*data\.parquet cannot be written: "):
         lake.run("--batch_manifest", manifest, clients=proxied_clients)

@@ -5,6 +5,10 @@ import math
 
 import pytest
 
+from b3pipeline.job.bars import BARS
+from b3pipeline.job.session import BARS_DDL
+from b3pipeline.schema import SILVER
+
 pytestmark = pytest.mark.spark
 
 LATER = dt.datetime.fromisoformat("2024-06-29T22:00")
@@ -20,8 +24,8 @@ def frame(spark, job, make_bar):
         for ticker, day, bar in bars:
             traded_at = dt.datetime.fromisoformat(f"{day}T{bar['at']}")
             row = {"wanted": True, "problem": "", **bar, "traded_at": traded_at, **columns}
-            rows.append(tuple({**row, "ticker": ticker, "dt": day}[n] for n in job.BARS.names))
-        return spark.createDataFrame(rows, job.BARS_DDL)
+            rows.append(tuple({**row, "ticker": ticker, "dt": day}[n] for n in BARS.names))
+        return spark.createDataFrame(rows, BARS_DDL)
 
     return make
 
@@ -187,7 +191,7 @@ def test_the_columns_of_silver_come_out_in_their_order_and_types(frame, job, mak
 
     silver = job.refined(bars, NOW)
 
-    assert silver.columns == ["ticker", "dt", *job.SILVER.names]
+    assert silver.columns == ["ticker", "dt", *SILVER.names]
     assert silver.first().asDict() == {
         "ticker": "PETR4",
         "dt": "2024-01-02",

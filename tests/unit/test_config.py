@@ -87,6 +87,12 @@ def test_the_environment_describes_a_deployment():
     assert config_from_environment(VARIABLES) == AWS
 
 
+def test_a_local_aws_of_the_environment_is_met_with_ones_own_keys():
+    """On the host they are its role's: the local AWS's dummy keys may do everything."""
+    aimed = VARIABLES | {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"}
+    assert config_from_environment(aimed) == AWS
+
+
 def test_an_incomplete_environment_names_what_it_lacks():
     """By the names of the variables."""
     lacking = {

@@ -7,8 +7,10 @@ import pandas as pd
 import pytest
 
 from b3pipeline import lake
+from b3pipeline.errors import OriginError
 from b3pipeline.ingest import completeness, ingest, session_states
-from b3pipeline.ingest.compare import LastBar, Trail, judge_ticker
+from b3pipeline.ingest.compare import judge_ticker
+from b3pipeline.ingest.fetch import LastBar
 from b3pipeline.sources import open_source
 from b3pipeline.sources.base import Failure, Quotes
 
@@ -26,7 +28,7 @@ def judged(held, came, splits=None):
     """Return the verdict on closes by session, of bronze and of the source."""
     bars = {day: bar(day, close) for day, close in came.items()}
     known = {day: bar(day, close) for day, close in held.items()}
-    return judge_ticker("PETR4", known, Trail(bars, splits or {}))
+    return judge_ticker("PETR4", known, bars, splits or {})
 
 
 DAYS = ["2024-06-19", "2024-06-20", "2024-06-21"]
@@ -86,14 +88,14 @@ def test_a_session_that_did_not_come_says_nothing():
 def test_a_split_that_bronze_knows_is_no_news():
     """It lies in the window for some days, and the history is on its scale already."""
     held = {day: bar(day, 10.0, 2.0 if day == DAYS[1] else 0.0) for day in DAYS}
-    verdict = judge_ticker("PETR4", held, Trail(held, {DAYS[1]: 2.0}))
+    verdict = judge_ticker("PETR4", held, held, {DAYS[1]: 2.0})
     assert (verdict.restated, verdict.corrected) == (None, ())
 
 
 def test_bars_of_another_length_are_not_compared():
     """The close of an hour is not the close of the day."""
     came = {DAYS[0]: LastBar(pd.Timestamp(f"{DAYS[0]} 16:00"), 5.0, 0.0)}
-    verdict = judge_ticker("PETR4", {DAYS[0]: bar(DAYS[0], 10.0)}, Trail(came))
+    verdict = judge_ticker("PETR4", {DAYS[0]: bar(DAYS[0], 10.0)}, came, {})
     assert verdict.restated is None
 
 
@@ -231,12 +233,9 @@ def test_a_ticker_that_has_not_changed_costs_its_window(week, monkeypatch):
     }  # fmt: skip
 
 
-def test_quotes_of_another_source_are_not_compared(week):
-    """Two sources may differ by a constant factor: `b3 reconcile` is for that."""
-
-    def halve(quotes, start):
-        prices = ["open", "high", "low", "close", "adj_close"]
-        return Quotes(quotes.frame.assign(**(quotes.frame[prices] / 2)))
-
-    batch = run(week, source=Patched(halve, name="elsewhere"))
-    assert (batch.manifest.restated, batch.objects) == ((), 4)
+def test_quotes_of_another_source_are_refused(week):
+    """Two sources may differ by a constant factor, which no window would tell from a split."""
+    before = held(week, "PETR4")
+    with pytest.raises(OriginError, match="bronze holds PETR4 from sample"):
+        run(week, source=Patched(lambda quotes, start: quotes, name="elsewhere"))
+    assert held(week, "PETR4") == before

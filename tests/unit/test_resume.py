@@ -2,11 +2,18 @@
 
 import datetime as dt
 import logging
+from contextlib import suppress
 
 import pytest
 
 from b3pipeline import lake, names
-from b3pipeline.errors import NothingToDoError, RateLimitedError, StorageError, UnknownTickerError
+from b3pipeline.errors import (
+    NothingToDoError,
+    RateLimitedError,
+    SourceError,
+    StorageError,
+    UnknownTickerError,
+)
 from b3pipeline.ingest import ingest, plans, preview, preview_resume, resume
 from b3pipeline.ingest.plans import Ask
 from b3pipeline.sources import open_source
@@ -135,15 +142,70 @@ def test_a_request_that_fails_leaves_no_journal(lake_cloud, one_each):
         go_on(lake_cloud, Noted())
 
 
-def test_a_damaged_journal_is_named(lake_cloud, one_each):
-    """The hint says what to delete."""
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("plan.json", b"{"),
+        ("plan.json", b'{"version": 9, "request": {}, "plan": {}}'),
+        ("plan.json", b'{"version": 2, "request": {"source": 3}, "plan": [], "created_at": ""}'),
+        ("seal.json", b"[]"),
+        ("0000.parquet", b"no parquet"),
+    ],
+    ids=["cut", "of-another-version", "of-another-shape", "seal", "slice"],
+)
+def test_a_journal_that_cannot_be_replayed_is_set_aside_and_named(
+    lake_cloud, one_each, caplog, name, body
+):
+    """It is kept, and the older one is reached; later there is nothing to do."""
+    with pytest.raises(KeyboardInterrupt):
+        run(lake_cloud, Noted(break_at=1), ["ITUB4", "BBAS3"], batch_id="older")
+    with pytest.raises(KeyboardInterrupt):
+        run(lake_cloud, Noted(break_at=1), batch_id="spoilt")
+    bucket = lake_cloud.config.raw_data_bucket
+    lake_cloud.s3.put_object(Bucket=bucket, Key=f"raw/b3/_journal/spoilt/{name}", Body=body)
+    for _ in range(2):
+        with suppress(
+            StorageError, NothingToDoError
+        ):  # what the slice of a journal holds is seen late
+            go_on(lake_cloud, Noted())
+    assert sessions_held(lake_cloud).keys() >= {"ITUB4", "BBAS3"}
+    assert f"s3://{bucket}/raw/b3/_journal_aside/spoilt/" in caplog.text
+    kept = lake_cloud.s3.get_object(Bucket=bucket, Key=f"raw/b3/_journal_aside/spoilt/{name}")
+    assert kept["Body"].read() == body
+    with pytest.raises(NothingToDoError):
+        go_on(lake_cloud, Noted())
+
+
+def test_an_error_that_comes_at_each_replay_sets_the_journal_aside(lake_cloud, one_each):
+    """The first resume says it, the second has nothing to do: none after it is killed."""
+
+    class Broken(Noted):
+        def fetch(self, tickers, start, end, interval="1d", progress=None):
+            raise AssertionError("something new in a library")
+
     with pytest.raises(KeyboardInterrupt):
         run(lake_cloud, Noted(break_at=1), batch_id="once")
-    bucket = lake_cloud.config.raw_data_bucket
-    lake_cloud.s3.put_object(Bucket=bucket, Key="raw/b3/_journal/once/plan.json", Body=b"{")
-    with pytest.raises(StorageError, match="journal of batch once is damaged") as caught:
-        run(lake_cloud, Noted())
-    assert f"delete s3://{bucket}/raw/b3/_journal/once/" in caught.value.hint
+    with pytest.raises(AssertionError):
+        go_on(lake_cloud, Broken())
+    with pytest.raises(NothingToDoError):
+        go_on(lake_cloud, Broken())
+
+
+def test_a_journal_of_the_earlier_version_is_replayed(lake_cloud, one_each):
+    """Its request was a mapping without `replace`, its plan knew no `anew`."""
+    with pytest.raises(KeyboardInterrupt):
+        run(lake_cloud, Noted(break_at=1), batch_id="once")
+    [journal] = lake.list_journals(lake_cloud)
+    old = journal.read_plan()
+    old["version"] = 1
+    for name in ("replace",):
+        del old["request"][name]
+    for name in ("simulated", "anew", "before"):
+        del old["plan"][name]
+    journal.write_plan(old)
+    market = Noted()
+    batch = run(lake_cloud, market)
+    assert (batch.batch_id, market.asked) == ("once", [("VALE3", *WEEK)])
 
 
 # ------------------------------------------------------------------------- a batch that lacks some
@@ -224,11 +286,42 @@ def test_since_last_asks_for_the_window_too(lake_cloud):
 
 
 def test_since_last_goes_back_to_a_ticker_that_was_left_out_for_long(lake_cloud):
-    """Its last session lies before the range and before any window."""
-    run(lake_cloud, Noted(), ["PETR4"], ("2023-01-02", "2023-01-06"))
+    """Its last session lies before the range and before any window: no hole is left."""
+    run(lake_cloud, Noted(), ["PETR4"], ("2024-03-25", "2024-03-28"))
     market = Noted()
-    run(lake_cloud, market, ["PETR4"], since_last=True, window=1)
-    assert market.asked == [("PETR4", "2023-01-06", "2024-06-28")]
+    batch = run(lake_cloud, market, ["PETR4"], since_last=True, window=1)
+    assert market.asked == [("PETR4", "2024-03-28", "2024-06-28")]
+    [days] = batch.manifest.partitions.values()
+    assert (days[0], days[-1], len(days)) == ("2024-04-01", "2024-06-28", 63)
+    assert batch.complete
+
+
+def test_since_last_without_dates_reaches_back_as_far_as_it_must(lake_cloud):
+    """Half a year is for a ticker that bronze does not hold."""
+    now = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC)
+    run(lake_cloud, Noted(), ["PETR4"], ("2024-03-25", "2024-03-28"))
+    found = preview(lake_cloud, Noted(), ["PETR4", "VALE3"], since_last=True, clock=lambda: now)
+    assert found.wanted("PETR4")[0] == "2024-04-01"
+    assert found.wanted("VALE3")[0] == "2026-05-26"
+
+
+def test_since_last_without_tickers_takes_those_that_bronze_holds(lake_cloud):
+    """Each from its own last session on."""
+    run(lake_cloud, Noted(), ["PETR4"], ("2024-06-24", "2024-06-25"))
+    run(lake_cloud, Noted(), ["MGLU3"], ("2024-06-24", "2024-06-26"))
+    batch = run(lake_cloud, Noted(), None, since_last=True)
+    assert {ticker: days[0] for ticker, days in batch.manifest.partitions.items()} == {
+        "MGLU3": "2024-06-27",
+        "PETR4": "2024-06-26",
+    }
+
+
+def test_a_batch_that_leaves_a_hole_says_so(lake_cloud, caplog):
+    """Whoever asks for a range far behind what bronze holds is told what lies between."""
+    run(lake_cloud, Noted(), ["PETR4"], ("2024-06-10", "2024-06-14"))
+    with caplog.at_level(logging.WARNING):
+        run(lake_cloud, Noted(), ["PETR4"])
+    assert "5 sessions between them are not asked for; `--since last` asks" in caplog.text
 
 
 def test_since_last_with_nothing_new_asks_for_nothing(lake_cloud):
@@ -354,3 +447,68 @@ def test_a_failure_of_single_sessions_explains_those_alone(lake_cloud, one_each)
     found = [(gap.dt, gap.reason) for gap in manifest.missing if gap.ticker == "PETR4"]
     assert ("2024-06-27", "the source has no quote") in found
     assert {reason for day, reason in found if day == "2024-06-26"} <= {"no trade"}
+
+
+# ------------------------------------------------------------------------------ no trade, for good
+
+
+class Whole(Noted):
+    """A source that settles every session: PETR4 was not traded on the days of `quiet`."""
+
+    def __init__(self, *quiet, ticker="PETR4", **options):
+        super().__init__(**options)
+        self.quiet, self.ticker = frozenset(quiet), ticker
+
+    def fetch(self, tickers, start, end, interval="1d", progress=None):
+        frame = super().fetch(tickers, start, end, interval).frame
+        lost = (frame["ticker"] == self.ticker) & frame["traded_at"].astype(str).isin(self.quiet)
+        told = Failure(self.ticker, NO_TRADE, "no trade: the whole file has none", self.quiet)
+        asked = self.ticker in tickers
+        return Quotes(frame[~lost].reset_index(drop=True), (told,) if asked else ())
+
+
+def test_a_session_without_a_trade_is_counted_apart_and_leaves_a_batch_complete(lake_cloud):
+    """It is an answer, in the table, in the text and in the manifest that is read again."""
+    batch = run(lake_cloud, Whole("2024-06-26"))
+    assert batch.complete
+    assert batch.table.loc["PETR4", ["expected", "came", "missing", "no_trade"]].tolist() == [
+        4, 4, 0, 1,
+    ]  # fmt: skip
+    assert "nothing missing, 1 without a trade" in str(batch)
+    read = lake.read_manifest(lake_cloud, batch.batch_id)
+    assert [(gap.ticker, gap.dt) for gap in read.no_trade] == [("PETR4", "2024-06-26")]
+    with pytest.raises(NothingToDoError):
+        go_on(lake_cloud, Whole("2024-06-26"))
+
+
+def test_a_range_without_any_trade_is_nothing_to_do(lake_cloud):
+    """Nothing is written, nothing is missing, no journal is left."""
+    day = ("2024-06-26", "2024-06-26")
+    with pytest.raises(NothingToDoError, match="PETR4 was not traded on any of the 1 sessions"):
+        run(lake_cloud, Whole("2024-06-26"), ["PETR4"], day)
+    assert (journals(lake_cloud), lake.list_manifests(lake_cloud)) == ([], [])
+
+
+def test_a_gap_that_turns_out_to_be_no_trade_is_settled_and_the_older_one_is_reached(lake_cloud):
+    """The whole file came after the batch: it is asked once, and then never again."""
+    hour = dt.timedelta(hours=1)
+    run(lake_cloud, Noted("missing:VALE3:2024-06-25"), ["VALE3"])
+    run(lake_cloud, Noted("missing:PETR4:2024-06-26"), ["PETR4"], now=NOW + hour)
+    batch = go_on(lake_cloud, Whole("2024-06-26"), NOW + 2 * hour)
+    assert batch.manifest.partitions == {"VALE3": ["2024-06-25"]}
+    market = Whole("2024-06-26")
+    with pytest.raises(NothingToDoError, match="nothing to resume"):
+        go_on(lake_cloud, market, NOW + 3 * hour)
+    assert market.asked == []
+
+
+def test_what_cannot_come_now_does_not_keep_older_gaps_waiting(lake_cloud):
+    """The newest batch brings nothing, without a final answer: the older one is asked for."""
+    hour = dt.timedelta(hours=1)
+    run(lake_cloud, Noted("missing:VALE3:2024-06-25"), ["VALE3"])
+    faults = "missing:PETR4:2024-06-26"
+    run(lake_cloud, Noted(faults), ["PETR4"], now=NOW + hour)
+    batch = go_on(lake_cloud, Noted(faults), NOW + 2 * hour)
+    assert batch.manifest.partitions == {"VALE3": ["2024-06-25"]}
+    with pytest.raises(SourceError, match="brought no quote of PETR4"):
+        go_on(lake_cloud, Noted(faults), NOW + 3 * hour)

@@ -173,7 +173,7 @@ def config_from_environment(environ: Mapping[str, str]) -> Config:
             hint="`terraform -chdir=infra apply`, then `b3 outputs`.",
         )
     present = {name: value for name, value in values.items() if value}
-    return Config(target="aws", endpoint_url=environ.get("AWS_ENDPOINT_URL"), **present)
+    return Config(target="aws", **present)  # boto3 reads AWS_ENDPOINT_URL, with your own keys
 
 
 def dump_outputs(config: Config) -> str:

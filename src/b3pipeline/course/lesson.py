@@ -6,7 +6,7 @@ import ast
 import importlib.util
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -50,27 +50,70 @@ def open_cloud(target: str = "local") -> Cloud:
     return connect(target)
 
 
-def need_batch(cloud: Cloud) -> lake.BatchManifest:
-    """Return the largest batch that bronze holds; raise StorageError where there is none."""
+def need_batch(cloud: Cloud, ticker: str | None = None) -> lake.BatchManifest:
+    """Return the largest batch whose quotes still stand in bronze, and that wrote `ticker`.
+
+    A batch that another source has replaced since does not count. Raises StorageError where there
+    is none.
+    """
     batches = lake.list_manifests(cloud)
-    if not batches:
+    known = lake.origins_of(batches)
+    standing = [
+        batch
+        for batch in batches
+        if batch.partitions
+        and all(
+            known[code].get(day, lake.Origin.of(batch)).fits(lake.Origin.of(batch))
+            for code, days in batch.partitions.items()
+            for day in days
+        )
+    ]
+    if not standing:
         raise StorageError(
             f"bronze holds no batch yet: s3://{cloud.config.raw_data_bucket}/"
             f"{names.MANIFEST_PREFIX} is empty.",
             hint="run notebook 02 first, or `b3 ingest`.",
         )
-    return max(batches, key=lambda batch: batch.objects)
-
-
-def need_silver(cloud: Cloud) -> lake.BatchManifest:
-    """Return the largest batch, once silver holds partitions; raise StorageError where not."""
-    batch = need_batch(cloud)
-    if not lake.list_partitions(cloud, names.SILVER_TABLE):
+    with_it = [batch for batch in standing if ticker is None or ticker in batch.partitions]
+    if not with_it:
+        codes = sorted({code for batch in standing for code in batch.partitions})
         raise StorageError(
-            f"{names.SILVER_TABLE} has no partition yet.",
-            hint="run notebook 03 first, or `b3 refine`.",
+            f"no batch in bronze holds the ticker {ticker}.",
+            hint=f"bronze holds {', '.join(codes[:20])}; `b3 ingest --tickers {ticker}` adds it.",
+        )
+    return max(with_it, key=lambda batch: batch.objects)
+
+
+def need_silver(
+    cloud: Cloud, tickers: Sequence[str] = (), start: str | None = None, end: str | None = None
+) -> lake.BatchManifest:
+    """Return the largest batch, once silver holds partitions of each of `tickers` in the range.
+
+    Raises StorageError, naming them, where it holds none of one.
+    """
+    batch = need_batch(cloud)
+    first, last = (day and parse_date(day) for day in (start, end))
+    codes = list(tickers or batch.partitions)
+    held = lake.held_sessions(cloud, codes, first or None, last or None, names.SILVER_TABLE)
+    lacking = [code for code in codes if not held[code]]
+    if lacking if tickers else len(lacking) == len(codes):
+        span = f" between {start} and {end}" if start and end else ""
+        raise StorageError(
+            f"{names.SILVER_TABLE} has no partition yet of {', '.join(lacking)}{span}.",
+            hint="is it spelt right? If so, run notebooks 02 and 03 for it first, or `b3 ingest` "
+            "and `b3 refine`.",
         )
     return batch
+
+
+def is_simulated(cloud: Cloud, tickers: Sequence[str], start: str, end: str) -> bool:
+    """Return whether bronze holds a simulated quote of these tickers in this range."""
+    held = lake.held_sessions(cloud, tickers, parse_date(start), parse_date(end))
+    return any(
+        origin.simulated
+        for days in lake.origins_held(cloud, held).values()
+        for origin in days.values()
+    )
 
 
 def forget_partition(cloud: Cloud, table: str, session: object, ticker: str) -> None:

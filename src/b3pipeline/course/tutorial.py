@@ -16,6 +16,7 @@ from b3pipeline.athena import format_bytes
 from b3pipeline.cloud.clients import Cloud, connect
 from b3pipeline.cloud.config import check_target, project_root
 from b3pipeline.course import notebooks
+from b3pipeline.course.parameters import read_given
 from b3pipeline.deployment import sandbox
 from b3pipeline.errors import NotebookError
 
@@ -74,12 +75,13 @@ def run(
     began = time.monotonic()
     root = root or project_root()
     paths = _chosen(root, only)
+    given = read_given(parameters or {})
     stages: list[Stage] = []
     with _timed("local AWS: start, make, register", stages):
         cloud = _open(target, root)
     out = out if out.is_absolute() else root / out
     page = out / "report" / "index.html"
-    values = {"target": target, **(parameters or {})}
+    values = {"target": target, **given}
     figures: dict[str, Any] = {}
 
     def look(path: Path) -> None:

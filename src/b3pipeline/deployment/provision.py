@@ -5,16 +5,17 @@ Every function is idempotent: it makes what is missing and brings what exists up
 
 from __future__ import annotations
 
+import ast
 import io
 import json
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 from botocore.exceptions import ClientError
 
+import b3pipeline
 from b3pipeline import names, schema
 from b3pipeline.cloud.buckets import close_to_public, location
 from b3pipeline.cloud.clients import Cloud
@@ -24,6 +25,8 @@ LAMBDA_SOURCE = Path("src/lambda/start_glue_job/handler.py")
 JOB_SOURCE = Path("glue/refine_job.py")
 TEMPORARY_PREFIX = "temporary/"
 JOB_SCRIPT_KEY = f"{names.ARTIFACT_PREFIX}refine_job.py"
+JOB_PACKAGE = "refine_job.zip"
+JOB_PACKAGE_KEY = f"{names.ARTIFACT_PREFIX}{JOB_PACKAGE}"
 
 GLUE_VERSION = "5.1"
 JOB_TIMEOUT_MINUTES = 30
@@ -100,6 +103,7 @@ def job_rights(cloud: Cloud) -> list[dict[str, Any]]:
         _allow("ReadPartitions", ["glue:GetTable", "glue:GetPartitions"],
                [f"{glue}:catalog", database, bronze, silver]),
         _allow("RegisterSilver", registers, [f"{glue}:catalog", database, silver]),
+        _allow("MakeSilver", ["glue:CreateTable"], [f"{glue}:catalog", database, silver]),
         _allow("StartSpark", ["glue:GetDatabase"], [f"{glue}:catalog", *started]),
         _allow("WriteLog", keeps_log, [logs]),
     ]  # fmt: skip
@@ -162,24 +166,19 @@ def _ensure_table(cloud: Cloud, table: dict[str, Any]) -> None:
 def table_inputs(bucket: str) -> list[dict[str, Any]]:
     """Return the catalog's definition of the bronze and the silver table, in this order."""
     return [
-        _table_input(names.BRONZE_TABLE, schema.BRONZE, f"s3://{bucket}/{names.BRONZE_PREFIX}"),
-        _table_input(names.SILVER_TABLE, schema.SILVER, f"s3://{bucket}/{names.SILVER_PREFIX}"),
+        schema.table_input(
+            names.BRONZE_TABLE, schema.BRONZE, f"s3://{bucket}/{names.BRONZE_PREFIX}"
+        ),
+        schema.table_input(
+            names.SILVER_TABLE, schema.SILVER, f"s3://{bucket}/{names.SILVER_PREFIX}"
+        ),
     ]
 
 
-def _table_input(name: str, columns: pa.Schema, location: str) -> dict[str, Any]:
-    return {
-        "Name": name,
-        "TableType": "EXTERNAL_TABLE",
-        "Parameters": {"EXTERNAL": "TRUE", "classification": "parquet"},
-        "PartitionKeys": schema.glue_partition_keys(),
-        "StorageDescriptor": schema.storage_descriptor(columns, location),
-    }
-
-
 def ensure_job(cloud: Cloud, script: Path) -> None:
-    """Put the job's script into the bucket and define the job that runs it."""
+    """Put the job's script and its modules into the bucket, and define the job that runs them."""
     bucket = cloud.config.raw_data_bucket
+    cloud.s3.put_object(Bucket=bucket, Key=JOB_PACKAGE_KEY, Body=job_package(script))
     cloud.s3.put_object(Bucket=bucket, Key=JOB_SCRIPT_KEY, Body=script.read_bytes())
     name, definition = cloud.config.glue_job_name, job_definition(cloud)
     _create_or(
@@ -203,6 +202,7 @@ def job_definition(cloud: Cloud) -> dict[str, Any]:
         "DefaultArguments": {
             "--job-language": "python",
             "--enable-glue-datacatalog": "true",
+            "--extra-py-files": f"s3://{bucket}/{JOB_PACKAGE_KEY}",
             "--TempDir": f"s3://{bucket}/{TEMPORARY_PREFIX}",
             "--raw_bucket": bucket,
             "--database": config.glue_database,
@@ -255,13 +255,50 @@ def ensure_lambda(cloud: Cloud, source: Path) -> None:
     )
 
 
+def job_package(script: Path) -> bytes:
+    """Return the modules of this package that the job's script imports, and theirs, as a zip.
+
+    They travel beside the script, and bring nothing along that Glue lacks.
+    """
+    root = Path(b3pipeline.__file__).parents[1]
+    wanted: set[Path] = set()
+    waiting = [script]
+    while waiting:
+        for path in _own_imports(waiting.pop(), root):
+            if path not in wanted:
+                wanted.add(path)
+                waiting.append(path)
+    return _zip({path.relative_to(root).as_posix(): path for path in wanted})
+
+
+def _own_imports(source: Path, root: Path) -> Iterator[Path]:
+    """Yield the files of this package that a source imports, the packages around them included."""
+    for node in ast.walk(ast.parse(source.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("b3pipeline"):
+            for name in (node.module, *(f"{node.module}.{alias.name}" for alias in node.names)):
+                place = root.joinpath(*str(name).split("."))
+                found = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+                if found.is_file():
+                    yield found
+                    yield from (
+                        folder / "__init__.py"
+                        for folder in found.parents
+                        if folder.is_relative_to(root / "b3pipeline")
+                    )
+
+
 def lambda_zip(source: Path) -> bytes:
     """Return the deployment package of a one-file Lambda; the same source gives the same bytes."""
+    return _zip({source.name: source})
+
+
+def _zip(files: Mapping[str, Path]) -> bytes:
     buffer = io.BytesIO()
-    entry = zipfile.ZipInfo(source.name, date_time=(1980, 1, 1, 0, 0, 0))
-    entry.external_attr = 0o644 << 16
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr(entry, source.read_bytes())
+        for name, source in sorted(files.items()):
+            entry = zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0))
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, source.read_bytes())
     return buffer.getvalue()
 
 

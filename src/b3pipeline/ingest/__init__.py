@@ -1,7 +1,8 @@
 """Ingestion: from a quote source to bronze, objects first, the manifest last."""
 
 from b3pipeline.ingest.batch import Batch, completeness, session_states
-from b3pipeline.ingest.plans import DEFAULT_TICKERS, WINDOW, Plan, plan
+from b3pipeline.ingest.plans import Plan, plan
+from b3pipeline.ingest.request import DEFAULT_TICKERS, WINDOW, Request
 from b3pipeline.ingest.run import ingest, preview, preview_resume, resume
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "WINDOW",
     "Batch",
     "Plan",
+    "Request",
     "completeness",
     "ingest",
     "plan",

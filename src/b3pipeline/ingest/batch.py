@@ -17,23 +17,31 @@ GAPS_SHOWN = 5
 
 
 def completeness(manifest: lake.BatchManifest) -> pd.DataFrame:
-    """Return a row a ticker: `expected`, `came`, `missing`, `quarantined`, `restated`, `reason`.
+    """Return a row a ticker: `expected`, `came`, `missing`, `quarantined`, `no_trade`, `restated`.
 
-    Sessions, but for `quarantined`, which counts the sessions and days with quotes held back;
+    `no_trade` counts the sessions on which the ticker was not traded, for good: they are neither
+    expected nor missing. `quarantined` counts the sessions and days with quotes held back;
     `restated` is the factor of new closes to old ones (NaN: not restated). Expected is what came
     and what is missing. The index is the ticker.
     """
-    tickers = sorted({*manifest.partitions, *(gap.ticker for gap in manifest.missing)})
+    lacking = (*manifest.missing, *manifest.no_trade)
+    tickers = sorted({*manifest.partitions, *(gap.ticker for gap in lacking)})
+    settled = Counter(gap.ticker for gap in manifest.no_trade)
+    removed = {one.ticker: len(one.removed) for one in manifest.replaced}
     missing = Counter(gap.ticker for gap in manifest.missing)
     held = Counter(gap.ticker for gap in manifest.quarantined)
     factors = {one.ticker: one.factor for one in manifest.restated}
-    came = {ticker: len(manifest.partitions.get(ticker, ())) for ticker in tickers}
+    came = {
+        ticker: len(manifest.partitions.get(ticker, ())) - removed.get(ticker, 0)
+        for ticker in tickers
+    }
     return pd.DataFrame(
         {
             "expected": [came[ticker] + missing[ticker] for ticker in tickers],
             "came": [came[ticker] for ticker in tickers],
             "missing": [missing[ticker] for ticker in tickers],
             "quarantined": [held[ticker] for ticker in tickers],
+            "no_trade": [settled[ticker] for ticker in tickers],
             "restated": pd.array([factors.get(ticker) for ticker in tickers], dtype="Float64"),
         },
         index=pd.Index(tickers, name="ticker"),
@@ -43,14 +51,15 @@ def completeness(manifest: lake.BatchManifest) -> pd.DataFrame:
 def session_states(manifest: lake.BatchManifest) -> pd.DataFrame:
     """Return a row a ticker and session: `ticker`, `dt`, `state`, `reason`; for a heat map.
 
-    `state` is `came`, `restated`, `corrected`, `missing` or `quarantined`; all columns are str.
+    `state` is `came`, `restated`, `corrected`, `missing`, `no_trade` or `quarantined`; all columns
+    are str.
     """
     states: dict[tuple[str, str], tuple[str, str]] = {}
     again = {one.ticker: one.reason for one in manifest.restated}
     for ticker, days in manifest.partitions.items():
         state = ("restated", again[ticker]) if ticker in again else ("came", "")
         states |= {(ticker, day): state for day in days}
-    for name in ("corrected", "missing", "quarantined"):
+    for name in ("corrected", "missing", "no_trade", "quarantined"):
         gaps: tuple[lake.Gap, ...] = getattr(manifest, name)
         states |= {(gap.ticker, gap.dt): (name, gap.reason) for gap in gaps}
     rows = [(*place, *state) for place, state in sorted(states.items())]
@@ -97,11 +106,12 @@ class Batch:
         return completeness(self.manifest)
 
     def __str__(self) -> str:
-        missing = len(self.manifest.missing)
+        missing, settled = len(self.manifest.missing), len(self.manifest.no_trade)
         lines = [
             f"Batch {self.batch_id} from {self.manifest.label}: {self.objects:,} objects, "
             f"{self.rows:,} rows in {self.seconds:.1f} s ({self.rate:,.0f} objects/s), "
-            f"{f'{missing:,} missing' if missing else 'nothing missing'}.",
+            f"{f'{missing:,} missing' if missing else 'nothing missing'}"
+            f"{f', {settled:,} without a trade' if settled else ''}.",
             *(["It had been cut off, and was completed."] if self.resumed else []),
             *_table_lines(self.table),
             *(f"  {failure.ticker}: {failure.reason}" for failure in self.failures),
@@ -122,6 +132,7 @@ class Batch:
                 "seconds": f"{self.seconds:.1f}",
                 "objects/s": f"{self.rate:,.0f}",
                 "missing": f"{len(self.manifest.missing):,}",
+                "without a trade": f"{len(self.manifest.no_trade):,}",
                 "manifest": self.manifest.uri,
             }
         )
@@ -137,29 +148,35 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _table_lines(table: pd.DataFrame) -> list[str]:
+    """Return the table as text; the column `no trade` where a session has none."""
     shown = _shown(table)
-    total = table.drop(columns="restated").sum()
-    rest = len(table) - len(shown)
-    lines = [f"  {'':8}{'expected':>9}{'came':>7}{'missing':>9}{'quarantined':>13}{'restated':>10}"]
+    counts = {"expected": 9, "came": 7, "missing": 9, "quarantined": 13}
+    counts |= {"no_trade": 10} if table["no_trade"].any() else {}
+    titles = "".join(f"{name.replace('_', ' '):>{width}}" for name, width in counts.items())
+    lines = [f"  {'':8}{titles}{'restated':>10}"]
     for ticker, row in shown.iterrows():
         factor = "" if pd.isna(row["restated"]) else f"x{row['restated']:.4g}"
-        lines.append(
-            f"  {ticker!s:8}{row['expected']:9,.0f}{row['came']:7,.0f}{row['missing']:9,.0f}"
-            f"{row['quarantined']:13,.0f}{factor:>10}"
-        )
-    lines.append(
-        f"  {'all':8}{total['expected']:9,}{total['came']:7,}{total['missing']:9,}"
-        f"{total['quarantined']:13,}{int(table['restated'].count()):10,}"
-    )
+        figures = "".join(f"{row[name]:{width},.0f}" for name, width in counts.items())
+        lines.append(f"  {ticker!s:8}{figures}{factor:>10}")
+    total = table.drop(columns="restated").sum()
+    figures = "".join(f"{total[name]:{width},.0f}" for name, width in counts.items())
+    lines.append(f"  {'all':8}{figures}{int(table['restated'].count()):10,}")
+    rest = len(table) - len(shown)
     return [*lines, f"  (and {rest} tickers more)"] if rest else lines
 
 
 def _notes(manifest: lake.BatchManifest) -> list[str]:
     """Return a line for each thing that a person should know, a few of each kind."""
     lines = [f"  restated {one.ticker}: {one.reason}" for one in manifest.restated]
-    for name in ("corrected", "quarantined", "missing"):
+    lines += [
+        f"  replaced {one.ticker}: {one.before} before"
+        + (f", {len(one.removed):,} sessions taken away" if one.removed else "")
+        for one in manifest.replaced
+    ]
+    for name in ("corrected", "quarantined", "missing", "no_trade"):
         gaps: tuple[lake.Gap, ...] = getattr(manifest, name)
-        lines += [f"  {name} {gap.ticker} {gap.dt}: {gap.reason}" for gap in gaps[:GAPS_SHOWN]]
+        title = name.replace("_", " ")
+        lines += [f"  {title} {gap.ticker} {gap.dt}: {gap.reason}" for gap in gaps[:GAPS_SHOWN]]
         if len(gaps) > GAPS_SHOWN:
-            lines.append(f"  {name}: {len(gaps) - GAPS_SHOWN:,} more, in the manifest")
+            lines.append(f"  {title}: {len(gaps) - GAPS_SHOWN:,} more, in the manifest")
     return lines + [f"  {day} has not closed yet: left out" for day in manifest.open_sessions]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
 
 from b3pipeline import lake, names
-from b3pipeline.calendar import Clock, last_closed_session, sessions, utc_now
+from b3pipeline.calendar import Clock
 from b3pipeline.cloud.clients import Cloud
-from b3pipeline.errors import NothingToDoError
-from b3pipeline.ingest.plans import Plan
-from b3pipeline.ingest.survey import survey
+from b3pipeline.errors import B3Error, CatalogError, DamagedJournalError, StorageError
+from b3pipeline.ingest.plans import Plan, survey
+from b3pipeline.ingest.request import WINDOW, Request
 from b3pipeline.ingest.write import finish
 from b3pipeline.lake import Journal
 from b3pipeline.lake.storage import list_keys
@@ -22,10 +22,10 @@ from b3pipeline.progress import Progress
 
 log = logging.getLogger(__name__)
 
-_created_at = attrgetter("created_at")
+VERSION = 2
+"""Of the plan in a journal. 1: the request was a mapping without `replace`; it is read, too."""
 
-Request = dict[str, Any]
-"""What was asked for, as JSON knows it: the same request completes a batch that was cut off."""
+_created_at = attrgetter("created_at")
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Begun:
     def note(self) -> None:
         """Put the plan into the journal."""
         content = {
-            "version": 1,
-            "request": self.request,
+            "version": VERSION,
+            "request": self.request.to_dict(),
             "created_at": self.created_at.isoformat(),
             "plan": self.plan.to_dict(),
         }
@@ -50,31 +50,18 @@ class Begun:
 
     @classmethod
     def read(cls, journal: Journal) -> Begun:
-        """Return the batch that a journal belongs to; raises StorageError where it is damaged."""
+        """Return the batch that a journal belongs to; raises DamagedJournalError."""
         content = journal.read_plan()
         with journal.reading():
+            if content["version"] not in range(1, VERSION + 1):
+                raise ValueError(f"version {content['version']} is not known")
             return cls(
                 journal,
-                content["request"],
+                Request.from_dict(content["request"]),
                 dt.datetime.fromisoformat(content["created_at"]),
                 Plan.from_dict(content["plan"]),
                 resumed=True,
             )
-
-
-def request_of(wanted: Plan, *, since_last: bool, window: int) -> Request:
-    """Return what `wanted` asks for, to be compared with what an earlier run was asked."""
-    return {
-        "source": wanted.source,
-        "interval": wanted.interval,
-        "tickers": list(wanted.tickers),
-        "start": str(wanted.start),
-        "end": str(wanted.end),
-        "last_session": str(wanted.sessions[-1]),
-        "since_last": since_last,
-        "window": window,
-        "only": wanted.only and {ticker: list(days) for ticker, days in wanted.only.items()},
-    }
 
 
 def begin(
@@ -94,12 +81,22 @@ def settle(
     """Return the batches that were cut off, oldest first, each with its manifest if it stands now.
 
     One that had fetched everything is written to its end: bronze holds some of it, maybe. One
-    that had not has changed nothing, and waits for the same request or for `resume`.
+    that had not has changed nothing, and waits for the same request or for `resume`. A journal
+    that cannot be replayed is set aside, whole, and named in the log.
     """
     left = []
     for journal in lake.list_journals(cloud):
-        begun = Begun.read(journal)
-        manifest = finish(cloud, journal, begun.plan, progress)
+        try:
+            begun = Begun.read(journal)
+            manifest = finish(cloud, journal, begun.plan, progress)
+        except DamagedJournalError as error:
+            put_aside(journal, error)
+            continue
+        except B3Error:
+            raise  # the bucket or the catalog: nothing is wrong with the journal
+        except Exception as error:
+            put_aside(journal, error)
+            continue
         if manifest is None:
             log.warning("batch %s was cut off while fetching", journal.batch_id)
         else:
@@ -108,20 +105,38 @@ def settle(
     return left
 
 
+def put_aside(journal: Journal, error: BaseException) -> None:
+    """Set a journal aside that cannot be replayed, and say where it lies and what to do."""
+    try:
+        plan = Begun.read(journal).plan
+        what = f"{', '.join(plan.tickers)} from {plan.source}, {plan.start} to {plan.end}"
+    except DamagedJournalError:
+        what = "its range"
+    said = error.message if isinstance(error, B3Error) else f"{type(error).__name__}: {error}"
+    log.error(
+        "the journal of batch %s cannot be replayed (%s); it is kept at %s. "
+        "Ingest %s again: whatever of it bronze holds is replaced",
+        *(journal.batch_id, said, journal.set_aside(), what),
+    )
+
+
 def refreshed(cloud: Cloud, begun: Begun) -> Begun:
     """Return a batch that was cut off, without what came of it if a later one has been written.
 
-    What came then is older than what bronze holds by now, and would replace it.
+    What came then is older than what bronze holds by now, and would replace it. Raises
+    NothingToDoError where the later batch has brought it all, OriginError where it was of another
+    source; the journal is gone then.
     """
     own = names.manifest_key(begun.journal.batch_id)
     if next(iter(list_keys(cloud, names.MANIFEST_PREFIX, own)), None) is None:
         return begun
     begun.journal.drop_slices()
-    bare = replace(begun.plan, firsts={}, windows={}, asks=())
-    request = begun.request
+    bare = replace(begun.plan, firsts={}, windows={}, anew={}, before={}, asks=())
     try:
-        surveyed = survey(cloud, bare, request["window"], since_last=request["since_last"])
-    except NothingToDoError:  # the later batch has brought it all
+        surveyed = survey(cloud, bare, begun.request)
+    except (StorageError, CatalogError):
+        raise
+    except B3Error:
         begun.journal.discard()
         raise
     begun = replace(begun, plan=surveyed)
@@ -129,13 +144,18 @@ def refreshed(cloud: Cloud, begun: Begun) -> Begun:
     return begun
 
 
-def plan_missing(cloud: Cloud, clock: Clock = utc_now) -> Plan:
-    """Return a plan of what the newest incomplete batch lacks and no later one brought.
+def missing(cloud: Cloud) -> Iterator[tuple[Request, bool]]:
+    """Yield a request for what each incomplete batch lacks, and whether its quotes are simulated.
 
-    Raises NothingToDoError where every batch is complete.
+    The newest batch comes first. What a later batch brought is not asked for again, nor what the
+    exchange has settled; a ticker whose history is of another source by now is left out.
     """
-    brought: set[tuple[str, str]] = set()
     newest_first = sorted(lake.list_manifests(cloud), key=_created_at, reverse=True)
+    answers = [*newest_first, *lake.list_answers(cloud)]
+    brought = {(gap.ticker, gap.dt) for answer in answers for gap in answer.no_trade}
+    now = {
+        ticker: days[max(days)] for ticker, days in lake.origins_of(newest_first).items() if days
+    }
     for _, alike in groupby(newest_first, key=_created_at):  # of one second nobody knows the order
         batches = list(alike)
         brought |= {
@@ -143,31 +163,20 @@ def plan_missing(cloud: Cloud, clock: Clock = utc_now) -> Plan:
             for batch in batches
             for ticker, days in batch.partitions.items()
             for day in days
-        }
+        } - {(one.ticker, day) for b in batches for one in b.replaced for day in one.removed}
         for batch in batches:
-            lacking = [(gap.ticker, gap.dt) for gap in batch.missing]
-            lacking = [pair for pair in lacking if pair not in brought]
+            origin, lacking = lake.Origin.of(batch), dict[str, list[str]]()
+            for gap in batch.missing:
+                fits = gap.ticker not in now or now[gap.ticker].fits(origin)
+                if fits and (gap.ticker, gap.dt) not in brought:
+                    lacking.setdefault(gap.ticker, []).append(gap.dt)
             if lacking:
-                return _plan_of(batch, lacking, last_closed_session(clock()))
-    raise NothingToDoError(
-        "no batch was cut off, and none lacks a session: there is nothing to resume.",
-        hint="`b3 ingest --since last` asks for what is new.",
-    )
+                yield _request_for(batch, lacking), batch.simulated
 
 
-def _plan_of(batch: lake.BatchManifest, pairs: list[tuple[str, str]], final: dt.date) -> Plan:
-    only: dict[str, list[str]] = {}
-    for ticker, day in sorted(pairs):
-        only.setdefault(ticker, []).append(day)
-    days = [dt.date.fromisoformat(day) for _, day in pairs]
-    start, end = min(days), max(days)
-    return Plan(
-        batch.source,
-        batch.interval,
-        tuple(only),
-        start,
-        end,
-        tuple(day for day in sessions(start, end) if day <= final),
-        final=final,
-        only=only,
+def _request_for(batch: lake.BatchManifest, lacking: dict[str, list[str]]) -> Request:
+    only = {ticker: tuple(sorted(days)) for ticker, days in sorted(lacking.items())}
+    days = sorted(dt.date.fromisoformat(day) for some in only.values() for day in some)
+    return Request(
+        batch.source, tuple(only), days[0], days[-1], batch.interval, window=WINDOW, only=only
     )

@@ -1,164 +1,123 @@
-"""From what came to the manifest of the batch: what is written, what is missing and why."""
+"""The manifest of a batch that is going to be written: what comes, what lacks, and why."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 
-from b3pipeline import lake
-from b3pipeline.errors import RateLimitedError, SourceError, UnknownTickerError
+from b3pipeline.errors import NothingToDoError, RateLimitedError, SourceError, UnknownTickerError
 from b3pipeline.ingest.compare import Verdict
-from b3pipeline.ingest.fetch import Scope, Slice
-from b3pipeline.ingest.plans import Ask, Plan
-from b3pipeline.lake import Gap, Restatement
-from b3pipeline.quality import RULE, reason
-from b3pipeline.sources.base import NO_TRADE, Failure
+from b3pipeline.ingest.fetch import Findings
+from b3pipeline.ingest.plans import Plan
+from b3pipeline.lake import BatchManifest, Gap, Replacement
+from b3pipeline.sources.base import Failure
 
-UNEXPLAINED = "the source has no quote"
 OUTDATED = "the source no longer has it: bronze keeps it as it was before the restatement"
 
 
-@dataclass
-class Findings:
-    """What several slices brought, without their quotes: rows a session, failures, gaps."""
-
-    rows: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
-    failures: list[tuple[Ask, Failure]] = field(default_factory=list)
-    quarantined: dict[str, list[Gap]] = field(default_factory=lambda: defaultdict(list))
-
-    def note(self, found: Slice) -> None:
-        """Add what a slice tells."""
-        for day, ticker, _, count in lake.partition_rows(found.kept):
-            self.rows[ticker][day] += count
-        self.failures += [(found.ask, failure) for failure in found.failures]
-        back = found.held_back
-        dated = back["traded_at"].dt.strftime("%Y-%m-%d").fillna("unknown")
-        for ticker, day, rule in dict.fromkeys(zip(back["ticker"], dated, back[RULE], strict=True)):
-            self.quarantined[ticker].append(Gap(ticker, day, reason(rule)))
-
-    def why_missing(self, ticker: str, day: str) -> str:
-        """Return the reason why a session of a ticker did not come."""
-        told = list(self._told(ticker, day))
-        for failure in told:
-            if failure.kind == "unusable":
-                return failure.reason
-        for gap in self.quarantined.get(ticker, ()):
-            if gap.dt == day:
-                return f"held back, {gap.reason}"
-        return told[0].reason if told else UNEXPLAINED
-
-    def not_traded(self, ticker: str, day: str) -> bool:
-        """Return whether the source settles that a ticker was not traded on a session."""
-        return any(failure.kind == NO_TRADE for failure in self._told(ticker, day))
-
-    def _told(self, ticker: str, day: str) -> Iterator[Failure]:
-        """Yield the failures that speak of a session of a ticker."""
-        for ask, failure in self.failures:
-            asked = str(ask.start) <= day <= str(ask.end)
-            if failure.ticker == ticker and asked and failure.speaks_of(day):
-                yield failure
-
-    def failed(self, ticker: str) -> Failure | None:
-        """Return the first failure of a ticker that says more than that there is no quote."""
-        passing = ("empty", "closed", NO_TRADE)
-        for _, failure in self.failures:
-            a_day = failure.kind == "unusable" and failure.days
-            if failure.ticker == ticker and failure.kind not in passing and not a_day:
-                return failure
-        return None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """All that was found: by the plan's own questions, and by those for restated tickers."""
-
-    plan: Plan
-    found: Findings
-    verdicts: Mapping[str, Verdict]
-    reloaded: Findings
-    scopes: Mapping[str, Scope]
-
-    @property
-    def failures(self) -> tuple[Failure, ...]:
-        """The failures of both, each once."""
-        every = [failure for _, failure in (*self.found.failures, *self.reloaded.failures)]
-        return tuple(dict.fromkeys(every))
-
-
-@dataclass(frozen=True)
-class Share:
-    """What a batch does for a ticker: rows of each session written, the missing, the held back."""
-
-    rows: Mapping[str, int]
-    missing: Sequence[Gap]
-    quarantined: Sequence[Gap]
-
-
 def draft(
-    outcome: Outcome, bucket: str, batch_id: str, simulated: bool, created_at: dt.datetime
-) -> lake.BatchManifest:
-    """Return the manifest of a batch that is going to be written.
+    plan: Plan,
+    found: Findings,
+    verdicts: Mapping[str, Verdict],
+    again: Findings,
+    history: Plan,
+    *,
+    bucket: str,
+    batch_id: str,
+    created_at: dt.datetime,
+) -> BatchManifest:
+    """Return the manifest of a batch that is going to be written, or that has nothing to write.
 
-    Raises RateLimitedError or SourceError where there is nothing to write.
+    `found` is what the plan's own questions brought, `again` what those of `history` did: the
+    whole histories of the tickers that their `verdicts` call restated.
     """
-    plan = outcome.plan
-    shares = {ticker: _share(outcome, ticker) for ticker in plan.tickers}
-    written = {ticker: sorted(share.rows) for ticker, share in shares.items() if share.rows}
-    if not written:
-        raise _nothing_came(plan, outcome.failures)
-    verdicts = [(ticker, outcome.verdicts.get(ticker, Verdict())) for ticker in plan.tickers]
-    return lake.BatchManifest(
+    rows: dict[str, Mapping[str, int]] = {}
+    lacking: list[Gap] = []
+    quarantined: list[Gap] = []
+    for ticker in plan.tickers:
+        restated = verdicts.get(ticker, Verdict()).restated
+        came = again if restated else found
+        if restated and (failure := again.failed(ticker)):
+            # New quotes on a new scale would not fit what bronze holds: they are left out, too.
+            why = f"{restated.reason}, and its history did not come: {failure.reason}"
+            lacking += [Gap(ticker, day, why) for day in plan.wanted(ticker)]
+            rows[ticker], came = {}, found
+        elif ticker in plan.anew and (failure := found.failed(ticker)):
+            why = f"bronze keeps {plan.before[ticker]}: {failure.reason}"
+            lacking += [Gap(ticker, day, why) for day in plan.wanted(ticker)]
+            rows[ticker] = {}
+        else:
+            corrected = {gap.dt for gap in verdicts.get(ticker, Verdict()).corrected}
+            wanted = (history if restated else plan).wanted(ticker)
+            days = {*wanted, *(() if restated else corrected)}
+            rows[ticker] = {day: n for day, n in came.rows[ticker].items() if day in days}
+            asked = set(plan.wanted(ticker))
+            lacking += [
+                Gap(ticker, day, came.why_missing(ticker, day) if day in asked else OUTDATED)
+                for day in wanted
+                if day not in rows[ticker]
+            ]
+        quarantined += came.quarantined[ticker]
+    replaced = _replaced(plan, rows)
+    removed = {one.ticker: one.removed for one in replaced}
+    written = {
+        ticker: sorted({*days, *removed.get(ticker, ())}) for ticker, days in rows.items() if days
+    }
+    settled = {
+        gap
+        for gap in lacking
+        if any(each.not_traded(gap.ticker, gap.dt) for each in (found, again))
+    }
+    each = [(ticker, verdicts.get(ticker, Verdict())) for ticker in plan.tickers]
+    return BatchManifest(
         bucket=bucket,
         batch_id=batch_id,
         source=plan.source,
-        simulated=simulated,
+        simulated=plan.simulated,
         interval=plan.interval,
         created_at=created_at,
         start=plan.start,
         end=plan.end,
-        rows=sum(sum(share.rows.values()) for share in shares.values()),
+        rows=sum(sum(days.values()) for days in rows.values()),
         partitions=dict(sorted(written.items())),
-        missing=tuple(gap for share in shares.values() for gap in share.missing),
-        quarantined=tuple(gap for share in shares.values() for gap in share.quarantined),
-        restated=tuple(v.restated for t, v in verdicts if v.restated and t in written),
-        corrected=tuple(gap for _, verdict in verdicts for gap in verdict.corrected),
+        missing=tuple(gap for gap in lacking if gap not in settled),
+        quarantined=tuple(quarantined),
+        restated=tuple(v.restated for t, v in each if v.restated and t in written),
+        corrected=tuple(gap for _, verdict in each for gap in verdict.corrected),
         open_sessions=tuple(str(day) for day in plan.open_sessions),
+        no_trade=tuple(gap for gap in lacking if gap in settled),
+        replaced=replaced,
     )
 
 
-def _share(outcome: Outcome, ticker: str) -> Share:
-    verdict = outcome.verdicts.get(ticker, Verdict())
-    if verdict.restated:
-        return _restated_share(outcome, ticker, verdict.restated)
-    found, wanted = outcome.found, outcome.plan.wanted(ticker)
-    count = {*wanted, *(gap.dt for gap in verdict.corrected)}
-    rows = {day: n for day, n in found.rows[ticker].items() if day in count}
-    missing = [
-        Gap(ticker, day, found.why_missing(ticker, day)) for day in wanted if day not in rows
-    ]
-    return Share(rows, missing, found.quarantined[ticker])
+def _replaced(plan: Plan, rows: Mapping[str, Mapping[str, int]]) -> tuple[Replacement, ...]:
+    """Return the histories that are replaced, each with what the new source has no quote of."""
+    return tuple(
+        Replacement(
+            ticker,
+            plan.before[ticker],
+            tuple(day for day in days if day not in rows[ticker]),
+        )
+        for ticker, days in plan.anew.items()
+        if rows.get(ticker)
+    )
 
 
-def _restated_share(outcome: Outcome, ticker: str, restated: Restatement) -> Share:
-    """Return a restated ticker's share: its whole history, or nothing.
-
-    Where the history did not come again the new quotes are left out, too: they would not fit.
-    """
-    again, wanted = outcome.reloaded, dict.fromkeys(outcome.plan.wanted(ticker))
-    failure = again.failed(ticker)
-    if failure is not None:
-        why = f"{restated.reason}, and its history did not come: {failure.reason}"
-        missing = [Gap(ticker, day, why) for day in wanted]
-        return Share({}, missing, outcome.found.quarantined[ticker])
-    rows = dict(again.rows[ticker])
-    missing = [
-        Gap(ticker, day, again.why_missing(ticker, day) if day in wanted else OUTDATED)
-        for day in outcome.scopes[ticker].wanted
-        if day not in rows
-    ]
-    return Share(rows, missing, again.quarantined[ticker])
+def refuse_half_a_world(plan: Plan, manifest: BatchManifest, failures: Sequence[Failure]) -> None:
+    """Raise where real quotes would take the place of some simulated ones alone, or vice versa."""
+    kept = [ticker for ticker in plan.anew if ticker not in manifest.partitions]
+    if not kept or all(plan.before[ticker].startswith(plan.source) for ticker in kept):
+        return
+    if not any(("(simulated)" in plan.before[ticker]) is not plan.simulated for ticker in kept):
+        return
+    reasons = "; ".join(f"{f.ticker}: {f.reason}" for f in failures if f.ticker in kept)
+    limited = any(failure.kind == "rate_limited" for failure in failures)
+    raise (RateLimitedError if limited else SourceError)(
+        f"{plan.source} did not bring {', '.join(kept)} ({reasons or 'no quote'}), of which bronze "
+        f"holds {plan.before[kept[0]]}. Real and simulated quotes do not meet in one bucket, so "
+        "nothing was replaced.",
+        hint="run it again later; or begin with an empty bucket (`b3 local reset`).",
+    )
 
 
 def refuse_unknown(failures: Iterable[Failure]) -> None:
@@ -173,7 +132,19 @@ def refuse_unknown(failures: Iterable[Failure]) -> None:
     )
 
 
-def _nothing_came(plan: Plan, failures: Sequence[Failure]) -> SourceError:
+def settled(manifest: BatchManifest) -> NothingToDoError:
+    """Return the end of a batch that has nothing to write, and lacks nothing either."""
+    tickers = ", ".join(dict.fromkeys(gap.ticker for gap in manifest.no_trade))
+    days = sorted({gap.dt for gap in manifest.no_trade})
+    return NothingToDoError(
+        f"{manifest.label} settles it: {tickers} was not traded on any of the {len(days)} sessions "
+        f"asked for, {days[0]} to {days[-1]}. There is nothing to write, and nothing is missing.",
+        hint="ask for other dates, or look the code up at B3.",
+    )
+
+
+def nothing_came(plan: Plan, failures: Sequence[Failure]) -> SourceError:
+    """Return the error of a batch of which nothing came at all."""
     if any(failure.kind == "rate_limited" for failure in failures):
         return RateLimitedError(
             f"{plan.source} refuses more requests for now (429). Nothing was written.",

@@ -5,40 +5,32 @@ from __future__ import annotations
 import datetime as dt
 import difflib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from b3pipeline import lake
 from b3pipeline.calendar import sessions
 from b3pipeline.errors import DateRangeError, RateLimitedError
 from b3pipeline.ingest.plans import Ask, Plan
-from b3pipeline.lake import Journal
+from b3pipeline.lake import Gap, Journal
 from b3pipeline.progress import Progress
-from b3pipeline.quality import CALENDAR_RULES, RULE, judge, unapplied_splits
+from b3pipeline.quality import CALENDAR_RULES, RULE, judge, reason, unapplied_splits
 from b3pipeline.sources import renamed
 from b3pipeline.sources.base import NO_TRADE, Failure, FailureKind, Quotes, QuoteSource, empty_frame
 from b3pipeline.tickers import TICKERS
 
 log = logging.getLogger(__name__)
 
+UNEXPLAINED = "the source has no quote"
 UNASKED = "the source refuses more requests for now"
+NO_SPLIT = [0.0, 1.0]
 BEYOND = dt.timedelta(days=10)
 """How far past the dates asked for a day is still known for a session: its bar may come unasked."""
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What counts of a ticker: the sessions to write, those to compare, and the first day of all.
-
-    Made-up rows on closed days are reported from `first` on.
-    """
-
-    wanted: Sequence[str]
-    window: Sequence[str]
-    first: dt.date
 
 
 @dataclass(frozen=True)
@@ -66,44 +58,125 @@ class Slice:
         return self.frame[self.frame[RULE].notna()]
 
 
+@dataclass(frozen=True)
+class LastBar:
+    """The last bar of a session, of bronze or as it came; `split` is that of the whole session."""
+
+    traded_at: pd.Timestamp
+    close: float
+    split: float
+
+
+@dataclass
+class Findings:
+    """What several slices brought, without their quotes.
+
+    Rows a session, failures, what was held back; and for the comparison with bronze the last bars
+    of the windows, and each split that came at all, by ticker and session (YYYY-MM-DD).
+    """
+
+    rows: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    failures: list[tuple[Ask, Failure]] = field(default_factory=list)
+    quarantined: dict[str, list[Gap]] = field(default_factory=lambda: defaultdict(list))
+    bars: dict[str, dict[str, LastBar]] = field(default_factory=lambda: defaultdict(dict))
+    splits: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
+
+    def note(self, plan: Plan, found: Slice) -> None:
+        """Add what a slice tells."""
+        for day, ticker, _, count in lake.partition_rows(found.kept):
+            self.rows[ticker][day] += count
+        self.failures += [(found.ask, failure) for failure in found.failures]
+        back = found.held_back
+        dated = back["traded_at"].dt.strftime("%Y-%m-%d").fillna("unknown")
+        for ticker, day, rule in dict.fromkeys(zip(back["ticker"], dated, back[RULE], strict=True)):
+            self.quarantined[ticker].append(Gap(ticker, day, reason(rule)))
+        self._note_windows(plan, found)
+
+    def _note_windows(self, plan: Plan, found: Slice) -> None:
+        kept = found.kept
+        days = kept["traded_at"].to_numpy().astype("datetime64[D]")
+        tickers, splits = kept["ticker"].to_numpy(), kept["stock_splits"].to_numpy()
+        for ticker in found.ask.tickers:
+            mine = tickers == ticker
+            split = mine & ~np.isin(splits, NO_SPLIT)
+            self.splits[ticker] |= {
+                str(day): float(ratio)
+                for day, ratio in zip(days[split], splits[split], strict=True)
+            }
+            compared = mine & np.isin(days, _days(plan.windows.get(ticker, ())))
+            self.bars[ticker] |= last_bars(kept[compared], days[compared].astype(str))
+
+    def why_missing(self, ticker: str, day: str) -> str:
+        """Return the reason why a session of a ticker did not come."""
+        told = list(self._answers(ticker, day))
+        for failure in told:
+            if failure.kind == "unusable":
+                return failure.reason
+        for gap in self.quarantined.get(ticker, ()):
+            if gap.dt == day:
+                return f"held back, {gap.reason}"
+        return told[0].reason if told else UNEXPLAINED
+
+    def not_traded(self, ticker: str, day: str) -> bool:
+        """Return whether the source settles that a ticker was not traded on a session."""
+        return any(failure.kind == NO_TRADE for failure in self._answers(ticker, day))
+
+    def _answers(self, ticker: str, day: str) -> Iterator[Failure]:
+        """Yield what was answered of a session that did not come."""
+        for ask, failure in self.failures:
+            asked = str(ask.start) <= day <= str(ask.end)
+            if failure.ticker == ticker and asked and failure.speaks_of(day):
+                yield failure
+
+    def failed(self, ticker: str) -> Failure | None:
+        """Return the first failure of a ticker that says more than that there is no quote."""
+        passing = ("empty", "closed", NO_TRADE)
+        for _, failure in self.failures:
+            a_day = failure.kind == "unusable" and failure.days
+            if failure.ticker == ticker and failure.kind not in passing and not a_day:
+                return failure
+        return None
+
+
+def last_bars(bars: pd.DataFrame, days: Any) -> dict[str, LastBar]:
+    """Return the last bar of each session of one ticker, by the `days` (text) of its rows."""
+    found = {}
+    for day, rows in bars.groupby(days):
+        last = rows.iloc[-1]
+        splits = rows["stock_splits"][~rows["stock_splits"].isin(NO_SPLIT)]
+        split = float(splits.iloc[0]) if len(splits) else 0.0
+        found[str(day)] = LastBar(last["traded_at"], float(last["close"]), split)
+    return found
+
+
 def fetch_all(
     source: QuoteSource,
     plan: Plan,
-    asks: Sequence[Ask],
-    scopes: Mapping[str, Scope],
     journal: Journal,
     *,
     first_number: int = 0,
     stopped: bool = False,
     progress: Progress | None = None,
 ) -> Iterator[Slice]:
-    """Yield what each question brings, one in memory at a time; each is in the journal by then.
+    """Yield what each question of a plan brings, one in memory at a time, from the journal or new.
 
-    What the journal holds already is read from there. After a refusal nothing more is asked:
-    the rest fail unasked.
+    Each is in the journal by then, numbered from `first_number`. After a refusal nothing more is
+    asked: the rest fail unasked.
     """
     done = journal.slices()
-    for number, ask in enumerate(asks, first_number):
+    for number, ask in enumerate(plan.asks, first_number):
         if number in done:
             found = read_slice(journal, number, ask)
         elif stopped:
-            found = _slice(number, ask, Quotes(empty_frame(), _unasked(ask)), plan, scopes)
+            found = _slice(number, ask, Quotes(empty_frame(), _unasked(ask)), plan)
         else:
-            quotes = _fetch(source, plan, ask, progress, reload=number >= len(plan.asks))
-            found = _slice(number, ask, quotes, plan, scopes)
+            whole = first_number > 0 or any(ticker in plan.anew for ticker in ask.tickers)
+            quotes = _fetch(source, plan, ask, progress, whole=whole)
+            found = _slice(number, ask, quotes, plan)
             notes = {"failures": [_noted(failure) for failure in found.failures]}
             journal.write_slice(number, found.frame, notes)
         stopped |= found.stopped
         yield found
-
-
-def first_scopes(plan: Plan) -> dict[str, Scope]:
-    """Return what counts of each ticker of `plan` as it stands."""
-    days = {ticker: plan.wanted(ticker) for ticker in plan.tickers}
-    return {
-        ticker: Scope(wanted, plan.windows.get(ticker, ()), dt.date.fromisoformat(wanted[0]))
-        for ticker, wanted in days.items()
-    }
 
 
 def read_slice(journal: Journal, number: int, ask: Ask) -> Slice:
@@ -121,16 +194,16 @@ def _failure(ticker: str, kind: FailureKind, reason: str, days: Sequence[str] = 
 
 
 def _fetch(
-    source: QuoteSource, plan: Plan, ask: Ask, progress: Progress | None, *, reload: bool
+    source: QuoteSource, plan: Plan, ask: Ask, progress: Progress | None, *, whole: bool
 ) -> Quotes:
-    """Return what the source brings; of a `reload` also, why it cannot reach back so far."""
+    """Return what the source brings; of a whole history also, why it cannot reach back so far."""
     try:
         return source.fetch(ask.tickers, ask.start, ask.end, plan.interval, progress)
     except RateLimitedError as error:
         log.warning("%s: %s", source.name, error.message)
         return Quotes(empty_frame(), _unasked(ask))
     except DateRangeError as error:
-        if not reload:
+        if not whole:
             raise
         lost = (Failure(ticker, "retryable", error.message) for ticker in ask.tickers)
         return Quotes(empty_frame(), tuple(lost))
@@ -140,7 +213,7 @@ def _unasked(ask: Ask) -> tuple[Failure, ...]:
     return tuple(Failure(ticker, "rate_limited", UNASKED) for ticker in ask.tickers)
 
 
-def _slice(number: int, ask: Ask, quotes: Quotes, plan: Plan, scopes: Mapping[str, Scope]) -> Slice:
+def _slice(number: int, ask: Ask, quotes: Quotes, plan: Plan) -> Slice:
     """Return what came, judged, and what contradicts itself among the failures."""
     judged = judge(quotes.frame, sessions(ask.start, ask.end + BEYOND), plan.final)
     denied = [(each.ticker, str(each)) for each in unapplied_splits(judged)]
@@ -149,7 +222,7 @@ def _slice(number: int, ask: Ask, quotes: Quotes, plan: Plan, scopes: Mapping[st
     came = set(judged["ticker"])
     told = (_with_advice(failure, came) for failure in quotes.failures)
     failures = (Failure(ticker, "unusable", f"held back, {why}") for ticker, why in denied)
-    return Slice(number, ask, _counting(judged, ask, scopes), (*told, *failures))
+    return Slice(number, ask, _counting(judged, ask, plan), (*told, *failures))
 
 
 def _with_advice(failure: Failure, came: set[str]) -> Failure:
@@ -168,7 +241,7 @@ def _with_advice(failure: Failure, came: set[str]) -> Failure:
     return replace(failure, reason=f"{failure.reason}; {advice}") if advice else failure
 
 
-def _counting(judged: pd.DataFrame, ask: Ask, scopes: Mapping[str, Scope]) -> pd.DataFrame:
+def _counting(judged: pd.DataFrame, ask: Ask, plan: Plan) -> pd.DataFrame:
     """Return the judged rows that count."""
     days = judged["traded_at"].to_numpy().astype("datetime64[D]")
     broken = judged[RULE].notna().to_numpy()
@@ -178,10 +251,11 @@ def _counting(judged: pd.DataFrame, ask: Ask, scopes: Mapping[str, Scope]) -> pd
     tickers = judged["ticker"].to_numpy()
     counts = np.zeros(len(judged), dtype=bool)
     for ticker in ask.tickers:
-        scope, mine = scopes[ticker], tickers == ticker
-        wanted = np.isin(days, _days(scope.wanted)) | (broken & np.isnat(days))
-        compared = np.isin(days, _days(scope.window)) & ~broken
-        beside = off_calendar & (days >= np.datetime64(scope.first)) & (asked | still_open)
+        mine = tickers == ticker
+        wanted = np.isin(days, _days(plan.wanted(ticker))) | (broken & np.isnat(days))
+        compared = np.isin(days, _days(plan.windows.get(ticker, ()))) & ~broken
+        # Made-up rows on closed days are reported from the first day asked for on.
+        beside = off_calendar & (days >= np.datetime64(plan.first(ticker))) & (asked | still_open)
         counts |= mine & (wanted | compared | beside)
     return judged[counts].reset_index(drop=True)
 

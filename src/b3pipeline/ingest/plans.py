@@ -1,34 +1,30 @@
-"""What an ingestion is going to ask for: tickers, sessions, and the questions to the source."""
+"""What an ingestion is going to ask for, from its request and from what bronze holds."""
 
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from b3pipeline import names
+from b3pipeline import lake
 from b3pipeline.calendar import (
+    FIRST_DAY,
     Clock,
     check_range,
     last_closed_session,
-    parse_date,
     sessions,
     utc_now,
 )
-from b3pipeline.errors import InvalidTickerError
-from b3pipeline.exchange import EXCHANGE
+from b3pipeline.cloud.clients import Cloud
+from b3pipeline.errors import NothingToDoError, OriginError
+from b3pipeline.ingest.request import Request
+from b3pipeline.lake import Origin
 from b3pipeline.sources.base import QuoteSource, check_interval
 
-DEFAULT_TICKERS = EXCHANGE.default_tickers
-"""Ten large stocks of the Ibovespa."""
-
-DEFAULT_SPAN = dt.timedelta(days=182)
-"""How far before its end a range starts that names no start: half a year."""
-
-WINDOW = 10
-"""How many sessions of each ticker are compared with what bronze holds, unless told otherwise."""
+log = logging.getLogger(__name__)
 
 TICKERS_A_FETCH = 20
 """Tickers asked of a source at a time."""
@@ -36,6 +32,10 @@ ROWS_A_FETCH = 50_000
 """Bars asked of a source, and held in memory, at a time: 25 years of eight tickers' daily bars."""
 BARS_A_SESSION = {"1d": 1, "60m": 8, "30m": 16, "15m": 32, "5m": 96, "1m": 480}
 """How many bars a session has at most; an interval that is not listed counts as a minute."""
+INTRADAY_REACH = dt.timedelta(days=50)
+"""How old a session may be that is asked for only to compare it: Yahoo keeps short bars 60 days."""
+NAMED = 5
+"""Tickers that an error names; of more it says how many."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,8 @@ class Plan:
     `open_sessions` are those of the range that have not. `firsts` holds the first session of the
     tickers that start later than the range; `only` the sessions (YYYY-MM-DD) of each ticker where
     not all of the range are wanted. `windows` are the sessions that bronze holds already and that
-    are compared with what comes; `asks` the questions in their order.
+    are compared with what comes; `anew` those of another origin, which are loaded again, and
+    `before` is what that origin was; `asks` the questions in their order.
     """
 
     source: str
@@ -68,11 +69,19 @@ class Plan:
     sessions: tuple[dt.date, ...]
     open_sessions: tuple[dt.date, ...] = ()
     final: dt.date = dt.date.max
+    simulated: bool = False
     firsts: Mapping[str, dt.date] = field(default_factory=dict)
     only: Mapping[str, Sequence[str]] | None = None
     windows: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    anew: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    before: Mapping[str, str] = field(default_factory=dict)
     asks: tuple[Ask, ...] = ()
     held: int = 0
+
+    @property
+    def origin(self) -> Origin:
+        """What its quotes have in common."""
+        return Origin(self.source, self.simulated, self.interval)
 
     @property
     def partitions(self) -> int:
@@ -86,6 +95,9 @@ class Plan:
 
     def wanted(self, ticker: str) -> list[str]:
         """Return the sessions (YYYY-MM-DD) that are to be written of `ticker`, in order."""
+        return sorted({*self._asked(ticker), *self.anew.get(ticker, ())})
+
+    def _asked(self, ticker: str) -> list[str]:
         if self.only is not None:
             return list(self.only.get(ticker, ()))
         first = self.firsts.get(ticker, self.start)
@@ -93,9 +105,10 @@ class Plan:
 
     def first(self, ticker: str) -> dt.date:
         """Return the first day that counts of `ticker`: rows before it are only compared."""
-        if self.only is not None and self.only.get(ticker):
-            return dt.date.fromisoformat(self.only[ticker][0])
-        return self.firsts.get(ticker, self.start)
+        if ticker in self.firsts:
+            return self.firsts[ticker]
+        wanted = self.wanted(ticker) if self.only is not None else ()
+        return dt.date.fromisoformat(wanted[0]) if wanted else self.start
 
     def __str__(self) -> str:
         each = {len(self.wanted(ticker)) for ticker in self.tickers}
@@ -113,6 +126,11 @@ class Plan:
             f"  compare: {self.compared:,} objects that bronze holds already",
             f"  write: at most {self.partitions:,} objects ({self.held:,} of them replace one), "
             "their partitions, one manifest; a restated ticker's whole history besides",
+            *(
+                f"  load anew: {ticker}, {days[0]} to {days[-1]}, in the place of "
+                f"{self.before[ticker]}"
+                for ticker, days in self.anew.items()
+            ),
             *(f"  leave out: {day} has not closed yet" for day in self.open_sessions),
         ]
         return "\n".join(lines)
@@ -132,9 +150,10 @@ class Plan:
 
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Plan:
-        """Return the plan that `to_dict` wrote; its sessions come from the calendar."""
+        """Return the plan that `to_dict` wrote, in version 1 too; sessions are the calendar's."""
         day = dt.date.fromisoformat
         start, end, final = (day(content[name]) for name in ("start", "end", "final"))
+        told = {name: content[name] for name in ("simulated", "anew", "before") if name in content}
         return cls(
             source=content["source"],
             interval=content["interval"],
@@ -149,35 +168,234 @@ class Plan:
             windows=content["windows"],
             asks=tuple(Ask(tuple(a), day(b), day(c)) for a, b, c in content["asks"]),
             held=content["held"],
+            **{"simulated": content["source"] in lake.SIMULATED, **told},
         )
 
 
 def plan(
     source: QuoteSource,
-    tickers: Sequence[str] = DEFAULT_TICKERS,
+    tickers: Request | Sequence[str] | None = None,
     start: str | dt.date | None = None,
     end: str | dt.date | None = None,
     *,
     interval: str = "1d",
     clock: Clock = utc_now,
 ) -> Plan:
-    """Return what an ingestion with these arguments would ask for; nothing is fetched.
+    """Return what an ingestion of this request, or of these parts of one, would ask for.
 
-    Tickers lose case, spaces, `.SA` and repetitions. Without an `end` it is the last closed
-    session, without a `start` half a year before. Raises InvalidTickerError, DateRangeError or
-    ConfigError (interval) for what makes no sense. What bronze holds is added by `survey`.
+    Nothing is fetched, and bronze is not looked at: see `survey`. Raises InvalidTickerError,
+    DateRangeError or ConfigError (interval) for what makes no sense.
     """
-    check_interval(source, interval)
-    codes = tuple(dict.fromkeys(names.normalise_ticker(ticker) for ticker in tickers))
-    if not codes:
-        raise InvalidTickerError("no ticker is given.", hint="give some, such as PETR4,VALE3.")
-    now = clock()
+    request = (
+        tickers
+        if isinstance(tickers, Request)
+        else Request.of(source.name, tickers, start, end, interval=interval)
+    )
+    check_interval(source, request.interval)
+    return draw(request, clock(), simulated=source.simulated)
+
+
+def draw(request: Request, now: dt.datetime, *, simulated: bool) -> Plan:
+    """Return what a request asks for at a moment; raises DateRangeError where that is nothing."""
+    request = request.at(now)
+    start, end = request.span(now)
     final = last_closed_session(now)
-    last = final if end is None else parse_date(end)
-    first = last - DEFAULT_SPAN if start is None else parse_date(start)
-    closed = tuple(check_range(first, last, now))
-    still_open = tuple(day for day in sessions(first, last) if day > final)
-    return Plan(source.name, interval, codes, first, last, closed, still_open, final)
+    every = sessions(start, end)
+    closed = [day for day in every if day <= final]
+    if request.only is None:
+        closed = check_range(start, end, now)
+    return Plan(
+        source=request.source,
+        interval=request.interval,
+        tickers=request.tickers,
+        start=start,
+        end=end,
+        sessions=tuple(closed),
+        open_sessions=tuple(day for day in every if day > final),
+        final=final,
+        simulated=simulated,
+        only=request.only,
+    )
+
+
+def survey(cloud: Cloud, plan: Plan, request: Request) -> Plan:
+    """Return `plan` with its windows and its questions, from what the catalog says of bronze.
+
+    The window of a ticker is its last `request.window` sessions in bronze, up to the end of the
+    plan. With `since_last` a ticker begins after the last session that bronze holds of it, however
+    far back; raises NothingToDoError where none has a new one. Raises OriginError where bronze
+    holds quotes that those of the plan do not fit, unless `replace`; CatalogError where the table
+    cannot be read.
+    """
+    held = _held(cloud, plan, request.window)
+    plan = _without_clashes(cloud, plan, held, replacing=request.replace)
+    if request.since_last:
+        plan = _only_new(plan, held)
+    elif request.only is None:
+        _warn_of_holes(plan, held)
+    windows = {
+        ticker: _window(plan, held[ticker], request.window)
+        for ticker in plan.tickers
+        if held[ticker] and ticker not in plan.anew
+    }
+    wanted = {ticker: set(plan.wanted(ticker)) for ticker in plan.tickers}
+    spans = {ticker: _span(plan, ticker, windows.get(ticker, [])) for ticker in plan.tickers}
+    there = {ticker: {*held[ticker], *plan.anew.get(ticker, ())} for ticker in plan.tickers}
+    return replace(
+        plan,
+        windows={ticker: days for ticker, days in windows.items() if days},
+        asks=tuple(split_asks(plan.interval, spans)),
+        held=sum(len(wanted[ticker] & there[ticker]) for ticker in plan.tickers),
+    )
+
+
+def _held(cloud: Cloud, plan: Plan, window: int) -> dict[str, list[str]]:
+    """Return the sessions in bronze from shortly before the plan to its end.
+
+    Where a ticker has none of them, what lies further back is looked for as well: it may have
+    been suspended, or left out for a while.
+    """
+    start = sessions_before(plan.start, window)
+    held = lake.held_sessions(cloud, plan.tickers, start, plan.end)
+    lacking = [ticker for ticker, days in held.items() if not days]
+    if lacking:
+        held |= lake.held_sessions(cloud, lacking, None, start)
+    return held
+
+
+def _without_clashes(
+    cloud: Cloud, plan: Plan, held: Mapping[str, Sequence[str]], *, replacing: bool
+) -> Plan:
+    """Return the plan, with the histories that are to be loaded anew; raise OriginError."""
+    known = lake.origins_of(lake.list_manifests(cloud))
+    near = lake.origins_held(cloud, held, known)
+    clashing = {
+        ticker: {
+            day: origin
+            for day, origin in {**known.get(ticker, {}), **near[ticker]}.items()
+            if not origin.fits(plan.origin)
+        }
+        for ticker in plan.tickers
+    }
+    strangers = {
+        ticker: days
+        for ticker, days in known.items()
+        if ticker not in clashing
+        and any(origin.simulated is not plan.simulated for origin in days.values())
+    }
+    names = [ticker for ticker, days in clashing.items() if days]
+    if not names and not strangers:
+        return plan
+    there = lake.held_sessions(cloud, [*names, *strangers])
+    standing = {
+        ticker: {day: days[day] for day in there[ticker] if day in days}
+        for ticker, days in (clashing | strangers).items()
+        if ticker in there
+    }
+    clashes = {ticker: standing[ticker] for ticker in names if standing[ticker]}
+    others = {
+        ticker: worlds
+        for ticker in strangers
+        if (worlds := _other_world(standing[ticker], plan.simulated))
+    }
+    if clashes and not replacing:
+        raise _clash(plan, clashes)
+    if others:
+        raise _two_worlds(plan, others)
+    return replace(
+        plan,
+        anew={ticker: [d for d in there[ticker] if d <= str(plan.final)] for ticker in clashes},
+        before={ticker: _labels(days) for ticker, days in clashes.items()},
+    )
+
+
+def _other_world(days: Mapping[str, Origin], simulated: bool) -> dict[str, Origin]:
+    return {day: origin for day, origin in days.items() if origin.simulated is not simulated}
+
+
+def _labels(days: Mapping[str, Origin]) -> str:
+    return " and ".join(dict.fromkeys(str(origin) for origin in days.values()))
+
+
+def _spans(found: Mapping[str, Mapping[str, Origin]]) -> str:
+    """Return tickers, each with its origin and its first and last date, a few of many."""
+    told = [
+        f"{ticker} from {_labels(days)}, {min(days)} to {max(days)}"
+        for ticker, days in list(found.items())[:NAMED]
+    ]
+    rest = len(found) - len(told)
+    return "; ".join(told) + (f"; and {rest} tickers more" if rest else "")
+
+
+def _clash(plan: Plan, clashes: Mapping[str, Mapping[str, Origin]]) -> OriginError:
+    had = next(iter(next(iter(clashes.values())).values()))
+    keep = f"`--source {had.source} --interval {had.interval or plan.interval}`"
+    return OriginError(
+        f"bronze holds {_spans(clashes)}. Quotes from {plan.origin} are on another scale: the two "
+        "do not join in one history. Nothing was asked for.",
+        hint=f"`--replace` loads the whole history anew from {plan.source}; {keep} goes on with "
+        "what is there; another bucket (`--bucket`) keeps both apart.",
+    )
+
+
+def _two_worlds(plan: Plan, others: Mapping[str, Mapping[str, Origin]]) -> OriginError:
+    kind, other = ("simulated", "real") if plan.simulated else ("real", "simulated")
+    return OriginError(
+        f"bronze holds {other} quotes: {_spans(others)}. {kind.capitalize()} ones of "
+        f"{', '.join(plan.tickers[:NAMED])} do not join them in one bucket. Nothing was asked for.",
+        hint=f"`b3 ingest --source {plan.source} --since last --replace` without --tickers loads "
+        "all that bronze holds anew; `b3 local reset` begins with nothing; or use another bucket.",
+    )
+
+
+def _only_new(plan: Plan, held: Mapping[str, Sequence[str]]) -> Plan:
+    """Return the plan without the tickers and the sessions up to the last one in bronze.
+
+    A ticker begins after its own last session, which may lie long before the range.
+    """
+    lasts = {
+        ticker: dt.date.fromisoformat(held[ticker][-1]) for ticker in plan.tickers if held[ticker]
+    }
+    start = min([plan.start, *lasts.values()])
+    every = tuple(day for day in sessions(start, plan.end) if day <= plan.final)
+    firsts: dict[str, dt.date] = {}
+    for ticker in plan.tickers:
+        last = lasts.get(ticker)
+        new = [day for day in every if (day > last if last else day >= plan.start)]
+        if new:
+            firsts[ticker] = new[0]
+        elif ticker in plan.anew:
+            firsts[ticker] = plan.final + dt.timedelta(days=1)
+    if not firsts:
+        raise NothingToDoError(
+            f"bronze holds every session up to {plan.sessions[-1]} of "
+            f"{', '.join(plan.tickers)}: there is nothing to ask for.",
+            hint="come back after the next session, at 18:30 São Paulo time.",
+        )
+    begin = min(min(firsts.values()), plan.start)
+    return replace(
+        plan,
+        tickers=tuple(firsts),
+        firsts=firsts,
+        start=begin,
+        sessions=tuple(day for day in every if day >= begin),
+    )
+
+
+def _warn_of_holes(plan: Plan, held: Mapping[str, Sequence[str]]) -> None:
+    """Say which tickers' sessions are left out between what bronze holds and the plan."""
+    for ticker in plan.tickers:
+        last = held[ticker][-1] if held[ticker] else None
+        if last is None or last >= str(plan.start):
+            continue
+        between = sessions(dt.date.fromisoformat(last), plan.start)
+        left_out = [day for day in between[1:] if day < plan.start]
+        if left_out and ticker not in plan.anew:
+            log.warning(
+                "bronze holds %s up to %s, and this batch begins on %s: %d sessions between them "
+                "are not asked for; `--since last` asks for them",
+                *(ticker, last, plan.start, len(left_out)),
+            )
 
 
 def split_asks(interval: str, spans: Mapping[str, tuple[dt.date, dt.date]]) -> Iterator[Ask]:
@@ -203,3 +421,25 @@ def split_asks(interval: str, spans: Mapping[str, tuple[dt.date, dt.date]]) -> I
                     start if piece == 0 else part[0],
                     end if piece + length >= len(days) else part[-1],
                 )
+
+
+def _window(plan: Plan, days: list[str], count: int) -> list[str]:
+    last = days[-count:] if count else []
+    if plan.interval == "1d":
+        return last
+    oldest = min(str(plan.final - INTRADAY_REACH), str(plan.start))
+    return [day for day in last if day >= oldest]
+
+
+def _span(plan: Plan, ticker: str, window: list[str]) -> tuple[dt.date, dt.date]:
+    """Return the dates to ask for: the wanted ones, and the window before them."""
+    wanted = plan.wanted(ticker)
+    days = sorted({*wanted[:1], *wanted[-1:], *window[:1], *window[-1:]})
+    return dt.date.fromisoformat(days[0]), dt.date.fromisoformat(days[-1])
+
+
+def sessions_before(day: dt.date, count: int) -> dt.date:
+    """Return the session that lies `count` sessions before `day`, or the first one known."""
+    start = max(FIRST_DAY, day - dt.timedelta(days=count * 2 + 15))
+    before = [each for each in sessions(start, day) if each < day]
+    return before[-count] if 0 < count <= len(before) else day

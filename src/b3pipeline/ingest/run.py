@@ -6,85 +6,99 @@ import datetime as dt
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from b3pipeline import lake, names
 from b3pipeline.calendar import Clock, utc_now
 from b3pipeline.cloud.clients import Cloud
-from b3pipeline.errors import B3Error, CatalogError, StorageError
+from b3pipeline.errors import (
+    B3Error,
+    CatalogError,
+    DamagedJournalError,
+    NothingToDoError,
+    OriginError,
+    RateLimitedError,
+    StorageError,
+)
 from b3pipeline.ingest.batch import Batch
-from b3pipeline.ingest.begun import Begun, begin, plan_missing, refreshed, request_of, settle
-from b3pipeline.ingest.compare import Trail, compare, note_trail, reload_asks
-from b3pipeline.ingest.draft import Findings, Outcome, draft, refuse_unknown
-from b3pipeline.ingest.fetch import fetch_all, first_scopes
-from b3pipeline.ingest.plans import DEFAULT_TICKERS, WINDOW, Plan, plan
-from b3pipeline.ingest.survey import survey
+from b3pipeline.ingest.begun import Begun, begin, missing, put_aside, refreshed, settle
+from b3pipeline.ingest.compare import compare, reload_plan
+from b3pipeline.ingest.draft import (
+    draft,
+    nothing_came,
+    refuse_half_a_world,
+    refuse_unknown,
+    settled,
+)
+from b3pipeline.ingest.fetch import Findings, fetch_all
+from b3pipeline.ingest.plans import Plan, draw, plan, survey
+from b3pipeline.ingest.request import WINDOW, Request
 from b3pipeline.ingest.write import write
-from b3pipeline.lake import Journal
+from b3pipeline.lake import BatchManifest
 from b3pipeline.progress import Progress
-from b3pipeline.sources.base import QuoteSource
+from b3pipeline.sources.base import Failure, QuoteSource
+
+Asked = Request | Sequence[str] | None
+"""A whole request, or the tickers of one: None for those that bronze holds, or the usual ten."""
 
 
 def ingest(
     cloud: Cloud,
     source: QuoteSource,
-    tickers: Sequence[str] = DEFAULT_TICKERS,
+    tickers: Asked = None,
     start: str | dt.date | None = None,
     end: str | dt.date | None = None,
     *,
-    interval: str = "1d",
-    since_last: bool = False,
-    window: int = WINDOW,
-    strict: bool = False,
     clock: Clock = utc_now,
     progress: Progress | None = None,
     batch_id: str | None = None,
+    **how: Any,
 ) -> Batch:
     """Return the batch that now stands in bronze, its refine on the way.
 
-    Everything is checked, fetched and kept in the journal before the first object is written.
-    Then come the objects, their partitions, and last the manifest, which alone starts the refine.
-    Cut off anywhere, run it again: the same request completes the same batch, and the result is
-    as if it had run once. What did not come is in the manifest's `missing`. The last `window`
-    sessions that bronze holds of each ticker are compared with what comes; a ticker whose history
-    the source has rewritten is loaded again as a whole. With `since_last` each ticker begins after
-    the last session that bronze holds of it. A ticker that the source does not know is a failure,
-    its sessions missing, and the others are written; `strict` refuses the whole batch for it.
+    What is asked for is a `Request`, or the parts of one: tickers, start, end, and by name its
+    `interval`, `since_last`, `window`, `replace` and `strict`. Everything is checked, fetched and
+    kept in the journal before the first object is written. Then come the objects, their partitions,
+    and last the manifest, which alone starts the refine. Cut off anywhere, run it again: the same
+    request completes the same batch, and the result is as if it had run once. What did not come is
+    in the manifest's `missing`; what was not traded, in its `no_trade`. The last `window` sessions
+    that bronze holds of each ticker are compared with what comes; a ticker whose history the
+    source has rewritten is loaded again as a whole. One ticker's history has one source and one
+    length of bars, and one bucket holds simulated quotes or real ones: another source is refused,
+    or with `replace` the whole history is loaded anew. A ticker that the source does not know is a
+    failure, its sessions missing, and the others are written; `strict` refuses the batch for it.
 
-    Raises what `plan` raises, NothingToDoError (`since_last`), UnknownTickerError, SourceError
-    where nothing came at all (RateLimitedError where the source refused to go on), StorageError
-    for the bucket and CatalogError for the table.
+    Raises what `plan` raises, NothingToDoError (`since_last`, or no trade at all), OriginError,
+    UnknownTickerError, SourceError where nothing came at all (RateLimitedError where the source
+    refused to go on), StorageError for the bucket and CatalogError for the table.
     """
     began = time.monotonic()
-    wanted = plan(source, tickers, start, end, interval=interval, clock=clock)
-    request = request_of(wanted, since_last=since_last, window=window)
+    request, wanted = _planned(cloud, source, tickers, start, end, clock, how)
     _check(cloud)
     for earlier, manifest in reversed(settle(cloud, progress)):
         if earlier.request != request:
             continue
         if manifest is not None:
             return Batch(manifest, time.monotonic() - began, resumed=True)
-        return _run(cloud, source, refreshed(cloud, earlier), began, progress, strict=strict)
-    surveyed = survey(cloud, wanted, window, since_last=since_last)
-    begun = begin(cloud, request, surveyed, clock, batch_id)
-    return _run(cloud, source, begun, began, progress, strict=strict)
+        return _run(cloud, source, refreshed(cloud, earlier), began, progress)
+    surveyed = survey(cloud, wanted, request)
+    return _run(cloud, source, begin(cloud, request, surveyed, clock, batch_id), began, progress)
 
 
 def preview(
     cloud: Cloud,
     source: QuoteSource,
-    tickers: Sequence[str] = DEFAULT_TICKERS,
+    tickers: Asked = None,
     start: str | dt.date | None = None,
     end: str | dt.date | None = None,
     *,
-    interval: str = "1d",
-    since_last: bool = False,
-    window: int = WINDOW,
     clock: Clock = utc_now,
+    **how: Any,
 ) -> Plan:
     """Return what `ingest` with these arguments would ask, compare and write; nothing is done."""
-    wanted = plan(source, tickers, start, end, interval=interval, clock=clock)
+    request, wanted = _planned(cloud, source, tickers, start, end, clock, how)
     _check(cloud)
-    return survey(cloud, wanted, window, since_last=since_last)
+    return survey(cloud, wanted, request)
 
 
 def resume(
@@ -98,36 +112,85 @@ def resume(
     """Return the newest batch that was cut off, completed; or a new one of what another lacks.
 
     `open_source` makes a source of its name. Of a batch that was cut off, what its journal holds
-    is not fetched again. Without one, the newest batch with sessions missing that no later one
-    brought is asked for those alone. Raises NothingToDoError where there is neither, and what
-    `ingest` raises.
+    is not fetched again. Without one, the incomplete batches are asked for what they lack, the
+    newest first, until something comes: what cannot come now does not keep older gaps waiting.
+    Raises NothingToDoError where nothing lacks, else what the newest of them failed with.
     """
     began = time.monotonic()
     _check(cloud)
-    left = settle(cloud, progress)
-    if left:
-        earlier, manifest = left[-1]
+    failed: list[B3Error] = []
+    for earlier, manifest in reversed(settle(cloud, progress)):
         if manifest is not None:
             return Batch(manifest, time.monotonic() - began, resumed=True)
-        source = open_source(earlier.plan.source)
-        return _run(cloud, source, refreshed(cloud, earlier), began, progress)
-    wanted = plan_missing(cloud, clock)
-    source = open_source(wanted.source)
-    request = request_of(wanted, since_last=False, window=window)
-    begun = begin(cloud, request, survey(cloud, wanted, window), clock)
-    return _run(cloud, source, begun, began, progress)
+        try:
+            source = open_source(earlier.request.source)
+            return _run(cloud, source, refreshed(cloud, earlier), began, progress)
+        except NothingToDoError:
+            continue
+        except (DamagedJournalError, OriginError) as error:
+            failed.append(error)
+    refusing: set[str] = set()
+    for gaps, simulated in missing(cloud):
+        request = replace(gaps, window=window)
+        if request.source in refusing:
+            continue
+        try:
+            wanted = survey(cloud, draw(request, clock(), simulated=simulated), request)
+            source = open_source(request.source)
+            return _run(cloud, source, begin(cloud, request, wanted, clock), began, progress)
+        except (StorageError, CatalogError):
+            raise
+        except NothingToDoError:
+            continue
+        except B3Error as error:
+            failed.append(error)
+            if isinstance(error, RateLimitedError):
+                refusing.add(request.source)
+    if failed:
+        raise failed[0]
+    raise _nothing_to_resume()
 
 
 def preview_resume(cloud: Cloud, *, window: int = WINDOW, clock: Clock = utc_now) -> Plan:
-    """Return what `resume` would ask and write; nothing is done."""
+    """Return what `resume` would ask and write first; nothing is done."""
     _check(cloud)
-    journals = lake.list_journals(cloud)
-    if not journals:
-        return survey(cloud, plan_missing(cloud, clock), window)
-    begun = Begun.read(journals[-1])
-    done = journals[-1].slices()
-    asks = tuple(ask for number, ask in enumerate(begun.plan.asks) if number not in done)
-    return replace(begun.plan, asks=asks)
+    for journal in reversed(lake.list_journals(cloud)):
+        begun = Begun.read(journal)
+        done = journal.slices()
+        asks = tuple(ask for number, ask in enumerate(begun.plan.asks) if number not in done)
+        return replace(begun.plan, asks=asks)
+    for gaps, simulated in missing(cloud):
+        request = replace(gaps, window=window)
+        return survey(cloud, draw(request, clock(), simulated=simulated), request)
+    raise _nothing_to_resume()
+
+
+def _nothing_to_resume() -> NothingToDoError:
+    return NothingToDoError(
+        "no batch was cut off, and none lacks a session: there is nothing to resume.",
+        hint="`b3 ingest --since last` asks for what is new.",
+    )
+
+
+def _planned(
+    cloud: Cloud,
+    source: QuoteSource,
+    asked: Asked,
+    start: str | dt.date | None,
+    end: str | dt.date | None,
+    clock: Clock,
+    how: dict[str, Any],
+) -> tuple[Request, Plan]:
+    """Return the request as it stands now, every date and ticker named, and its plan."""
+    request = (
+        asked if isinstance(asked, Request) else Request.of(source.name, asked, start, end, **how)
+    )
+    held: set[str] = set()
+    if request.since_last and not request.tickers:
+        _check(cloud)
+        held = {ticker for _, ticker in lake.list_partitions(cloud, names.BRONZE_TABLE)}
+    request = request.at(clock(), held)
+    return request, plan(source, request, clock=clock)
 
 
 def _check(cloud: Cloud) -> None:
@@ -141,54 +204,61 @@ def _run(
     begun: Begun,
     began: float,
     progress: Progress | None,
-    *,
-    strict: bool = False,
 ) -> Batch:
     journal = begun.journal
     try:
-        outcome = _gather(cloud, source, begun.plan, journal, progress, strict=strict)
-        bucket = cloud.config.raw_data_bucket
-        manifest = draft(outcome, bucket, journal.batch_id, source.simulated, begun.created_at)
+        manifest, failures = _gather(cloud, source, begun, progress)
+    except DamagedJournalError as error:
+        put_aside(journal, error)
+        raise
     except (StorageError, CatalogError):
         raise  # the journal stays: the next run goes on from it
     except B3Error:
         journal.discard()
         raise
+    except Exception as error:
+        if begun.resumed:  # twice the same: it must not happen at every later run
+            put_aside(journal, error)
+        raise
     journal.seal(manifest)
     write(cloud, journal, begun.plan, manifest, progress)
-    return Batch(manifest, time.monotonic() - began, outcome.failures, begun.resumed)
+    return Batch(manifest, time.monotonic() - began, failures, begun.resumed)
 
 
 def _gather(
-    cloud: Cloud,
-    source: QuoteSource,
-    plan: Plan,
-    journal: Journal,
-    progress: Progress | None,
-    *,
-    strict: bool,
-) -> Outcome:
-    """Return what came, and again what is restated; all of it is in the journal."""
-    found, trails, stopped = Findings(), dict[str, Trail](), False
-    for each in fetch_all(source, plan, plan.asks, first_scopes(plan), journal, progress=progress):
-        found.note(each)
-        note_trail(trails, plan, each)
+    cloud: Cloud, source: QuoteSource, begun: Begun, progress: Progress | None
+) -> tuple[BatchManifest, tuple[Failure, ...]]:
+    """Return the manifest-to-be and the failures; all that came is in the journal."""
+    plan, journal = begun.plan, begun.journal
+    found, again, stopped = Findings(), Findings(), False
+    for each in fetch_all(source, plan, journal, progress=progress):
+        found.note(plan, each)
         stopped |= each.stopped
-    if strict:
+    if begun.request.strict:
         refuse_unknown(failure for _, failure in found.failures)
-    verdicts = compare(cloud, plan, trails)
+    verdicts = compare(cloud, plan, found)
     restated = [ticker for ticker, verdict in verdicts.items() if verdict.restated]
-    again = Findings()
-    asks, scopes = reload_asks(cloud, plan, restated) if restated else ([], {})
+    history = reload_plan(cloud, plan, restated) if restated else replace(plan, asks=())
+    first = len(plan.asks)
     for each in fetch_all(
-        source,
-        plan,
-        asks,
-        scopes,
-        journal,
-        first_number=len(plan.asks),
-        stopped=stopped,
-        progress=progress,
+        source, history, journal, first_number=first, stopped=stopped, progress=progress
     ):
-        again.note(each)
-    return Outcome(plan, found, verdicts, again, scopes)
+        again.note(history, each)
+    every = [failure for _, failure in (*found.failures, *again.failures)]
+    failures = tuple(dict.fromkeys(every))
+    manifest = draft(
+        plan,
+        found,
+        verdicts,
+        again,
+        history,
+        bucket=cloud.config.raw_data_bucket,
+        batch_id=journal.batch_id,
+        created_at=begun.created_at,
+    )
+    refuse_half_a_world(plan, manifest, failures)
+    if not manifest.partitions:
+        if manifest.no_trade:
+            lake.write_answer(cloud, manifest)
+        raise nothing_came(plan, failures) if manifest.missing else settled(manifest)
+    return manifest, failures

@@ -55,8 +55,12 @@ def write(
         if broken.any():
             lake.write_quarantine(cloud, manifest.batch_id, number, frame[broken])
         journal.mark_written(number)
-    written = ((day, ticker) for ticker, days in manifest.partitions.items() for day in days)
-    lake.register_partitions(cloud, names.BRONZE_TABLE, written, progress=progress)
+    gone = {(day, one.ticker) for one in manifest.replaced for day in one.removed}
+    written = {(day, ticker) for ticker, days in manifest.partitions.items() for day in days}
+    lake.register_partitions(cloud, names.BRONZE_TABLE, written - gone, progress=progress)
+    if gone:  # their replacement, the rest of the history, stands by now
+        lake.forget_partitions(cloud, names.BRONZE_TABLE, gone)
+        lake.delete_objects(cloud, [names.bronze_key(*each) for each in sorted(gone)])
     lake.write_manifest(cloud, manifest)
     journal.discard()
     log.info("batch %s: %d objects", manifest.batch_id, manifest.objects)

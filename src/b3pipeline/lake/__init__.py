@@ -10,6 +10,7 @@ from b3pipeline.lake.bronze import (
 )
 from b3pipeline.lake.catalog import (
     check_table,
+    forget_partitions,
     held_sessions,
     list_partitions,
     register_existing,
@@ -19,31 +20,43 @@ from b3pipeline.lake.journal import Journal, list_journals
 from b3pipeline.lake.manifest import (
     BatchManifest,
     Gap,
+    Replacement,
     Restatement,
+    list_answers,
     list_manifests,
     new_batch_id,
     read_manifest,
+    write_answer,
     write_manifest,
 )
+from b3pipeline.lake.origins import SIMULATED, Origin, origins_held, origins_of
 from b3pipeline.lake.quarantine import read_quarantine, write_quarantine
-from b3pipeline.lake.storage import check_bucket, put_objects, stored_partitions
+from b3pipeline.lake.storage import check_bucket, delete_objects, put_objects, stored_partitions
 
 __all__ = [
+    "SIMULATED",
     "BatchManifest",
     "Gap",
     "Journal",
+    "Origin",
+    "Replacement",
     "Restatement",
     "bronze_objects",
     "check_bucket",
     "check_table",
     "decode_partition",
+    "delete_objects",
     "encode_partition",
     "find_partitions",
+    "forget_partitions",
     "held_sessions",
+    "list_answers",
     "list_journals",
     "list_manifests",
     "list_partitions",
     "new_batch_id",
+    "origins_held",
+    "origins_of",
     "partition_rows",
     "put_objects",
     "read_bronze",
@@ -52,6 +65,7 @@ __all__ = [
     "register_existing",
     "register_partitions",
     "stored_partitions",
+    "write_answer",
     "write_manifest",
     "write_quarantine",
 ]

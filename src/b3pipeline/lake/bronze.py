@@ -47,7 +47,16 @@ def partition_rows(quotes: pd.DataFrame) -> Iterator[tuple[str, str, int, int]]:
 def encode_partition(
     bars: pd.DataFrame, *, source: str, batch_id: str, ingested_at: dt.datetime
 ) -> bytes:
-    """Return the Parquet body of one partition: the bars of one ticker on one session."""
+    """Return the Parquet body of one partition: the bars of one ticker on one session.
+
+    Raises StorageError where there is no bar: an object without one would stop every refine.
+    """
+    if bars.empty:
+        raise StorageError(
+            "there is no bar to write: a partition holds at least one.",
+            hint="is the ticker spelt as at B3, and was it traded on that session? The `failures` "
+            "of what the source brought say why it did not come.",
+        )
     return _encode(_bronze_table(bars, source, batch_id, ingested_at))
 
 

@@ -18,6 +18,8 @@ from b3pipeline.refusals import explain, told
 
 PARTITIONS_A_CALL = 100
 """What one BatchCreatePartition takes at most."""
+DELETIONS_A_CALL = 25
+"""What one BatchDeletePartition takes at most."""
 CALLS_IN_FLIGHT = 4
 TICKERS_A_CALL = 100
 """Tickers in one filter, which the catalog takes up to 2,048 characters of."""
@@ -53,6 +55,31 @@ def register_partitions(
     ]
     made = in_parallel(lambda call: _register(cloud, table, call), calls, CALLS_IN_FLIGHT)
     return sum(track(made, progress, total=len(calls), desc="register"))
+
+
+def forget_partitions(cloud: Cloud, table: str, partitions: Iterable[tuple[str, str]]) -> None:
+    """Take `partitions` (dt and ticker) out of the catalog; those that lack already do not matter.
+
+    Their objects stay. Raises CatalogError where the table is missing or a call is refused.
+    """
+    gone = sorted(set(partitions))
+    for place in range(0, len(gone), DELETIONS_A_CALL):
+        with _catalog_errors(cloud, table):
+            answer = cloud.glue.batch_delete_partition(
+                DatabaseName=cloud.config.glue_database,
+                TableName=table,
+                PartitionsToDelete=[
+                    {"Values": [day, ticker]}
+                    for day, ticker in gone[place : place + DELETIONS_A_CALL]
+                ],
+            )
+        for error in answer.get("Errors", []):
+            if error["ErrorDetail"]["ErrorCode"] != "EntityNotFoundException":
+                raise CatalogError(
+                    f"the catalog did not let go of the partition {error['PartitionValues']} of "
+                    f"{table}: {error['ErrorDetail'].get('ErrorMessage', 'no reason given')}.",
+                    hint="`b3 resume` goes on from there.",
+                )
 
 
 def list_partitions(cloud: Cloud, table: str) -> list[tuple[str, str]]:

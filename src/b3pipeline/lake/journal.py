@@ -18,13 +18,15 @@ import pyarrow.parquet as pq
 
 from b3pipeline import names
 from b3pipeline.cloud.clients import Cloud
-from b3pipeline.errors import StorageError
+from b3pipeline.errors import DamagedJournalError, StorageError
 from b3pipeline.lake.manifest import BatchManifest
-from b3pipeline.lake.storage import delete_objects, get_objects, list_keys, put_object
+from b3pipeline.lake.storage import delete_objects, find_objects, list_keys, put_object
 
 PLAN, SEAL = "plan.json", "seal.json"
 _SLICE, _WRITTEN = ".parquet", ".written"
 _NOTES = b"b3.notes"
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OSError)
+"""What content raises that is not what was written; pyarrow's errors are among them."""
 
 
 @dataclass(frozen=True)
@@ -84,19 +86,32 @@ class Journal:
         """Return the manifest-to-be, or None where the batch is not all there yet."""
         if f"{self.folder}{SEAL}" not in self._keys():
             return None
-        return BatchManifest.from_json(self._get(SEAL), self.cloud.config.raw_data_bucket)
+        with self.reading():
+            return BatchManifest.from_json(self._get(SEAL), self.cloud.config.raw_data_bucket)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Turn what unreadable content raises while the block runs into StorageError."""
+        """Turn what unreadable content raises while the block runs into DamagedJournalError."""
         try:
             yield
-        except (ValueError, KeyError, TypeError) as error:
-            raise StorageError(
-                f"the journal of batch {self.batch_id} is damaged: {error}.",
-                hint=f"delete s3://{self.cloud.config.raw_data_bucket}/{self.folder} "
-                "and run the ingestion again.",
+        except DamagedJournalError:
+            raise
+        except (*UNREADABLE, StorageError) as error:
+            if isinstance(error, StorageError) and not isinstance(error.__cause__, UNREADABLE):
+                raise  # the bucket, and not what lies in it
+            raise DamagedJournalError(
+                f"the journal of batch {self.batch_id} cannot be replayed: {error}.",
+                hint="`b3 resume` sets it aside and goes on with what is left.",
             ) from error
+
+    def set_aside(self) -> str:
+        """Return where the journal now lies, whole, and out of the way of every later run."""
+        aside = f"{names.ASIDE_PREFIX}{self.batch_id}/"
+        keys = sorted(self._keys(), key=lambda key: key.endswith(PLAN))
+        for key, body in zip(keys, find_objects(self.cloud, keys), strict=True):
+            put_object(self.cloud, f"{aside}{key.removeprefix(self.folder)}", body or b"")
+        delete_objects(self.cloud, keys)
+        return f"s3://{self.cloud.config.raw_data_bucket}/{aside}"
 
     def drop_slices(self) -> None:
         """Forget what came: it is older than what bronze holds by now."""
@@ -117,15 +132,23 @@ class Journal:
         put_object(self.cloud, f"{self.folder}{name}", body)
 
     def _get(self, name: str) -> bytes:
-        [body] = get_objects(self.cloud, [f"{self.folder}{name}"], lambda _, body: body)
+        [body] = find_objects(self.cloud, [f"{self.folder}{name}"])
+        if body is None:
+            raise DamagedJournalError(
+                f"the journal of batch {self.batch_id} lacks its {name}.",
+                hint="`b3 resume` sets it aside and goes on with what is left.",
+            )
         return body
 
 
 def list_journals(cloud: Cloud) -> list[Journal]:
-    """Return the journals of the batches that are not done, oldest first."""
+    """Return the journals of the batches that are not done, oldest first.
+
+    A folder that lacks its plan is one, too: it cannot be replayed, and is not overlooked.
+    """
     found = {
-        key.removeprefix(names.JOURNAL_PREFIX).partition("/")[0]
+        rest.partition("/")[0]
         for key in list_keys(cloud, names.JOURNAL_PREFIX)
-        if key.endswith(f"/{PLAN}")
+        if "/" in (rest := key.removeprefix(names.JOURNAL_PREFIX))  # not the console's "folder"
     }
     return [Journal(cloud, batch_id) for batch_id in sorted(found)]

@@ -52,6 +52,18 @@ class Restatement:
 
 
 @dataclass(frozen=True)
+class Replacement:
+    """A ticker whose history was loaded anew: in the place of what, and the sessions taken away.
+
+    `removed` (YYYY-MM-DD): bronze held them, and the new source has no quote of them.
+    """
+
+    ticker: str
+    before: str
+    removed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class BatchManifest:
     """What one batch did.
 
@@ -59,7 +71,9 @@ class BatchManifest:
     what was asked for, both included; `missing`: closed sessions that were asked for and not
     written, and why; `quarantined`: quotes held back, by the rule they break; `restated`: tickers
     whose whole history was loaded again; `corrected`: single sessions whose close the source has
-    changed; `open_sessions`: sessions of the range that had not closed, and were not asked for.
+    changed; `open_sessions`: sessions of the range that had not closed, and were not asked for;
+    `no_trade`: sessions of which the source settles that the ticker was not traded, for good;
+    `replaced`: tickers whose history came from another source before.
     """
 
     bucket: str
@@ -77,12 +91,15 @@ class BatchManifest:
     restated: tuple[Restatement, ...] = ()
     corrected: tuple[Gap, ...] = ()
     open_sessions: tuple[str, ...] = ()
+    no_trade: tuple[Gap, ...] = ()
+    replaced: tuple[Replacement, ...] = ()
 
     @property
     def complete(self) -> bool:
         """Whether every quote that the calendar expects was written.
 
-        A made-up row on a holiday is quarantined, and leaves the batch complete.
+        A made-up row on a holiday is quarantined, and leaves the batch complete; so does a session
+        on which a ticker was not traded.
         """
         return not self.missing and all(gap.off_calendar for gap in self.quarantined)
 
@@ -122,6 +139,8 @@ class BatchManifest:
             "restated": [vars(one) for one in self.restated],
             "corrected": [vars(gap) for gap in self.corrected],
             "open_sessions": list(self.open_sessions),
+            "no_trade": [vars(gap) for gap in self.no_trade],
+            "replaced": [vars(one) for one in self.replaced],
         }
         return json.dumps(content, separators=(",", ":"))
 
@@ -149,6 +168,7 @@ class BatchManifest:
                 "partitions": f"{self.objects:,}",
                 "rows": f"{self.rows:,}",
                 "missing": f"{len(self.missing):,}",
+                "no trade": f"{len(self.no_trade):,}",
                 "quarantined": f"{len(self.quarantined):,}",
                 "restated": ", ".join(one.ticker for one in self.restated) or "–",
                 "manifest": self.uri,
@@ -177,12 +197,26 @@ def read_manifest(cloud: Cloud, batch: str) -> BatchManifest:
 
 def list_manifests(cloud: Cloud) -> list[BatchManifest]:
     """Return the manifest of every batch in the bucket, oldest first; log those that are none."""
+    return _manifests(cloud, names.MANIFEST_PREFIX)
+
+
+def write_answer(cloud: Cloud, manifest: BatchManifest) -> None:
+    """Keep what a batch was told that has nothing to write; nothing starts by that.
+
+    Its `no_trade` is final: nobody needs to ask for these sessions again.
+    """
+    key = f"{names.ANSWER_PREFIX}{manifest.batch_id}{names.MANIFEST_SUFFIX}"
+    put_object(cloud, key, manifest.to_json().encode())
+
+
+def list_answers(cloud: Cloud) -> list[BatchManifest]:
+    """Return what `write_answer` kept, oldest first."""
+    return _manifests(cloud, names.ANSWER_PREFIX)
+
+
+def _manifests(cloud: Cloud, prefix: str) -> list[BatchManifest]:
     bucket = cloud.config.raw_data_bucket
-    keys = [
-        key
-        for key in list_keys(cloud, names.MANIFEST_PREFIX)
-        if key.endswith(names.MANIFEST_SUFFIX)
-    ]
+    keys = [key for key in list_keys(cloud, prefix) if key.endswith(names.MANIFEST_SUFFIX)]
 
     def read(key: str, body: bytes) -> BatchManifest | None:
         try:
@@ -207,6 +241,11 @@ def _fields(content: Mapping[str, Any]) -> dict[str, Any]:
         "restated": tuple(_restatement(one) for one in content["restated"]),
         "corrected": tuple(Gap(**gap) for gap in content.get("corrected", ())),
         "open_sessions": tuple(content.get("open_sessions", ())),
+        "no_trade": tuple(Gap(**gap) for gap in content.get("no_trade", ())),
+        "replaced": tuple(
+            Replacement(one["ticker"], one["before"], tuple(one["removed"]))
+            for one in content.get("replaced", ())
+        ),
     }
 
 

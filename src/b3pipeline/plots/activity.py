@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -129,12 +129,14 @@ def completeness(
     *,
     sessions: Sequence[Any] | None = None,
     tickers: Sequence[str] | None = None,
+    settled: Collection[tuple[str, str]] = (),
     simulated: bool = False,
 ) -> Axes:
-    """Return Axes with a cell a session and ticker: there, or missing.
+    """Return Axes with a cell a session and ticker: there, without a trade, or missing.
 
     `frame` is what the query `partition_counts` returns: dt, ticker, bars. `sessions` and
     `tickers` are what there should be; what the frame itself knows, where they are not given.
+    `settled` are the (ticker, dt) of sessions on which a ticker was not traded: not missing.
     """
     data = style.require(frame, ["dt", "ticker", "bars"], "the query partition_counts")
     table = style.wide(data, "bars", "dt").fillna(0)
@@ -142,17 +144,23 @@ def completeness(
     expected = pd.DatetimeIndex(pd.to_datetime(list(sessions))) if sessions is not None else None
     columns = table.index if expected is None else table.index.union(expected)
     held = table.reindex(index=columns, columns=rows, fill_value=0).T > 0
+    told, days = set(settled), [str(day)[:10] for day in held.columns]
+    silent = [[(ticker, day) in told for day in days] for ticker in rows]
+    quiet = pd.DataFrame(silent, index=held.index, columns=held.columns) & ~held
     ax = style.new_axes(height=1.6 + 0.24 * len(rows))
-    colours = ListedColormap([VERMILION, SKY])
-    style.heat_map(ax, held.astype(float), colours=colours, limits=(0, 1), text=None)
+    colours = ListedColormap([VERMILION, GREY, SKY])
+    state = held.astype(float) * 2 + quiet.astype(float)
+    style.heat_map(ax, state, colours=colours, limits=(0, 2), text=None)
     # Among hundreds of sessions a cell is narrower than a pixel: a hole stays visible as a line.
-    row, session = np.nonzero(~held.to_numpy())
-    ax.vlines(session, row - 0.46, row + 0.46, color=VERMILION, lw=1.2)
+    for cells, colour in ((~held & ~quiet, VERMILION), (quiet, GREY)):
+        row, session = np.nonzero(cells.to_numpy())
+        ax.vlines(session, row - 0.46, row + 0.46, color=colour, lw=1.2)
     ax.set_yticks(range(len(rows)), rows)
     style.session_ticks(ax, pd.DatetimeIndex(held.columns))
     ax.set_ylabel("ticker")
     words = [("a partition is there", BLUE), ("missing", VERMILION)]
-    style.state_finding(ax, _completeness_finding(held), words, simulated=simulated)
+    words += [("not traded", INK)] if quiet.to_numpy().any() else []
+    style.state_finding(ax, _completeness_finding(held | quiet), words, simulated=simulated)
     return ax
 
 

@@ -37,7 +37,7 @@ _ERROR_BYTES = 256 << 10
 _SPARK_LOG = "spark.log"
 _LOG4J = Path(__file__).with_name("log4j2.properties")
 # What Glue itself would do with these is not done here: a run that asks for it must not pretend.
-_REFUSED = ("--extra-jars", "--extra-py-files", "--additional-python-modules", "--extra-files")
+_REFUSED = ("--extra-jars", "--additional-python-modules", "--extra-files")
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Execution:
             await self._open_streams()
             session = await self._session()
             script = await self._fetch_script(session)
-            environment = self._environment(session)
+            environment = self._environment(session) | await self._fetch_modules(session)
             return await self._execute(
                 [sys.executable, script.name, *self._arguments()], environment
             )
@@ -104,9 +104,26 @@ class Execution:
 
     async def _fetch_script(self, session: Session) -> Path:
         location = self._job["Command"].get("ScriptLocation", "")
+        return await self._fetch(session, location, "a script", self._folder)
+
+    async def _fetch_modules(self, session: Session) -> dict[str, str]:
+        """Return the variable that puts the run's --extra-py-files on the path, tasks included."""
+        given = self._merged_arguments().get("--extra-py-files", "")
+        paths = []
+        for number, location in enumerate(filter(None, map(str.strip, given.split(",")))):
+            if not location.endswith((".py", ".zip")):  # stricter than Glue, which takes eggs
+                raise AwsError("LaunchError", f"LAUNCH ERROR | {location!r} is no .py and no .zip.")
+            folder = self._folder / "modules" / str(number)
+            folder.mkdir(parents=True)
+            file = await self._fetch(session, location, "a module", folder)
+            paths.append(str(folder if file.suffix == ".py" else file))
+        known = [os.environ["PYTHONPATH"]] if "PYTHONPATH" in os.environ else []
+        return {"PYTHONPATH": os.pathsep.join(paths + known)} if paths else {}
+
+    async def _fetch(self, session: Session, location: str, what: str, folder: Path) -> Path:
         parts = urlsplit(location)
         if parts.scheme != "s3" or not parts.path.strip("/"):
-            raise AwsError("LaunchError", f"LAUNCH ERROR | {location!r} is not a script in S3.")
+            raise AwsError("LaunchError", f"LAUNCH ERROR | {location!r} is not {what} in S3.")
         key = location.partition(f"{parts.netloc}/")[2]
         may_read = [("s3:GetObject", f"arn:aws:s3:::{parts.netloc}/{key}")]
         try:
@@ -121,23 +138,27 @@ class Execution:
                 f"LAUNCH ERROR | Error downloading from S3 for bucket: {parts.netloc}, "
                 f"key: {key}. The specified key does not exist.",
             ) from error
-        script = self._folder / Path(key).name
-        if Path(key).name == ".." or script.exists():
+        file = folder / Path(key).name
+        if Path(key).name == ".." or file.exists():
             # Beside the script lie the streams and the temporary files of the run.
-            message = f"LAUNCH ERROR | {location!r}: a script cannot have this name."
+            message = f"LAUNCH ERROR | {location!r}: {what} cannot have this name."
             raise AwsError("LaunchError", message)
-        script.write_bytes(body)
-        return script
+        file.write_bytes(body)
+        return file
 
-    def _arguments(self) -> list[str]:
-        """Return the command line of the script: the job's arguments, and the run's over them."""
-        merged = {
+    def _merged_arguments(self) -> dict[str, str]:
+        """Return the job's arguments, and the run's over them."""
+        return {
             "--JOB_NAME": self._run["JobName"],
             "--JOB_RUN_ID": self._run["Id"],
             **self._job.get("DefaultArguments", {}),
             **self._run.get("Arguments", {}),
             **self._job.get("NonOverridableArguments", {}),
         }
+
+    def _arguments(self) -> list[str]:
+        """Return the command line of the script."""
+        merged = self._merged_arguments()
         refused = [name for name in _REFUSED if merged.get(name)]
         if refused:
             raise AwsError(

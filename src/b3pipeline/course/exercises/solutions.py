@@ -10,6 +10,7 @@ from typing import Any
 from b3pipeline.cloud.config import project_root
 from b3pipeline.course.exercises.judges import EXERCISES
 from b3pipeline.course.exercises.verdict import Verdict, judged
+from b3pipeline.course.parameters import read_flag
 from b3pipeline.errors import NotebookError
 
 _CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
@@ -21,7 +22,7 @@ def check(name: str, namespace: dict[str, Any], *, solve: bool = False) -> Verdi
     With `solve` the exercise's solution runs first where the name is not bound; then
     NotebookError is raised for anything that is not right, for nobody reads the verdict.
     """
-    exercise = EXERCISES[name]
+    exercise, solve = EXERCISES[name], read_flag("solve", solve)
     solved = solve and name not in namespace
     if solved:
         exec(solution(name), namespace)  # noqa: S102  # a cell of the notebook that calls this
