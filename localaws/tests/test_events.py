@@ -9,6 +9,8 @@ import zipfile
 
 import pytest
 
+from localaws import process
+
 HANDLER = """
 import boto3, json, os
 
@@ -33,6 +35,11 @@ STARTS_JOBS = {"Effect": "Allow", "Action": "glue:StartJobRun", "Resource": "*"}
 @pytest.fixture
 def wired(jobs, aws_client, name):
     """A bucket whose manifests start a job, by a Lambda: (bucket, function, job)."""
+    return wire(jobs, aws_client, name)
+
+
+def wire(jobs, aws_client, name):
+    """Make such a bucket on any server."""
     job = jobs.make("import sys; print(sys.argv)")
     function, bucket = name("function"), name("bucket")
     archive = io.BytesIO()
@@ -43,6 +50,7 @@ def wired(jobs, aws_client, name):
         Runtime="python3.11",
         Role=jobs.role(STARTS_JOBS, Service="lambda.amazonaws.com"),
         Handler="handler.handler",
+        Timeout=30,
         Code={"ZipFile": archive.getvalue()},
         Environment={"Variables": {"GLUE_JOB_NAME": job}},
     )
@@ -117,3 +125,44 @@ def test_many_manifests_become_as_many_runs(wired, jobs, until):
 
     runs = until(done, seconds=200)
     assert {run["Arguments"]["--key"] for run in runs} == keys
+
+
+@pytest.mark.parametrize("end", ["kill", "stop"])
+def test_an_event_that_was_owed_is_delivered_after_the_next_start(
+    local_server, jobs_on, name, until, end
+):
+    """Killed or stopped right after the PUT was answered: the run comes with the next server."""
+    server = local_server()
+    bucket, _, job = wire(jobs_on(server.client), server.client, name)
+    server.client("s3").put_object(Bucket=bucket, Key="raw/_batches/1.json", Body=b"{}")
+    getattr(server, end)()
+    server.start()
+    glue = server.client("glue")
+    (run,) = until(lambda: glue.get_job_runs(JobName=job)["JobRuns"], seconds=60)
+    assert run["Arguments"] == {"--key": "raw/_batches/1.json"}
+
+
+def test_a_function_that_fails_three_times_leaves_a_record(local_server, jobs_on, name, until):
+    """As in AWS it is dropped after the third call; status names it, after a restart as well."""
+    server = local_server()
+    bucket, function, _ = wire(jobs_on(server.client), server.client, name)
+    server.client("s3").put_object(Bucket=bucket, Key="raw/_batches/poison.json", Body=b"{}")
+    troubles = until(lambda: process.status(server.state_dir).troubles, seconds=60)
+    calls = "called for ['raw/_batches/poison.json']"
+    assert until(lambda: lambda_log(server.client("logs"), function)).count(calls) == 3
+    server.kill()
+    server.start()
+    assert process.status(server.state_dir).troubles == troubles
+    assert f"s3://{bucket}/raw/_batches/poison.json for {function} (poison)" in troubles[0]
+
+
+def test_a_configuration_reads_as_it_was_written(jobs, wired):
+    """Which functions a bucket calls is told as it was asked for, until it is taken away."""
+    bucket, function, _ = wired
+    found = jobs.s3.get_bucket_notification_configuration(Bucket=bucket)
+    (rule,) = found["LambdaFunctionConfigurations"]
+    assert rule["LambdaFunctionArn"].endswith(f":{function}")
+    assert rule["Events"] == ["s3:ObjectCreated:*"]
+    jobs.s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+    found = jobs.s3.get_bucket_notification_configuration(Bucket=bucket)
+    assert "LambdaFunctionConfigurations" not in found

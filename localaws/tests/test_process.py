@@ -11,6 +11,7 @@ import resource
 import signal
 import socket
 import socketserver
+import stat
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ import threading
 import psutil
 import pytest
 
-from localaws import process
+from localaws import process, statedir
 from localaws.ports import HEALTH_PATH
 
 
@@ -226,3 +227,16 @@ def test_starts_at_the_same_moment_become_one_server(tmp_path):
         assert [info.started for info in infos].count(True) == 1
     finally:
         process.stop(folder)
+
+
+def test_the_state_folder_is_its_user_s_alone(tmp_path):
+    """A new one from its making, one of an earlier version from its next start."""
+    new, old, shared = tmp_path / "new", tmp_path / "old", tmp_path / "shared"
+    for folder in (old, shared):
+        folder.mkdir()
+        folder.chmod(0o755)
+    (old / "server.lock").touch()
+    for folder in (new, old, shared):
+        statedir.prepare(folder)
+    modes = [stat.S_IMODE(folder.stat().st_mode) for folder in (new, old, shared)]
+    assert modes == [0o700, 0o700, 0o755]

@@ -32,8 +32,9 @@ def _events_real(frame: pd.DataFrame) -> pd.Series[bool]:
 
 
 def _split_applied(frame: pd.DataFrame) -> pd.Series[bool]:
-    """All bars of a ticker break it: nobody knows which of them are on which scale."""
-    return ~frame["ticker"].isin([each.ticker for each in unapplied_splits(frame)])
+    """The bars before a split that was not applied break it: they are on another scale."""
+    denied = {each.ticker: pd.Timestamp(each.day) for each in unapplied_splits(frame)}
+    return ~(frame["traded_at"] < pd.to_datetime(frame["ticker"].map(denied)))
 
 
 def _bar_unique(frame: pd.DataFrame) -> pd.Series[bool]:

@@ -251,3 +251,40 @@ def test_markup_in_a_figure_is_text(page: Page) -> None:
 
     assert text_of(soup, "dl dt") == ["<b>label</b>"]
     assert soup.find("script") is None
+
+
+def test_what_is_harmless_in_an_output_stays(page: Page) -> None:
+    """A table of pandas with its Styler's colours, a bar of progress, a link, a picture."""
+    soup = page(
+        n01_check=[
+            new_markdown_cell("# 1. Check"),
+            code(
+                "show()",
+                shown(
+                    text_html="<style>#T_a td.col1 { color: red; "
+                    "background: linear-gradient(90deg, #d65f5f 50%, transparent 50%) }</style>"
+                    '<table id="T_a"><tr><td class="col1" style="text-align: right;">1</td></tr>'
+                    "</table>"
+                    '<progress value="3" max="9"></progress><a href="https://b3.example/x">x</a>'
+                    f'<img src="data:image/png;base64,{PIXEL}" width="9">'
+                ),
+            ),
+        ]
+    )
+    rules = next(style for style in soup.select("body style")).get_text()
+    assert "color: red" in rules
+    assert "linear-gradient(90deg, #d65f5f 50%, transparent 50%)" in rules
+    cell = soup.select_one("td.col1")
+    assert cell is not None
+    assert cell["style"] == "text-align: right"
+    assert soup.select_one("progress[value='3'][max='9']")
+    assert soup.select_one("a[href='https://b3.example/x']")
+    assert soup.select_one("img[width='9']")
+
+
+def test_the_page_forbids_what_a_mistake_might_let_through(page: Page) -> None:
+    """Its own policy lets the browser fetch nothing and run nothing."""
+    soup = page(n01_check=[new_markdown_cell("# 1. Check")])
+    policy = soup.select_one("meta[http-equiv='Content-Security-Policy']")
+    assert policy is not None
+    assert str(policy["content"]).startswith("default-src 'none'; img-src data:;")

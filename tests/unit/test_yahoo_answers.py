@@ -271,7 +271,7 @@ def adjusted(*closes):
     ],
     ids=["reverse", "two for one", "three for two"],
 )
-def test_a_split_that_the_closes_deny_holds_the_ticker_back(
+def test_a_split_that_the_closes_deny_holds_back_what_came_before_it(
     source, yahoo, yahoo_server, bars, lake_cloud, caplog, closes, new, old, said
 ):
     """In the manifest with day and ratio; another ticker of the batch is written."""
@@ -283,8 +283,9 @@ def test_a_split_that_the_closes_deny_holds_the_ticker_back(
     ]
     tickers = ["AAAA3", "BBBB4"]
     batch = ingest(lake_cloud, source, tickers, "2024-03-19", "2024-03-25", clock=lambda: NOW)
-    assert list(batch.manifest.partitions) == ["BBBB4"]
-    assert len(batch.manifest.missing) == 5
+    assert batch.manifest.partitions["AAAA3"] == ["2024-03-22", "2024-03-25"]
+    assert len(batch.manifest.partitions["BBBB4"]) == 5
+    assert len(batch.manifest.missing) == 3
     assert all(
         f"a split of {said} is told and not applied" in gap.reason for gap in batch.manifest.missing
     )

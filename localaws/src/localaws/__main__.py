@@ -150,7 +150,7 @@ def _status(options: argparse.Namespace) -> str:
     info = process.status(options.state_dir)
     if info is None:
         raise LocalAwsError("it is down.", hint="start it: python -m localaws up")
-    return f"up: {info.endpoint_url} (process {info.pid})"
+    return "\n".join([f"up: {info.endpoint_url} (process {info.pid})", *info.troubles])
 
 
 if __name__ == "__main__":

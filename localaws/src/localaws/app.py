@@ -6,17 +6,24 @@ import asyncio
 import json
 import logging
 import os
+import sqlite3
 from collections.abc import Iterable, Sequence
 
+from localaws import statedir
 from localaws.athena import AthenaService
 from localaws.backend import Backend
 from localaws.callers import Caller, Callers, CredentialsError, Need, refusal, set_caller
 from localaws.checkpoint import Checkpoint
+from localaws.damage import Damage, check_control
+from localaws.durable import DurableObjects
+from localaws.events import Delivery, EventStore
 from localaws.glue import GlueService
 from localaws.glue.java import find_java
 from localaws.guard import Guard
+from localaws.notifications import Notifications
 from localaws.ports import HEALTH_PATH
 from localaws.settings import Settings
+from localaws.troubles import Troubles
 from localaws.wire import (
     AsgiApp,
     AwsError,
@@ -43,6 +50,10 @@ _PATIENCE_SECONDS = 0.01
 _IN_NEED_OF_PATIENCE = b"aws-sdk-go"
 
 
+# An operation of another name changes something, and shows that there is room again.
+_READING = ("Get", "List", "BatchGet", "Search", "Describe")
+
+
 class LocalAws:
     """An ASGI application that answers its services' operations and hands on every other request.
 
@@ -56,8 +67,12 @@ class LocalAws:
         services: Sequence[Service],
         backend: AsgiApp,
         callers: Callers,
+        troubles: Troubles,
+        damage: Damage,
     ) -> None:
         self._settings = settings
+        self._troubles = troubles
+        self._damage = damage
         self._callers = callers
         self._services = {service.prefix: service for service in services}
         self._backend = backend
@@ -105,6 +120,7 @@ class LocalAws:
             "pid": os.getpid(),
             "state_dir": str(self._settings.state_dir),
             "services": sorted(self._services),
+            "troubles": [*self._damage.sentences, *self._troubles.sentences()],
             "java": str(find_java().home or ""),
         }
 
@@ -119,9 +135,15 @@ class LocalAws:
             set_caller(caller)
             payload = parse_payload(body)
             self._callers.authorize(caller, service.needs(operation, payload))
-            await send_json(send, await service.call(operation, payload))
+            answer = await service.call(operation, payload)
+            if not operation.startswith(_READING):
+                self._troubles.clear(service.prefix)
+            await send_json(send, answer)
         except AwsError as error:
             await send_error(send, error)
+        except sqlite3.OperationalError as error:
+            failure = self._troubles.unwritten(service.prefix, f"What {operation} asks for", error)
+            await send_error(send, AwsError("InternalServiceException", failure, status=500))
         except Exception:
             logger.exception("%s.%s failed", service.prefix, operation)
             failure = f"{operation} failed inside the local AWS: its log has the traceback."
@@ -130,6 +152,7 @@ class LocalAws:
     async def _start(self) -> None:
         for service in self._services.values():
             await service.start()
+        statedir.keep_reserve(self._settings.state_dir)
 
     async def _close(self) -> None:
         for service in reversed(self._services.values()):
@@ -180,14 +203,22 @@ def _seal_lambdas(callers: Callers) -> None:
 
 def create_app(settings: Settings) -> AsgiApp:
     """Return the local AWS as an ASGI application; set ministack's environment before."""
+    troubles, damage = Troubles(settings.state_dir), Damage(settings.state_dir)
     # ministack reads its environment when it is imported, so not before this call.
+    from ministack.core.persistence import SERVICE_STATE_FORMAT_VERSIONS, STATE_FORMAT_VERSION
+
+    check_control(settings.control_dir, damage, SERVICE_STATE_FORMAT_VERSIONS, STATE_FORMAT_VERSION)
     from ministack.app import app as ministack
 
-    kept = Checkpoint(ministack)
+    durable = DurableObjects(ministack, settings, troubles)
+    store = EventStore(settings.events_dir / "events.db", damage)
+    delivery = Delivery(store, Backend(durable, settings), troubles)
+    notifications = Notifications(durable, store, delivery, settings, troubles)
+    kept = Checkpoint(notifications, settings.control_dir, troubles, damage)
     backend = Backend(kept, settings)
     callers = Callers(settings, backend)
     if not settings.any_key:
         _seal_lambdas(callers)
-    glue = GlueService(settings, backend, callers)
-    services: list[Service] = [glue, AthenaService(settings, glue, callers)]
-    return Guard(settings, LocalAws(settings, services, kept, callers))
+    glue = GlueService(settings, backend, callers, damage)
+    services: list[Service] = [glue, AthenaService(settings, glue, callers, damage)]
+    return Guard(settings, LocalAws(settings, services, kept, callers, troubles, damage))

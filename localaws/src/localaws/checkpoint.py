@@ -1,4 +1,4 @@
-"""ministack's control plane saved as it changes, so that a killed server loses a moment of it.
+"""ministack's control plane saved before a change of it is answered; its logs soon after.
 
 ministack saves its state when it ends well, and only then. Its saving function and the register
 of its services are public names, and saving all but the logs takes a few milliseconds.
@@ -10,11 +10,17 @@ import asyncio
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
-from localaws.wire import AsgiApp, Receive, Scope, Send, live
+from localaws.damage import Damage, control_lost
+from localaws.hearing import Failure, Hearing
+from localaws.troubles import Troubles
+from localaws.wire import AsgiApp, Message, Receive, Scope, Send, live, send_unavailable
 
+SUBJECT = "control plane"
 _PAUSE_SECONDS = 0.1
+_AGAIN_SECONDS = 2.0
 _LOGS_KEY = "cloudwatch_logs"
 # Saving the logs costs some 20 microseconds a line ever written, so it waits for
 # this many times its own last cost: 4% of the server's time at most.
@@ -23,10 +29,17 @@ _LOGS_SECONDS = 2.0
 
 
 class Checkpoint:
-    """ministack as an ASGI application that soon saves what a request may have changed."""
+    """ministack as an ASGI application that saves what a request may have changed."""
 
-    def __init__(self, ministack: AsgiApp) -> None:
+    def __init__(
+        self, ministack: AsgiApp, control_dir: Path, troubles: Troubles, damage: Damage
+    ) -> None:
         self._ministack = ministack
+        self._control_dir = control_dir
+        self._troubles = troubles
+        self._damage = damage
+        self._restoring = Hearing("ministack", ("Failed to restore persisted state",))
+        self._hearing = Hearing("persistence", ("Persistence: failed to save",))
         self._control_changed = asyncio.Event()
         self._logs_changed = False
         self._logs_due = 0.0
@@ -35,16 +48,49 @@ class Checkpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await live(self._ministack, scope, receive, send, start=self._start, close=self._close)
-            return
-        await self._ministack(scope, receive, send)
-        if scope["type"] == "http":
-            self._note(scope)
+            with self._restoring.listening() as failures:
 
-    def _note(self, scope: Scope) -> None:
+                async def start() -> None:
+                    self._set_aside(failures)
+                    await self._start()
+
+                await live(self._ministack, scope, receive, send, start=start, close=self._close)
+            return
+        if scope["type"] != "http" or not _may_change_control(scope):
+            await self._ministack(scope, receive, send)
+            self._logs_changed = True
+            return
+        sentence = ""
+
+        async def saved(message: Message) -> None:
+            nonlocal sentence
+            if message["type"] == "http.response.start" and message["status"] < 400:
+                sentence = self._save_control()
+                if sentence:
+                    await send_unavailable(scope, send, sentence)
+            if not sentence:
+                await send(message)
+
+        await self._ministack(scope, receive, saved)
+        # Some changes come after the answer, such as a function that becomes active.
         self._logs_changed = True
-        if _may_change_control(scope):
-            self._control_changed.set()
+        self._control_changed.set()
+
+    def _save_control(self) -> str:
+        """Save all but the logs; return why that failed, or nothing."""
+        with self._hearing.listening() as failures:
+            _save(lambda key: key != _LOGS_KEY)
+        if not failures:
+            self._troubles.clear(SUBJECT)
+            return ""
+        service, error = failures[0]
+        return self._troubles.unwritten(SUBJECT, f"The state of {service}", error)
+
+    def _set_aside(self, failures: list[Failure]) -> None:
+        """Keep what ministack could not restore: its next save would write over it."""
+        for (service,) in failures:
+            path = self._control_dir / f"{service}.json"
+            self._damage.set_aside(path, "ministack cannot restore it", control_lost(service))
 
     async def _start(self) -> None:
         self._tasks = [
@@ -64,7 +110,9 @@ class Checkpoint:
             await self._control_changed.wait()
             await asyncio.sleep(_PAUSE_SECONDS)
             self._control_changed.clear()
-            _save(lambda key: key != _LOGS_KEY)
+            if self._save_control():
+                self._control_changed.set()
+                await asyncio.sleep(_AGAIN_SECONDS)
 
     async def _keep_logs(self) -> None:
         while True:
@@ -86,7 +134,8 @@ def _may_change_control(scope: Scope) -> bool:
         return False
     signature = next((v for name, v in scope["headers"] if name == b"authorization"), b"")
     if b"/s3/aws4_request" in signature:
-        return method == "POST" or "/" not in path.strip("/")
+        bucket_alone = "/" not in path.strip("/")
+        return bucket_alone and not scope.get("query_string", b"").startswith(b"delete")
     return b"/logs/aws4_request" not in signature
 
 

@@ -46,6 +46,8 @@ class ServerInfo:
     """The file that holds them, in AWS's own format."""
     started: bool = False
     """Whether the call that returned this value started it."""
+    troubles: tuple[str, ...] = ()
+    """What is wrong with it just now, in sentences."""
 
 
 def start(
@@ -209,7 +211,9 @@ def _answering(folder: Path) -> ServerInfo | None:
     if health is None or (health["pid"], health["state_dir"]) != (record.pid, str(folder)):
         return None
     address = endpoint_url(record.host, record.port)
-    return ServerInfo(record.pid, record.port, address, keys_of(folder), folder / FILE_NAME)
+    troubles = tuple(map(str, health.get("troubles", ())))
+    keys, file = keys_of(folder), folder / FILE_NAME
+    return ServerInfo(record.pid, record.port, address, keys, file, troubles=troubles)
 
 
 def _end(pid: int, grace_seconds: float) -> None:

@@ -73,8 +73,9 @@ def _recover(settings: Settings) -> None:
     if statedir.read_record(settings.state_dir) is not None:
         dropped = drop_torn_metadata(settings.s3_data_dir)
         logger.warning("the last server was killed; %d torn metadata files dropped", dropped)
-    shutil.rmtree(settings.temp_dir, ignore_errors=True)
-    settings.temp_dir.mkdir()
+    for folder in (settings.temp_dir, settings.kept_dir):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
 
 
 @contextmanager

@@ -60,6 +60,11 @@ class Settings:
         return self.state_dir / "s3"
 
     @property
+    def kept_dir(self) -> Path:
+        """Folder of what a request replaces, while it does: where ministack looks for no bucket."""
+        return self.s3_data_dir / ".versions" / ".kept"
+
+    @property
     def control_dir(self) -> Path:
         """Folder of the state that ministack writes."""
         return self.state_dir / "control"
@@ -73,6 +78,11 @@ class Settings:
     def athena_dir(self) -> Path:
         """Folder of Athena's own state."""
         return self.state_dir / "athena"
+
+    @property
+    def events_dir(self) -> Path:
+        """Folder of the events that are owed to functions."""
+        return self.state_dir / "events"
 
     @property
     def temp_dir(self) -> Path:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -15,6 +17,11 @@ if sys.platform == "win32":
 import fcntl
 
 from localaws.errors import LocalAwsError, StateDirError
+
+# A start writes locks, a log and three databases, each with two files beside it.
+_RESERVE = "reserve"
+_RESERVED_FILES = 24
+_RESERVED_BYTES = 24 << 10
 
 
 @dataclass(frozen=True)
@@ -33,16 +40,32 @@ def prepare(state_dir: Path) -> Path:
     """
     folder = state_dir.expanduser().resolve()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        # For its user alone; a folder that was there before is closed once it is one of ours.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if (folder / "server.lock").exists():
+            folder.chmod(0o700)
+        if not is_held(folder):
+            shutil.rmtree(folder / _RESERVE, ignore_errors=True)
         probe = folder / ".writable"
         probe.touch()
         probe.unlink(missing_ok=True)
     except OSError as error:
+        hint = "give this user the right to write there, or give another folder with --state-dir."
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            hint = "free some space or files on its disk, or give another folder with --state-dir."
         raise StateDirError(
-            f"the state folder {folder} cannot be written ({error.strerror}).",
-            hint="give another folder with --state-dir, or its rights to this user.",
+            f"the state folder {folder} cannot be written ({error.strerror}).", hint=hint
         ) from error
     return folder
+
+
+def keep_reserve(state_dir: Path) -> None:
+    """Keep some room and some files for the next start, should the disk be full then."""
+    folder = state_dir / _RESERVE
+    with suppress(OSError):
+        folder.mkdir(exist_ok=True)
+        for number in range(_RESERVED_FILES):
+            (folder / str(number)).write_bytes(bytes(_RESERVED_BYTES))
 
 
 @contextmanager

@@ -154,6 +154,21 @@ _XML_FORMS = {
 }
 
 
+async def send_unavailable(scope: Scope, send: Send, sentence: str) -> None:
+    """Send AWS's ServiceUnavailable, which every SDK tries again."""
+    await send_refusal(scope, send, AwsError("ServiceUnavailable", sentence, status=503))
+
+
+async def send_xml(send: Send, document: str, status: int = 200) -> None:
+    """Send an XML document."""
+    await _send(send, status, document.encode(), [], b"application/xml")
+
+
+def header(scope: Scope, wanted: bytes) -> bytes:
+    """Return the value of a request's header, empty where it has none."""
+    return next((bytes(value) for name, value in scope["headers"] if name == wanted), b"")
+
+
 async def _send(
     send: Send,
     status: int,

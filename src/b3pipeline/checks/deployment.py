@@ -11,6 +11,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from b3pipeline import names, schema
 from b3pipeline.checks.report import CheckReport, Finding
 from b3pipeline.cloud.clients import Cloud
+from b3pipeline.errors import B3Error
+from b3pipeline.refine import find_batches
 from b3pipeline.refusals import explain
 
 
@@ -19,7 +21,19 @@ def check_deployment(cloud: Cloud) -> CheckReport:
 
     Reads only: nothing is made, changed or started. A denied or failing call is a finding, too.
     """
-    return CheckReport(tuple(_probe(cloud, subject, look) for subject, look in _looks(cloud)))
+    findings = [_probe(cloud, subject, look) for subject, look in _looks(cloud)]
+    return CheckReport((*findings, _batches(cloud)))
+
+
+def _batches(cloud: Cloud) -> Finding:
+    """Return whether a batch waits for a refine that is never going to come."""
+    try:
+        found = find_batches(cloud)
+    except B3Error as error:
+        return Finding("batches", False, error.message, error.hint)
+    owed = f"{found.summary}: no run takes {found.named}" if found.owed else found.summary
+    hint = "`b3 refine` takes just those. An event on AWS may need a minute: look again then."
+    return Finding("batches", not found.owed, owed, hint)
 
 
 Look = Callable[[Cloud], tuple[str, str]]
@@ -113,7 +127,8 @@ def _look_at_job(cloud: Cloud) -> tuple[str, str]:
     job = cloud.glue.get_job(JobName=cloud.config.glue_job_name)["Job"]
     bucket, _, key = job["Command"]["ScriptLocation"].removeprefix("s3://").partition("/")
     cloud.s3.head_object(Bucket=bucket, Key=key)
-    seen = f"Glue {job['GlueVersion']}, {job['NumberOfWorkers']} x {job['WorkerType']}"
+    workers = f"{job.get('NumberOfWorkers', '?')} x {job.get('WorkerType', '?')}"
+    seen = f"Glue {job['GlueVersion']}, {workers}"
     if retries := job.get("MaxRetries", 0):  # each start asks for the queue itself
         return seen, f"it has {retries} retries: Glue queues no run of such a job"
     return f"{seen}, runs queue", ""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from b3pipeline.errors import ConfigError
+from b3pipeline.files import read_regular
 from b3pipeline.markup import facts_table
 
 Target = Literal["local", "aws"]
@@ -125,14 +126,24 @@ def load_config(target: str = "local", *, root: Path | None = None) -> Config:
     """
     known = check_target(target)
     path = outputs_path(known, root)
-    if path.is_file():
-        return parse_outputs(path.read_text(), known)
+    if os.path.lexists(path):
+        return parse_outputs(_read(path), known)
     if known == "local":
         raise ConfigError(
             "the local AWS is not up: its outputs are missing.",
             hint="run `b3 local up`, or `make up`.",
         )
     return config_from_environment(os.environ)
+
+
+def _read(path: Path) -> str:
+    try:
+        return read_regular(path)
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error.strerror or error}.",
+            hint="remove it, then write it again: `b3 outputs` for aws, `b3 local up` for local.",
+        ) from error
 
 
 def parse_outputs(text: str, target: Target) -> Config:

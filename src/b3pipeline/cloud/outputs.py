@@ -8,6 +8,7 @@ from pathlib import Path
 
 from b3pipeline.cloud.config import Config, outputs_path, parse_outputs, project_root
 from b3pipeline.errors import ConfigError
+from b3pipeline.files import write_whole
 
 
 def fetch_outputs(folder: Path | None = None, *, root: Path | None = None) -> Config:
@@ -19,7 +20,7 @@ def fetch_outputs(folder: Path | None = None, *, root: Path | None = None) -> Co
     root = root or project_root()
     text = _terraform_output(folder or root / "infra")
     config = parse_outputs(text, "aws")
-    outputs_path("aws", root).write_text(text)
+    write_whole(outputs_path("aws", root), text)
     return config
 
 

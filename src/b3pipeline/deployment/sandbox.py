@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,8 @@ from b3pipeline.checks import JavaFound
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.cloud.config import Config, dump_outputs, outputs_path, parse_outputs, project_root
 from b3pipeline.deployment.provision import provision
-from b3pipeline.errors import SandboxError
+from b3pipeline.errors import ConfigError, SandboxError
+from b3pipeline.files import read_regular, write_whole
 from b3pipeline.names import Names
 from localaws import process
 from localaws.glue.java import find_java, spark_home
@@ -27,17 +28,19 @@ PORT_VARIABLE = "B3_PORT"
 
 @dataclass(frozen=True)
 class Status:
-    """Whether the local AWS runs, and where."""
+    """Whether the local AWS runs, and where; `troubles`: what is wrong with it, in sentences."""
 
     running: bool
     pid: int | None = None
     endpoint_url: str | None = None
     state_dir: Path | None = None
+    troubles: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if not self.running:
             return "The local AWS is down."
-        return f"The local AWS is up at {self.endpoint_url} (process {self.pid})."
+        up = f"The local AWS is up at {self.endpoint_url} (process {self.pid})."
+        return "\n".join([up, *self.troubles])
 
 
 def state_folder(root: Path | None = None) -> Path:
@@ -70,7 +73,13 @@ def up(
         step("partitions")
     for table in (names.BRONZE_TABLE, names.SILVER_TABLE):
         lake.register_existing(cloud, table)
-    outputs_path("local", root).write_text(dump_outputs(config))
+    try:
+        write_whole(outputs_path("local", root), dump_outputs(config))
+    except OSError as error:
+        raise SandboxError(
+            f"{outputs_path('local', root)} cannot be written: {error.strerror}.",
+            hint="free some space, or give this user the right to write there, then again.",
+        ) from error
     return config
 
 
@@ -98,9 +107,10 @@ def ensure(root: Path | None = None) -> Config:
     current = status(root)
     path = outputs_path("local", root)
     if current.running and path.is_file():
-        config = parse_outputs(path.read_text(), "local")
-        if config.endpoint_url == current.endpoint_url:
-            return config
+        with suppress(ConfigError, OSError):  # damaged: it is written again
+            config = parse_outputs(read_regular(path), "local")
+            if config.endpoint_url == current.endpoint_url:
+                return config
     return up(root=root)
 
 
@@ -118,7 +128,7 @@ def status(root: Path | None = None) -> Status:
         server = process.status(folder)
     if server is None:
         return Status(running=False)
-    return Status(True, server.pid, server.endpoint_url, folder)
+    return Status(True, server.pid, server.endpoint_url, folder, server.troubles)
 
 
 def reset(root: Path | None = None) -> None:
@@ -140,6 +150,9 @@ def _preferred_port() -> int | None:
     return int(text)
 
 
+_OTHER_FOLDER = "clone the project into another folder"
+
+
 @contextmanager
 def _own_errors() -> Iterator[None]:
     """Turn what the local AWS says of itself into an error of this package."""
@@ -149,7 +162,7 @@ def _own_errors() -> Iterator[None]:
         hint = f"end what holds it, or take another one: `export {PORT_VARIABLE}=4567`, then again."
         raise SandboxError(error.message, hint=hint) from error
     except process.StateDirError as error:
-        hint = "give this user the right to write there, or clone the project into another folder."
+        hint = error.hint.replace("give another folder with --state-dir", _OTHER_FOLDER)
         raise SandboxError(error.message, hint=hint) from error
     except process.LocalAwsError as error:
         raise SandboxError(error.message, hint=error.hint) from error

@@ -8,6 +8,7 @@ from b3pipeline.refine.logs import (
     lambda_log,
     tail_log,
 )
+from b3pipeline.refine.owed import Batches, OwedBatch, find_batches
 from b3pipeline.refine.report import RunReport, describe, run_summary
 from b3pipeline.refine.runs import (
     FINAL_STATES,
@@ -24,10 +25,13 @@ __all__ = [
     "ERROR_GROUP",
     "FINAL_STATES",
     "OUTPUT_GROUP",
+    "Batches",
     "JobRun",
     "LogLines",
+    "OwedBatch",
     "RunReport",
     "describe",
+    "find_batches",
     "follow_run",
     "get_run",
     "lambda_log",

@@ -20,6 +20,7 @@ from localaws.athena.rights import CallersRights
 from localaws.athena.statements.model import Statement
 from localaws.athena.store import Store
 from localaws.callers import Callers, Need
+from localaws.damage import Damage
 from localaws.permissions import athena_needs
 from localaws.settings import Settings
 from localaws.wire import AwsError, Service
@@ -38,13 +39,13 @@ class AthenaService:
     prefix = "AmazonAthena"
     signing_name = "athena"
 
-    def __init__(self, settings: Settings, glue: Service, callers: Callers) -> None:
+    def __init__(self, settings: Settings, glue: Service, callers: Callers, damage: Damage) -> None:
         self._settings = settings
         self._rights = CallersRights(callers)
         self._arn = f"arn:aws:athena:{settings.region}:{settings.account_id}:"
         glue = self._rights.over(glue)
         self._glue = glue
-        self._store = Store(settings.athena_dir / "athena.db")
+        self._store = Store(settings.athena_dir / "athena.db", damage)
         self._output = Output(settings, self._rights)
         workgroups = WorkGroups(self._store)
         prepared = PreparedStatements(self._store, workgroups)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
+
+from localaws.damage import Damage
+from localaws.sqlite import open_database
 
 Document = dict[str, Any]
 
@@ -32,18 +34,17 @@ CREATE TABLE IF NOT EXISTS documents (
 """
 
 
+_LOST = (
+    "Workgroups, saved queries and the history of executions are gone; their results are still "
+    "in the bucket. `b3 local up` makes the pipeline's workgroup anew."
+)
+
+
 class Store:
-    """Executions by sequence, and documents of any kind by scope and name.
+    """Executions by sequence, and documents of any kind by scope and name."""
 
-    With a write-ahead log a commit survives the end of the process without waiting for the disk.
-    """
-
-    def __init__(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._connection = sqlite3.connect(path)
-        self._connection.execute("PRAGMA journal_mode = WAL")
-        self._connection.execute("PRAGMA synchronous = NORMAL")
-        self._connection.executescript(_SCHEMA)
+    def __init__(self, path: Path, damage: Damage) -> None:
+        self._connection = open_database(path, _SCHEMA, damage, _LOST)
 
     def close(self) -> None:
         self._connection.close()

@@ -8,6 +8,7 @@ from typing import Any
 
 from localaws.backend import Backend
 from localaws.callers import Callers, Need
+from localaws.damage import Damage
 from localaws.glue.databases import Databases
 from localaws.glue.jobs import Jobs
 from localaws.glue.partitions import Partitions
@@ -42,9 +43,11 @@ class GlueService:
     prefix = "AWSGlue"
     signing_name = "glue"
 
-    def __init__(self, settings: Settings, backend: Backend, callers: Callers) -> None:
+    def __init__(
+        self, settings: Settings, backend: Backend, callers: Callers, damage: Damage
+    ) -> None:
         self._callers = callers
-        self._store = open_store(settings.glue_dir / "glue.db")
+        self._store = open_store(settings.glue_dir / "glue.db", damage)
         tags = Tags(self._store, settings, backend)
         self._arn = f"arn:aws:glue:{settings.region}:{settings.account_id}:"
         self._jobs = Jobs(self._store, tags, deleted=self._forget, changed=self._dispatch)

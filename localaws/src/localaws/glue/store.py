@@ -7,6 +7,9 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from localaws.damage import Damage
+from localaws.sqlite import open_database
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS databases (
     name TEXT PRIMARY KEY,
@@ -59,18 +62,16 @@ CREATE TABLE IF NOT EXISTS tags (
 """
 
 
-def open_store(path: Path) -> sqlite3.Connection:
-    """Return the store at `path`, made where it is missing; `with store:` is a transaction.
+_LOST = (
+    "Databases, tables, partitions, jobs and the history of runs are gone; the objects are still "
+    "there. `b3 local up` makes the pipeline's anew and registers its partitions again."
+)
 
-    With a write-ahead log a commit survives the end of the process without waiting for the disk.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    store = sqlite3.connect(path)
-    store.execute("PRAGMA journal_mode = WAL")
-    store.execute("PRAGMA synchronous = NORMAL")
-    store.execute("PRAGMA foreign_keys = ON")
+
+def open_store(path: Path, damage: Damage) -> sqlite3.Connection:
+    """Return the store at `path`, made where it is missing; `with store:` is a transaction."""
+    store = open_database(path, _SCHEMA, damage, _LOST)
     store.execute("PRAGMA case_sensitive_like = ON")
-    store.executescript(_SCHEMA)
     return store
 
 

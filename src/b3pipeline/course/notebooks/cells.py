@@ -1,4 +1,4 @@
-"""The cells of an executed notebook as HTML that stands alone: nothing fetched, nothing run."""
+"""The cells of an executed notebook as HTML that stands alone, its pictures within it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from urllib.parse import unquote, urlsplit
 from bs4 import BeautifulSoup, Tag
 from nbconvert.filters import Highlight2HTML, ansi2html, markdown2html
 
-_ACTIVE = ("script", "link", "iframe", "object", "embed", "base", "meta", "form")
 _HEADINGS = ("h1", "h2", "h3", "h4")
 # A progress bar as tqdm draws it, with or without a known total.
 _BAR = re.compile(r"\d+%\|.*\||\d+(it|cell|B) \[[\d:]+, ")
@@ -51,7 +50,7 @@ def markdown_html(source: str, attachments: dict[str, Any], place: Place) -> str
         _embed_image(image, attachments, place)
     for link in soup.find_all("a", href=True):
         link["href"] = _link(str(link["href"]), place)
-    return _tame(soup)
+    return _boxed(soup)
 
 
 def code_html(cell: Any) -> str:
@@ -84,7 +83,7 @@ def output_html(output: Any, place: Place, caption: str) -> str:
     if _WIDGET in data:
         return ""
     if "text/html" in data:
-        return _tame(BeautifulSoup(data["text/html"], "html.parser"))
+        return _boxed(BeautifulSoup(data["text/html"], "html.parser"))
     for kind in _IMAGES:
         if kind in data:
             return _picture(kind, data[kind], output.metadata.get(kind, {}), caption)
@@ -154,17 +153,11 @@ def _link(target: str, place: Place) -> str:
     return os.path.relpath(place.folder / unquote(parts.path), place.page_folder)
 
 
-def _tame(soup: BeautifulSoup) -> str:
-    """Return HTML that runs nothing and fetches nothing, its tables in boxes that scroll."""
-    for tag in soup.find_all(_ACTIVE):
-        tag.decompose()
-    for style in soup.find_all("style"):
-        # Only a pandas Styler's rules name one table; all others would restyle the page.
-        if "#T_" not in style.get_text() or "url(" in style.get_text():
-            style.decompose()
-    for tag in soup.find_all(src=True):
-        if not str(tag["src"]).startswith("data:"):
-            tag.decompose()
+def _boxed(soup: BeautifulSoup) -> str:
+    """Return HTML with its tables in boxes that scroll, without the pictures of elsewhere."""
+    for image in soup.find_all("img", src=True):
+        if not str(image["src"]).startswith("data:"):
+            image.decompose()
     for table in soup.find_all("table"):
         if table.find_parent("table") is None:
             _mark_words(table)

@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from b3pipeline.course.notebooks.cells import Place, code_html, markdown_html, output_html
 from b3pipeline.course.notebooks.runner import ExecutedNotebook
+from b3pipeline.course.notebooks.sanitizer import harmless
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def _chapter(item: ExecutedNotebook, page_folder: Path) -> Chapter:
         anchor=item.name,
         title=title,
         sections=sections,
-        body=Markup(str(soup)),  # noqa: S704  # made by `cells`, which strips what is active
+        body=Markup(harmless(str(soup))),  # noqa: S704  # an allow-list of what is left
         seconds=item.seconds,
         kernel_seconds=item.kernel_seconds,
         cells=item.cells,

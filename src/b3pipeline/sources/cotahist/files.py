@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from b3pipeline.errors import DamagedFileError, SourceError, TruncatedFileError
+from b3pipeline.files import open_regular
 from b3pipeline.sources.cotahist.layout import BEGIN, END, RECORD
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ def open_text(path: Path, name: str = "") -> Iterator[tuple[IO[bytes], str]]:
     """
     name = name or path.name
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             packed = file.read(2) == b"PK"
             file.seek(0)
             if packed:

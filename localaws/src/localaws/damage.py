@@ -1,0 +1,86 @@
+"""Files of the state folder that make no sense: named, set aside, and made anew.
+
+Nothing is thrown away: a damaged file is moved to the folder `damaged`, under the moment at which
+that was noticed.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+_COMPANIONS = ("-wal", "-shm")
+
+
+class Damage:
+    """What was found damaged in one state folder."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self._folder = state_dir / "damaged"
+        self.sentences: list[str] = []
+        """One sentence for each file that this server has set aside, then one for earlier ones."""
+        if earlier := self._names():
+            self.sentences.append(
+                f"Set aside earlier as damaged, in {self._folder}: {', '.join(earlier)}. "
+                "Remove them when you need them no more."
+            )
+
+    def set_aside(self, path: Path, why: str, lost: str) -> None:
+        """Move a file out of the way; `lost` says what is gone with it, and what makes it anew."""
+        self._folder.mkdir(exist_ok=True)
+        stem = f"{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 1000:03d}-{path.name}"
+        for companion in ("", *_COMPANIONS):
+            source = path.with_name(path.name + companion)
+            if os.path.lexists(source):
+                source.rename(self._folder / f"{stem}{companion}")
+        sentence = f"{path} is damaged ({why}) and was moved to {self._folder / stem}. {lost}"
+        logger.error("%s", sentence)
+        self.sentences.insert(0, sentence)
+
+    def _names(self) -> list[str]:
+        if not self._folder.is_dir():
+            return []
+        found = sorted(path.name for path in self._folder.iterdir())
+        return [name for name in found if not name.endswith(_COMPANIONS)]
+
+
+def check_control(
+    control_dir: Path, damage: Damage, versions: Mapping[str, int], default_version: int
+) -> None:
+    """Set aside each control file that ministack would pass over and then write over.
+
+    `versions`: the newest format of each service that is understood, where it is not the default.
+    """
+    for path in sorted(control_dir.glob("*.json")):
+        why = _control_problem(path, versions.get(path.stem, default_version))
+        if why:
+            damage.set_aside(path, why, control_lost(path.stem))
+
+
+def control_lost(service: str) -> str:
+    """Return what goes with a control file, and what makes it anew."""
+    kept = " Objects are still there." if service == "s3" else ""
+    return (
+        f"What {service} knew is gone.{kept} `b3 local up` makes what the pipeline needs anew; "
+        "what else was made by hand has to be made again."
+    )
+
+
+def _control_problem(path: Path, newest: int) -> str:
+    """Return what is wrong with a control file; empty where nothing is."""
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as error:
+        return f"it cannot be read: {error.strerror}"
+    except ValueError as error:
+        return f"it is no JSON: {error}" if path.stat().st_size else "it is empty"
+    version = content.get("__ministack_format__") if isinstance(content, dict) else None
+    if not isinstance(version, int) or not isinstance(content.get("payload"), dict):
+        return "it is not what ministack writes"
+    return f"its format {version} is newer than {newest}" if version > newest else ""

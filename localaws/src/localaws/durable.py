@@ -1,0 +1,252 @@
+"""Objects that are answered for are on disk: what could not be written is undone and refused.
+
+ministack changes its memory first and its files second. Where a file cannot be written (a full
+disk, no inodes, a folder that became read-only), it says so in its log and answers 200. Here that
+line of its log is heard, memory and files are put back to what they were before the request, and
+the client gets ServiceUnavailable, which every SDK tries again.
+"""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import json
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from hashlib import sha256
+from urllib.parse import parse_qs, quote
+
+from localaws.backend import Backend
+from localaws.hearing import Failure, Hearing
+from localaws.recovery import METADATA_SUFFIX
+from localaws.settings import Settings
+from localaws.troubles import Troubles
+from localaws.wire import (
+    AsgiApp,
+    AwsError,
+    Message,
+    Receive,
+    Scope,
+    Send,
+    read_body,
+    send_unavailable,
+)
+
+logger = logging.getLogger(__name__)
+
+SUBJECT = "objects"
+# What ministack logs where a file of an object cannot be written, or not be removed; the
+# arguments of these lines are bucket, key and error.
+_SAID = ("Failed to persist S3", "Failed to delete persisted S3 object")
+# Without hard links in the file system, or for a folder, there is nothing to keep.
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.ENAMETOOLONG)
+_ENCODED_KEYS_DIR = ".ministack-keys"
+_LOST_UPLOADS = 1000
+
+
+@dataclass
+class _Kept:
+    """The files of an object before a request: hard links to them, by where they belong."""
+
+    links: dict[str, str] = field(default_factory=dict)
+
+    def put_back(self) -> None:
+        """Put the files back: a rename, which needs no room."""
+        for path, link in self.links.items():
+            os.replace(link, path)  # noqa: PTH105
+
+    def drop(self) -> None:
+        for link in self.links.values():
+            with suppress(OSError):
+                os.unlink(link)  # noqa: PTH108
+
+
+class DurableObjects:
+    """ministack as an ASGI application whose every 200 for an object is true on disk."""
+
+    def __init__(self, ministack: AsgiApp, settings: Settings, troubles: Troubles) -> None:
+        self._ministack = ministack
+        self._settings = settings
+        self._troubles = troubles
+        self._backend = Backend(ministack, settings)
+        self._numbers = itertools.count()
+        self._lost_uploads: dict[str, None] = {}
+        self._hearing = Hearing("s3", _SAID)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            await self._ministack(scope, receive, send)
+            return
+        # Once the body is there, ministack answers in one go: between looking at the files and
+        # the answer no other request changes them.
+        try:
+            body = await read_body(receive)
+        except AwsError:  # the client went away
+            return
+        await self._write(scope, _whole(body, receive), send)
+
+    async def _write(self, scope: Scope, receive: Receive, send: Send) -> None:
+        bucket, key = split_path(scope["path"])
+        upload = _completed_upload(scope)
+        if upload in self._lost_uploads:
+            await send_unavailable(scope, send, _LOST.format(key=key))
+            return
+        refused = False
+
+        async def checked(message: Message) -> None:
+            nonlocal refused
+            if failures and not refused:
+                refused = True
+                await self._undo(failures, (bucket, key), kept)
+                if upload:
+                    self._lose(upload)
+                await send_unavailable(scope, send, self._sentence(failures))
+            if not refused:
+                await send(message)
+
+        try:
+            with self._keeping(bucket, key) as kept, self._hearing.listening() as failures:
+                await self._ministack(scope, receive, checked)
+        except OSError as error:
+            what = f"s3://{bucket}/{key}"
+            await send_unavailable(scope, send, self._troubles.unwritten(SUBJECT, what, error))
+            return
+        if key and not refused:
+            self._troubles.clear(SUBJECT)
+
+    def _sentence(self, failures: list[Failure]) -> str:
+        bucket, key, error = failures[0]
+        return self._troubles.unwritten(SUBJECT, f"s3://{bucket}/{key}", error)
+
+    @contextmanager
+    def _keeping(self, bucket: str, key: str) -> Iterator[_Kept]:
+        """Keep the files of an object that a request may overwrite, by hard links.
+
+        Raises OSError where not even that can be written.
+        """
+        kept = _Kept()
+        try:
+            for path in self._files(bucket, key):
+                link = f"{self._settings.kept_dir}/{next(self._numbers)}"
+                if _link(path, link):
+                    kept.links[path] = link
+            yield kept
+        finally:
+            kept.drop()
+
+    def _files(self, bucket: str, key: str) -> Iterator[str]:
+        """Yield the paths at which ministack may have an object's body and metadata."""
+        if not bucket or not key or "\x00" in key or bucket in (".", ".."):
+            return
+        folder = f"{self._settings.s3_data_dir}/{self._settings.account_id}/{bucket}"
+        bodies = [f"{folder}/{_ENCODED_KEYS_DIR}/{_encoded(key)}"]
+        if not any(part in ("", ".", "..") for part in key.split("/")):
+            bodies.insert(0, f"{folder}/{key}")
+        for body in bodies:
+            if os.path.isfile(body):  # noqa: PTH113
+                yield body
+                yield body + METADATA_SUFFIX
+                return
+
+    async def _undo(self, failures: list[Failure], target: tuple[str, str], kept: _Kept) -> None:
+        """Put memory and files back to what they were before the request."""
+        with self._hearing.listening():  # what fails now has been told already
+            for bucket, key in {failure[:2] for failure in failures}:
+                try:
+                    if (bucket, key) != target:  # one of many that a request removes
+                        body = next(self._files(bucket, key), None)
+                    else:
+                        kept.put_back()
+                        body = next(iter(kept.links), None)
+                    await self._remember(bucket, key, body)
+                except OSError:
+                    logger.exception("s3://%s/%s could not be put back", bucket, key)
+
+    async def _remember(self, bucket: str, key: str, body: str | None) -> None:
+        """Make ministack's memory of an object that of its file; of none where there is none."""
+        if body is None:
+            await self._backend.request_object("DELETE", bucket, key)
+            return
+        with open(body, "rb") as file:  # noqa: PTH123
+            content = file.read()
+        # Where this is written to disk as well, it is the same body over itself.
+        headers = _headers_of(body + METADATA_SUFFIX)
+        await self._backend.request_object("PUT", bucket, key, headers, content)
+
+    def _lose(self, upload: str) -> None:
+        """Remember an upload whose parts are gone: ministack would say that it is complete."""
+        self._lost_uploads[upload] = None
+        if len(self._lost_uploads) > _LOST_UPLOADS:
+            del self._lost_uploads[next(iter(self._lost_uploads))]
+
+
+_LOST = (
+    "The upload of {key} could not be written when it was completed, and its parts are gone. "
+    "Begin the upload again."
+)
+
+
+def split_path(path: str) -> tuple[str, str]:
+    """Return bucket and key of a path-style request; both are empty where it has none."""
+    bucket, _, key = path.removeprefix("/").partition("/")
+    return bucket, key
+
+
+def _whole(body: bytes, rest: Receive) -> Receive:
+    """Return a stream that gives a whole body at once, then what else the client sends."""
+    given = False
+
+    async def receive() -> Message:
+        nonlocal given
+        if given:
+            return await rest()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
+def _completed_upload(scope: Scope) -> str:
+    """Return the id of the upload that a request completes; empty where it is no such request."""
+    query = scope.get("query_string", b"")
+    if scope["method"] != "POST" or b"uploadId=" not in query:
+        return ""
+    upload: str = parse_qs(query.decode("latin-1")).get("uploadId", [""])[0]
+    return upload
+
+
+def _link(path: str, link: str) -> bool:
+    """Link a file and return True; False where it is not there, or links are not to be had."""
+    try:
+        os.link(path, link)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, *_NO_LINKS):
+            return False
+        raise
+    return True
+
+
+def _encoded(key: str) -> str:
+    """Return the name under which ministack keeps a key that is no path of a file."""
+    name = quote(key, safe="").replace(".", "%2E")
+    return name if len(name) <= 200 else "sha256-" + sha256(key.encode()).hexdigest()
+
+
+def _headers_of(metadata: str) -> dict[str, str]:
+    """Return the headers with which an object of this metadata was put."""
+    try:
+        with open(metadata) as file:  # noqa: PTH123
+            content = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    headers = {
+        "Content-Type": content.get("content_type"),
+        "Content-Encoding": content.get("content_encoding"),
+        "x-amz-storage-class": content.get("storage_class"),
+        **content.get("preserved_headers", {}),
+        **content.get("metadata", {}),
+    }
+    return {name: str(value) for name, value in headers.items() if value}

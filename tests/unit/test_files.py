@@ -1,0 +1,55 @@
+"""Regular files only, and whole ones."""
+
+import datetime as dt
+import os
+from pathlib import Path
+
+import pytest
+
+from b3pipeline.errors import SourceError
+from b3pipeline.files import open_regular, write_whole
+from b3pipeline.sources import open_source
+
+DAYS = (dt.date(2024, 1, 2), dt.date(2024, 1, 3))
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(("kind", "said"), [("pipe", "a named pipe"), ("folder", "a folder")])
+def test_what_is_no_regular_file_is_refused_at_once(tmp_path, kind, said):
+    """A named pipe would wait for ever; the error says what it is."""
+    path = tmp_path / "given"
+    os.mkfifo(path) if kind == "pipe" else path.mkdir()
+    with pytest.raises(OSError, match=f"it is {said}, not a regular file"):
+        open_regular(path)
+
+
+@pytest.mark.timeout(20)
+def test_a_device_is_refused(tmp_path):
+    """It has no end."""
+    with pytest.raises(OSError, match="a device"):
+        open_regular(Path("/dev/zero"))
+
+
+@pytest.mark.timeout(20)
+def test_a_named_pipe_as_file_of_the_exchange_is_a_sentence(tmp_path):
+    """`--path PIPE` ends at once."""
+    pipe = tmp_path / "COTAHIST_A2024.TXT"
+    os.mkfifo(pipe)
+    with pytest.raises(SourceError, match="a named pipe, not a regular file"):
+        open_source("cotahist", path=pipe).fetch(["PETR4"], *DAYS)
+
+
+def test_a_file_that_cannot_be_written_whole_stays_as_it_was(tmp_path, monkeypatch):
+    """The old text, and no draft beside it."""
+    path = tmp_path / "outputs.json"
+    write_whole(path, "old")
+    monkeypatch.setattr(os, "fsync", _no_room)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(path, "new")
+    assert [(item.name, item.read_text()) for item in tmp_path.iterdir()] == [
+        ("outputs.json", "old")
+    ]
+
+
+def _no_room(_):
+    raise OSError(28, "No space left on device")
