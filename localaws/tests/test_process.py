@@ -123,9 +123,9 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 def test_a_server_that_dies_at_its_start_shows_its_last_words(tmp_path):
     """The reason is in the error, not only in a log that nobody knows of."""
     state = tmp_path / "state"
-    (state / "glue").mkdir(parents=True)
-    (state / "glue" / "glue.db").write_text("this is not a database, but it is long enough " * 9)
-    with pytest.raises(process.LocalAwsError, match="file is not a database"):
+    state.mkdir()
+    (state / "glue").write_text("a file where a folder must be")
+    with pytest.raises(process.LocalAwsError, match=r"glue\.db cannot be opened"):
         process.start(state, port=0)
 
 

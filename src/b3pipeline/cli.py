@@ -361,9 +361,10 @@ def refine(
     if not (rebuild or manifest or any(chosen)):
         batches = refining.find_batches(cloud)
         if not batches.owed:
-            typer.echo(f"Nothing is owed: {batches.summary}. `b3 refine --rebuild` does all again.")
+            said = f"Nothing is owed: {batches.summary}. `b3 refine --rebuild` does all again."
+            typer.echo(_json({"run": None, "message": said}) if as_json else said)
             return
-        typer.echo(f"Owed: {batches.named}")
+        typer.echo(f"Owed: {batches.named}", err=as_json)
         # A run takes its own batch and all undone ones that are younger.
         manifest = batches.owed[0].manifest
     run = refining.start_refine(
