@@ -59,6 +59,8 @@ def start(
     seconds_per_minute: float = 60.0,
     ended_run_seconds: float = 0.0,
     late_log_seconds: float = 0.0,
+    athena_memory_mb: int = 0,
+    athena_seconds: float = 1800.0,
     owner: int | None = None,
     hosts: tuple[str, ...] = (),
     origins: tuple[str, ...] = (),
@@ -78,6 +80,8 @@ def start(
         seconds_per_minute=seconds_per_minute,
         ended_run_seconds=ended_run_seconds,
         late_log_seconds=late_log_seconds,
+        athena_memory_mb=athena_memory_mb,
+        athena_seconds=athena_seconds,
         owner=owner,
         hosts=hosts or _listed("LOCALAWS_HOSTS"),
         origins=origins or _listed("LOCALAWS_ORIGINS"),
@@ -149,6 +153,8 @@ def _spawn(settings: Settings) -> subprocess.Popen[bytes]:
     command += ["--seconds-per-minute", str(settings.seconds_per_minute)]
     command += ["--ended-run-seconds", str(settings.ended_run_seconds)]
     command += ["--late-log-seconds", str(settings.late_log_seconds)]
+    command += ["--athena-memory-mb", str(settings.athena_memory_mb)]
+    command += ["--athena-seconds", str(settings.athena_seconds)]
     command += ["--any-key"] * settings.any_key
     for host in settings.hosts:
         command += ["--allow-host", host]
