@@ -1,6 +1,7 @@
 """A second source where Yahoo answers 429: taken for what bronze lacks, never joined."""
 
 import datetime as dt
+import json
 
 import pytest
 from typer.testing import CliRunner
@@ -210,4 +211,6 @@ def test_the_command_line_falls_back_and_ends_with_0(
     done = b3()
     assert (done.exit_code, "from cotahist: 2 objects" in done.stdout) == (0, True)
     assert "ask cotahist: PETR4" in b3("--dry-run").stdout
+    told = json.loads(b3("--json", "--window", "0").stdout)
+    assert (told["complete"], len(told["batches"])) == (True, 1)
     assert isinstance(b3("--interval", "60m").exception, ConfigError)
