@@ -12,11 +12,14 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 SCANNER := .venv-checkov
 SPARK4 := .venv-spark4
+SITE := .venv-site
 RUN := $(BIN)/python -m
 # As many tests at once as there are cores; conftest.py says which of them share a worker.
 PARALLEL := -n logical
 # JupyterLab asks whoever works as root, as in a container, to say so.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+# At its first start it would ask whether it may fetch news, over the notebook.
+NO_NEWS := --LabApp.news_url=None
 
 .PHONY: help
 help: ## list the verbs
@@ -52,7 +55,7 @@ test-browser: env ## run the notebooks in JupyterLab and the report in Chromium
 .PHONY: lab
 lab: env ## open JupyterLab on the notebooks
 	@$(BIN)/b3 local up
-	@$(BIN)/jupyter lab $(AS_ROOT) --notebook-dir=. notebooks/01_provisioning_check.ipynb
+	@$(BIN)/jupyter lab $(AS_ROOT) $(NO_NEWS) --notebook-dir=. notebooks/01_provisioning_check.ipynb
 
 .PHONY: up
 up: env ## start the local AWS and provision it
@@ -100,6 +103,10 @@ lock: env ## resolve the lock files anew from pyproject.toml; UPGRADE=--upgrade:
 	@echo checkov | $(BIN)/uv pip compile - --universal --python-version 3.11 \
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
 		--output-file tests/infra/requirements-checkov.lock --quiet $(UPGRADE)
+	@printf '%s\n' mkdocs-material mkdocs-jupyter 'mkdocstrings[python]' | \
+		$(BIN)/uv pip compile - --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+		--output-file docs/requirements-site.lock --quiet $(UPGRADE)
 	@sed -n 's/ \\$$//; /^py\(spark\|4j\)==/d; /^[a-z].*==/p' requirements.lock > $(SPARK4).pins
 	@printf '%s\n' pyspark==4.1.1 boto3 hypothesis pandas psutil pyarrow pytest pytest-timeout | \
 		$(BIN)/uv pip compile - --constraints $(SPARK4).pins --universal --python-version 3.13 \
@@ -108,7 +115,29 @@ lock: env ## resolve the lock files anew from pyproject.toml; UPGRADE=--upgrade:
 	@rm $(SPARK4).pins
 	@$(BIN)/python scripts/make_environment_yml.py
 
+.PHONY: site
+site: env $(SITE)/.ready ## build the site in build/site: pages, executed notebooks, API
+	@for notebook in notebooks/*.ipynb; do \
+		[ "build/$$notebook" -nt "$$notebook" ] || { $(BIN)/b3 tutorial; break; }; \
+	done
+	@$(BIN)/python scripts/stage_site.py
+	@NO_MKDOCS_2_WARNING=1 $(SITE)/bin/python -m mkdocs build --quiet --strict --clean \
+		--config-file build/mkdocs.yml
+	@$(BIN)/python scripts/check_site.py
+
+# The site's tools are needed by whoever publishes it, and by nobody else.
+$(SITE)/.ready: docs/requirements-site.lock | $(READY)
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(SITE)
+	@UV_LINK_MODE=copy $(BIN)/uv pip sync --quiet --python $(SITE)/bin/python \
+		--require-hashes docs/requirements-site.lock
+	@touch $@
+
+.PHONY: release
+release: env ## make a release, as in: make release VERSION=0.2.0
+	@$(MAKE) artifacts
+	@$(BIN)/python scripts/release.py "$(VERSION)"
+
 .PHONY: clean
 clean: down ## stop everything and remove all that was made, the environment included
-	@rm -rf $(VENV) $(SCANNER) $(SPARK4) .uv .localaws build .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info localaws/src/*.egg-info
+	@rm -rf $(VENV) $(SCANNER) $(SPARK4) $(SITE) .uv .localaws build .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info localaws/src/*.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

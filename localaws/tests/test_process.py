@@ -11,6 +11,7 @@ import resource
 import signal
 import socket
 import socketserver
+import stat
 import subprocess
 import sys
 import threading
@@ -18,7 +19,7 @@ import threading
 import psutil
 import pytest
 
-from localaws import process
+from localaws import process, statedir
 from localaws.ports import HEALTH_PATH
 
 
@@ -122,9 +123,9 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 def test_a_server_that_dies_at_its_start_shows_its_last_words(tmp_path):
     """The reason is in the error, not only in a log that nobody knows of."""
     state = tmp_path / "state"
-    (state / "glue").mkdir(parents=True)
-    (state / "glue" / "glue.db").write_text("this is not a database, but it is long enough " * 9)
-    with pytest.raises(process.LocalAwsError, match="file is not a database"):
+    state.mkdir()
+    (state / "glue").write_text("a file where a folder must be")
+    with pytest.raises(process.LocalAwsError, match=r"glue\.db cannot be opened"):
         process.start(state, port=0)
 
 
@@ -226,3 +227,29 @@ def test_starts_at_the_same_moment_become_one_server(tmp_path):
         assert [info.started for info in infos].count(True) == 1
     finally:
         process.stop(folder)
+
+
+def test_the_state_folder_is_its_user_s_alone(tmp_path):
+    """A new one from its making, one of an earlier version from its next start."""
+    new, old, shared = tmp_path / "new", tmp_path / "old", tmp_path / "shared"
+    for folder in (old, shared):
+        folder.mkdir()
+        folder.chmod(0o755)
+    (old / "server.lock").touch()
+    for folder in (new, old, shared):
+        statedir.prepare(folder)
+    modes = [stat.S_IMODE(folder.stat().st_mode) for folder in (new, old, shared)]
+    assert modes == [0o700, 0o700, 0o755]
+
+
+@pytest.mark.parametrize("allowed", [64, 256])
+def test_too_few_open_files_are_said_at_the_start_with_the_number_needed(tmp_path, allowed):
+    """Without it a run fails after a minute, with words that nobody understands."""
+    command = [sys.executable, "-m", "localaws", "up", "--state-dir", str(tmp_path), "--port", "0"]
+    limited = f'ulimit -n {allowed} && exec "$@"'
+    answer = subprocess.run(
+        ["/bin/bash", "-c", limited, "bash", *command], capture_output=True, text=True, check=False
+    )
+    assert answer.returncode == 1
+    assert f"may open {allowed} files at once" in answer.stderr
+    assert "need 1,024" in answer.stderr

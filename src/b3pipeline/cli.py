@@ -7,16 +7,18 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
-from tqdm import tqdm
 
+from b3pipeline import __version__
 from b3pipeline.errors import B3Error
+from b3pipeline.progress import bar_here
 
 EXIT_FAILED = 1
 EXIT_INCOMPLETE = 3
@@ -53,10 +55,29 @@ BucketOption = Annotated[
 WaitOption = Annotated[
     bool, typer.Option("--wait", help="Wait for the refine run that the batch starts.")
 ]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document for programs, and nothing else.")
+]
 PortOption = Annotated[
     int | None,
     typer.Option("--port", min=1, max=65535, help="Port on 127.0.0.1; B3_PORT, else 4566."),
 ]
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"b3 {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """A batch pipeline for Brazilian stock quotes: ingest, refine, query."""
 
 
 def main() -> None:
@@ -89,7 +110,7 @@ def local_up(
     """Start the local AWS and make the pipeline's resources in it."""
     from b3pipeline.deployment import sandbox
 
-    with tqdm(desc="local AWS", bar_format="{desc} {elapsed}") as bar:
+    with bar_here()(desc="local AWS", bar_format="{desc} {elapsed}") as bar:
         config = sandbox.up(
             port=port,
             database=database,
@@ -114,12 +135,12 @@ def local_down() -> None:
 
 
 @local.command("status")
-def local_status() -> None:
+def local_status(as_json: JsonOption = False) -> None:
     """Say whether the local AWS runs; exit code 1 where it does not."""
     from b3pipeline.deployment import sandbox
 
     status = sandbox.status()
-    typer.echo(status)
+    typer.echo(_json(status) if as_json else status)
     if not status.running:
         raise typer.Exit(EXIT_FAILED)
 
@@ -195,6 +216,7 @@ def ingest(
     fault: FaultOption = "",
     bucket: BucketOption = None,
     wait: WaitOption = False,
+    as_json: JsonOption = False,
     target: TargetOption = "local",
 ) -> None:
     """Fetch quotes and put them into bronze: objects first, the manifest last.
@@ -214,7 +236,7 @@ def ingest(
             "--since last and --resume exclude each other.", hint="`b3 resume` first, then --since."
         )
     if resume_too:  # as it was called before it was a verb
-        resume(path, dry_run, window, fault, bucket, wait, target)
+        resume(path, dry_run, window, fault, bucket, wait, as_json, target)
         return
     _refuse_to_wait_on_host(wait)
     cloud, market = _connect(target, bucket), _open_source(source, path, fault)
@@ -229,11 +251,13 @@ def ingest(
         replace=replace,
         strict=strict,
     )
-    with _nothing_to_do_is_well():
+    with _nothing_to_do_is_well(as_json):
         if dry_run:
-            typer.echo(ingestion.preview(cloud, market, request).describe())
+            plan = ingestion.preview(cloud, market, request)
+            typer.echo(_json(plan) if as_json else plan.describe())
         else:
-            _report(cloud, ingestion.ingest(cloud, market, request, progress=tqdm), wait)
+            batch = ingestion.ingest(cloud, market, request, progress=bar_here())
+            _report(cloud, batch, wait, as_json)
 
 
 @app.command()
@@ -244,6 +268,7 @@ def resume(
     fault: FaultOption = "",
     bucket: BucketOption = None,
     wait: WaitOption = False,
+    as_json: JsonOption = False,
     target: TargetOption = "local",
 ) -> None:
     """Complete what was cut off, or ask for what incomplete batches lack.
@@ -255,14 +280,18 @@ def resume(
 
     _refuse_to_wait_on_host(wait)
     cloud = _connect(target, bucket)
-    with _nothing_to_do_is_well():
+    with _nothing_to_do_is_well(as_json):
         if dry_run:
-            typer.echo(ingestion.preview_resume(cloud, window=window).describe())
+            plan = ingestion.preview_resume(cloud, window=window)
+            typer.echo(_json(plan) if as_json else plan.describe())
         else:
             batch = ingestion.resume(
-                cloud, lambda name: _open_source(name, path, fault), window=window, progress=tqdm
+                cloud,
+                lambda name: _open_source(name, path, fault),
+                window=window,
+                progress=bar_here(),
             )
-            _report(cloud, batch, wait)
+            _report(cloud, batch, wait, as_json)
 
 
 def _refuse_to_wait_on_host(wait: bool) -> None:
@@ -273,21 +302,26 @@ def _refuse_to_wait_on_host(wait: bool) -> None:
 
 
 @contextmanager
-def _nothing_to_do_is_well() -> Iterator[None]:
+def _nothing_to_do_is_well(as_json: bool) -> Iterator[None]:
     """Say that there was nothing to do, and end with 0."""
     from b3pipeline.errors import NothingToDoError
 
     try:
         yield
     except NothingToDoError as nothing:
-        typer.echo(f"{nothing.message} {nothing.hint}")
+        said = f"{nothing.message} {nothing.hint}"
+        typer.echo(_json({"batch_id": None, "message": said}) if as_json else said)
 
 
-def _report(cloud: Any, batch: Any, wait: bool) -> None:
+def _report(cloud: Any, batch: Any, wait: bool, as_json: bool) -> None:
     """Print a batch, and end with 3 where it is incomplete."""
-    typer.echo(batch)
-    if wait:
-        _follow_batch(cloud, batch.manifest.uri)
+    if not as_json:
+        typer.echo(batch)
+    run = _follow_batch(cloud, batch.manifest.uri, as_json) if wait else None
+    if as_json:
+        names = ("batch_id", "complete", "objects", "rows")
+        figures = {name: getattr(batch, name) for name in names}
+        typer.echo(_json(figures | _plain(batch) | {"run": run}))
     if not batch.complete:
         raise typer.Exit(EXIT_INCOMPLETE)
 
@@ -322,6 +356,7 @@ def refine(
     follow: Annotated[
         bool, typer.Option("--follow/--no-follow", help="Show state and log until the run ends.")
     ] = True,
+    as_json: JsonOption = False,
     target: TargetOption = "local",
 ) -> None:
     """Start a run of the refine job by hand; without a choice, for the batches that are owed.
@@ -336,9 +371,10 @@ def refine(
     if not (rebuild or manifest or any(chosen)):
         batches = refining.find_batches(cloud)
         if not batches.owed:
-            typer.echo(f"Nothing is owed: {batches.summary}. `b3 refine --rebuild` does all again.")
+            said = f"Nothing is owed: {batches.summary}. `b3 refine --rebuild` does all again."
+            typer.echo(_json({"run": None, "message": said}) if as_json else said)
             return
-        typer.echo(f"Owed: {batches.named}")
+        typer.echo(f"Owed: {batches.named}", err=as_json)
         # A run takes its own batch and all undone ones that are younger.
         manifest = batches.owed[0].manifest
     else:
@@ -351,9 +387,10 @@ def refine(
         tickers=chosen[1],
         quarantine=quarantine,
     )
-    typer.echo(f"Run {run.run_id} of {run.job_name} has started.")
-    if follow:
-        _follow_run(cloud, run.run_id)
+    typer.echo(f"Run {run.run_id} of {run.job_name} has started.", err=as_json)
+    report = _follow_run(cloud, run.run_id, as_json) if follow else {"run": run}
+    if as_json:
+        typer.echo(_json(report))
 
 
 @app.command()
@@ -382,7 +419,7 @@ def reconcile(
         start,
         end,
         volume_tolerance=volume_tolerance,
-        progress=tqdm,
+        progress=bar_here(),
     )
     typer.echo(found)
     if not found.ok:
@@ -393,6 +430,7 @@ def reconcile(
 def query(
     sql: Annotated[str, typer.Argument(help="A statement in Athena's SQL.")],
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV instead of a table.")] = False,
+    as_json: JsonOption = False,
     target: TargetOption = "local",
 ) -> None:
     """Ask Athena, and print its answer."""
@@ -404,6 +442,10 @@ def query(
     answer = athena.query(_connect(target), sql)
     if csv:
         typer.echo(answer.frame.to_csv(index=False), nl=False)
+    elif as_json:
+        rows = json.loads(answer.frame.to_json(orient="records", date_format="iso"))
+        figures = {"bytes_scanned": answer.bytes_scanned, "seconds": answer.seconds}
+        typer.echo(_json({"columns": list(answer.frame.columns), "rows": rows} | figures))
     else:
         if len(answer.frame.columns):
             typer.echo(_as_table(answer.frame))
@@ -422,22 +464,22 @@ def _as_table(frame: Any) -> str:
 
 
 @app.command()
-def status(target: TargetOption = "local") -> None:
+def status(as_json: JsonOption = False, target: TargetOption = "local") -> None:
     """Say which batches are refined, at work and owed; exit code 3 where one is owed."""
     from b3pipeline import refine as refining
     from b3pipeline.deployment import sandbox
 
-    if target == "local":
+    if target == "local" and not as_json:
         typer.echo(sandbox.status())
     batches = refining.find_batches(_connect(target))
-    typer.echo(batches)
+    typer.echo(_json({"owed": batches.owed} | _plain(batches)) if as_json else batches)
     if batches.owed:
         typer.echo("  try: `b3 refine` takes just those.", err=True)
         raise typer.Exit(EXIT_INCOMPLETE)
 
 
 @app.command()
-def doctor(target: TargetOption = "local") -> None:
+def doctor(as_json: JsonOption = False, target: TargetOption = "local") -> None:
     """Check this machine, the account and the deployment; exit code 1 where something is wrong."""
     from b3pipeline import checks
     from b3pipeline.cloud.config import check_target
@@ -451,9 +493,14 @@ def doctor(target: TargetOption = "local") -> None:
 
     reports = [checks.check_machine(sandbox.state_folder(), sandbox.java())]
     reports += _aws_reports() if check_target(target) == "aws" else _local_reports()
-    for report in reports:
-        typer.echo(report)
-    if not all(report.ok for report in reports):
+    ok = all(report.ok for report in reports)
+    if as_json:
+        findings = [finding for report in reports for finding in report.findings]
+        typer.echo(_json({"ok": ok, "findings": findings}))
+    else:
+        for report in reports:
+            typer.echo(report)
+    if not ok:
         raise typer.Exit(EXIT_FAILED)
 
 
@@ -463,7 +510,8 @@ def _local_reports() -> list[Any]:
 
     if not sandbox.status().running:
         typer.echo(
-            "The local AWS is down: `b3 local up` starts it, then its parts are checked too."
+            "The local AWS is down: `b3 local up` starts it, then its parts are checked too.",
+            err=True,
         )
         return []
     return [checks.check_deployment(_connect("local"))]
@@ -480,7 +528,10 @@ def _aws_reports() -> list[Any]:
     try:
         cloud = _connect("aws")
     except ConfigError:
-        typer.echo("Nothing is deployed that is known here: `terraform apply`, then `b3 outputs`.")
+        typer.echo(
+            "Nothing is deployed that is known here: `terraform apply`, then `b3 outputs`.",
+            err=True,
+        )
         return [check_account(variables=terraform_variables(project_root() / "infra"))]
     host = [checks.CheckReport((checks.check_mark(cloud),))] if cloud.config.ec2_instance_id else []
     return [check_account(deployed=True), checks.check_deployment(cloud), *host]
@@ -595,29 +646,47 @@ def _parameters(pairs: list[str]) -> dict[str, Any]:
     return parameters
 
 
-def _follow_batch(cloud: Any, manifest_uri: str) -> None:
+def _follow_batch(cloud: Any, manifest_uri: str, quiet: bool = False) -> Any:
     from b3pipeline import refine
 
     typer.echo("Waiting for the event, the Lambda and its run …", err=True)
-    _follow_run(cloud, refine.wait_for_start(cloud, manifest_uri).run_id)
+    return _follow_run(cloud, refine.wait_for_start(cloud, manifest_uri).run_id, quiet)
 
 
-def _follow_run(cloud: Any, run_id: str) -> None:
+def _follow_run(cloud: Any, run_id: str, quiet: bool = False) -> Any:
+    """Show a run until it ends, on stderr where stdout belongs to JSON; return its report."""
     from b3pipeline import refine
     from b3pipeline.errors import JobError
 
     for line in refine.follow_run(cloud, run_id):
-        typer.echo(line)
+        typer.echo(line, err=quiet)
     run = refine.get_run(cloud, run_id)
     report = refine.describe(cloud, run)
     if report.set_aside:
-        typer.echo(report)
+        typer.echo(report, err=quiet)
     if run.state != "SUCCEEDED":
         raise JobError(
             f"run {run_id} ended {run.state}: {run.error or 'no reason given'}",
             hint="do what the reason says, then `b3 refine --rebuild`; docs/troubleshooting.md.",
         )
-    typer.echo(report)
+    if not quiet:
+        typer.echo(report)
+    return report
+
+
+def _json(value: Any) -> str:
+    """Return a value as a JSON document: dataclasses by their fields, dates and paths as text."""
+    return json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str)
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(part) for part in value]
+    return value
 
 
 if __name__ == "__main__":

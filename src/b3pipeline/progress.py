@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Iterable
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
+
+from tqdm import tqdm
 
 T = TypeVar("T")
 
@@ -29,3 +33,25 @@ def track(
     is about to begin.
     """
     return items if progress is None else progress(items, total=total, desc=desc)
+
+
+class StageLine(tqdm):  # type: ignore[type-arg]
+    """A bar for a log: nothing while it moves, and one line on stderr once its stage is done."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{**kwargs, "file": io.StringIO(), "mininterval": 3600})
+
+    def close(self) -> None:
+        """Write the line: what was done, how much of it, and how long it took."""
+        if self.disable:
+            return
+        seconds = self.format_dict["elapsed"]
+        super().close()
+        wanted = f" of {self.total:,}" if self.total and self.total != self.n else ""
+        count = f"{self.n:,}{wanted} in " if self.n or wanted else ""
+        sys.stderr.write(f"{self.desc.removesuffix(': ')}: {count}{seconds:.1f} s\n")
+
+
+def bar_here() -> type[tqdm]:  # type: ignore[type-arg]
+    """Return tqdm where a person watches the terminal; elsewhere a bar that writes one line."""
+    return tqdm if sys.stderr.isatty() else StageLine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from uuid import uuid4
 
@@ -23,9 +24,19 @@ def cloud(lake_cloud):
     bucket = cloud.config.raw_data_bucket
     cloud.s3.put_object(Bucket=bucket, Key="job.py", Body=b"import time; time.sleep(60)")
     command = {"Name": "pythonshell", "ScriptLocation": f"s3://{bucket}/job.py"}
-    cloud.glue.create_job(Name=name, Role="role", Command=command, JobRunQueuingEnabled=True)
+    iam = cloud.client("iam")
+    trust = {"Effect": "Allow", "Action": "sts:AssumeRole"}
+    trust["Principal"] = {"Service": "glue.amazonaws.com"}
+    rights = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=_policy(trust))["Role"]["Arn"]
+    iam.put_role_policy(RoleName=name, PolicyName="all", PolicyDocument=_policy(rights))
+    cloud.glue.create_job(Name=name, Role=role, Command=command, JobRunQueuingEnabled=True)
     yield cloud
     cloud.glue.delete_job(JobName=name)
+
+
+def _policy(statement):
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def land(cloud, *batches):

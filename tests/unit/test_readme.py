@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from jupyterlab.labapp import LabApp
 
 ROOT = Path(__file__).parents[2]
 ENGLISH, PORTUGUESE = (ROOT / name for name in ("README.md", "README.pt-BR.md"))
@@ -56,3 +57,22 @@ def test_each_language_links_to_the_other():
 def test_every_file_that_is_linked_exists(path):
     """A moved file leaves no dead link behind."""
     assert [link for link in links(path) if not (ROOT / link).exists()] == []
+
+
+@pytest.mark.parametrize("path", [ENGLISH, PORTUGUESE], ids=lambda path: path.name)
+def test_the_minutes_are_those_that_each_notebook_says(path):
+    """A reader plans by the table, and starts by the notebook."""
+    table = dict(re.findall(r"\((notebooks/\S+\.ipynb)\).*\| (\d+) min \|", path.read_text()))
+    said = {
+        f"notebooks/{one.name}": re.search(r"\*\*Time\*\* (\d+) minute", one.read_text())[1]
+        for one in (ROOT / "notebooks").glob("*.ipynb")
+    }
+    assert table == said
+
+
+def test_jupyterlab_is_opened_without_its_question_about_news():
+    """The pop-up of its first start would lie over the notebook."""
+    option = re.search(r"^NO_NEWS := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
+    app = LabApp()
+    app.parse_command_line([option])
+    assert app.news_url is None

@@ -17,6 +17,11 @@ CONTAINER = ROOT / ".devcontainer" / "devcontainer.json"
 SCHEMAS = {
     "vendor.github-workflows": WORKFLOWS,
     "vendor.dependabot": [ROOT / ".github" / "dependabot.yml"],
+    "vendor.github-issue-forms": [
+        ROOT / f".github/ISSUE_TEMPLATE/{n}.yml" for n in ("fault", "idea")
+    ],
+    "vendor.github-issue-config": [ROOT / ".github" / "ISSUE_TEMPLATE" / "config.yml"],
+    "vendor.citation-file-format": [ROOT / "CITATION.cff"],
 }
 TEXT, WORDS = {"type": "string"}, {"type": "array", "items": {"type": "string"}}
 PORT = {"type": "integer", "minimum": 1, "maximum": 65535}
@@ -79,7 +84,7 @@ def steps(path):
 
 def test_there_are_workflows():
     """A glob that finds nothing would make the tests below pass."""
-    assert {path.stem for path in WORKFLOWS} >= {"check", "nightly", "course"}
+    assert {path.stem for path in WORKFLOWS} >= {"check", "nightly", "course", "site"}
 
 
 @pytest.mark.parametrize("schema", SCHEMAS)
@@ -128,7 +133,7 @@ def test_every_verb_of_make_that_is_called_exists():
     calls += [(CONTAINER.parent / "create.sh").read_text(), CONTAINER.read_text()]
     called = {verb for text in calls for verb in re.findall(r"\bmake ([a-z0-9-]+)", text)}
     verbs = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    assert called >= {"check", "tutorial", "lock", "env", "up"}
+    assert called >= {"check", "tutorial", "site", "lock", "env", "up"}
     assert called - verbs == set()
 
 

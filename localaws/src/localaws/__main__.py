@@ -83,6 +83,18 @@ def _add_server_options(verb: argparse.ArgumentParser) -> None:
         default=0.0,
         help="how late the lines of a run arrive, for tests",
     )
+    verb.add_argument(
+        "--athena-memory-mb",
+        type=int,
+        default=0,
+        help="what queries may hold in memory before they spill; default: what fits the machine",
+    )
+    verb.add_argument(
+        "--athena-seconds",
+        type=float,
+        default=1800.0,
+        help="how long a statement of Athena may take",
+    )
     verb.add_argument("--owner", type=int, help="id of a process with which the server ends")
 
 
@@ -102,6 +114,8 @@ def _serve(options: argparse.Namespace) -> str:
             seconds_per_minute=options.seconds_per_minute,
             ended_run_seconds=options.ended_run_seconds,
             late_log_seconds=options.late_log_seconds,
+            athena_memory_mb=options.athena_memory_mb,
+            athena_seconds=options.athena_seconds,
             owner=options.owner,
             hosts=tuple(options.allow_host),
             origins=tuple(options.allow_origin),
@@ -118,6 +132,8 @@ def _up(options: argparse.Namespace) -> str:
         seconds_per_minute=options.seconds_per_minute,
         ended_run_seconds=options.ended_run_seconds,
         late_log_seconds=options.late_log_seconds,
+        athena_memory_mb=options.athena_memory_mb,
+        athena_seconds=options.athena_seconds,
         owner=options.owner,
         hosts=tuple(options.allow_host),
         origins=tuple(options.allow_origin),

@@ -19,6 +19,7 @@ from localaws.errors import LocalAwsError as LocalAwsError
 from localaws.errors import PortError as PortError
 from localaws.errors import StateDirError as StateDirError
 from localaws.keys import FILE_NAME, Keys, keys_of
+from localaws.limits import check_open_files
 from localaws.orphans import end_processes_of
 from localaws.ports import ask_health, check_port
 from localaws.settings import DEFAULT_PORT, Settings, endpoint_url
@@ -58,6 +59,8 @@ def start(
     seconds_per_minute: float = 60.0,
     ended_run_seconds: float = 0.0,
     late_log_seconds: float = 0.0,
+    athena_memory_mb: int = 0,
+    athena_seconds: float = 1800.0,
     owner: int | None = None,
     hosts: tuple[str, ...] = (),
     origins: tuple[str, ...] = (),
@@ -77,6 +80,8 @@ def start(
         seconds_per_minute=seconds_per_minute,
         ended_run_seconds=ended_run_seconds,
         late_log_seconds=late_log_seconds,
+        athena_memory_mb=athena_memory_mb,
+        athena_seconds=athena_seconds,
         owner=owner,
         hosts=hosts or _listed("LOCALAWS_HOSTS"),
         origins=origins or _listed("LOCALAWS_ORIGINS"),
@@ -85,6 +90,7 @@ def start(
         running = status(folder)
         if running is not None:
             return _on_port(running, port)
+        check_open_files()
         check_port(settings.host, settings.port)
         return _wait_until_ready(_spawn(settings), folder)
 
@@ -147,6 +153,8 @@ def _spawn(settings: Settings) -> subprocess.Popen[bytes]:
     command += ["--seconds-per-minute", str(settings.seconds_per_minute)]
     command += ["--ended-run-seconds", str(settings.ended_run_seconds)]
     command += ["--late-log-seconds", str(settings.late_log_seconds)]
+    command += ["--athena-memory-mb", str(settings.athena_memory_mb)]
+    command += ["--athena-seconds", str(settings.athena_seconds)]
     command += ["--any-key"] * settings.any_key
     for host in settings.hosts:
         command += ["--allow-host", host]

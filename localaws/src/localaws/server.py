@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import resource
 import shutil
 import signal
 import socket
@@ -21,6 +20,7 @@ import uvloop
 from localaws import statedir
 from localaws.app import create_app
 from localaws.environment import server_environment
+from localaws.limits import check_open_files, raise_open_files
 from localaws.orphans import end_processes_of
 from localaws.ports import bound
 from localaws.recovery import drop_torn_metadata
@@ -34,7 +34,6 @@ _GRACE_SECONDS = 3
 _BACKLOG = 512
 _WATCH_SECONDS = 1.0
 # A client may hold more connections than the 256 files that some systems allow a process.
-_OPEN_FILES = 10_000
 
 
 def serve(settings: Settings) -> None:
@@ -46,7 +45,8 @@ def serve(settings: Settings) -> None:
     # uvicorn takes these signals while it serves, and raises them again when it has ended.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit())
-    _allow_open_files()
+    check_open_files()
+    raise_open_files()
     with statedir.held(settings.state_dir), bound(settings.host, settings.port) as listener:
         settings = replace(settings, port=listener.getsockname()[1])
         _recover(settings)
@@ -55,14 +55,6 @@ def serve(settings: Settings) -> None:
             os.environ.clear()
             os.environ.update(environment)
             uvloop.run(_serve(settings, listener))
-
-
-def _allow_open_files() -> None:
-    """Raise this process's limit of open files, as far as the system lets it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _OPEN_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _recover(settings: Settings) -> None:

@@ -38,6 +38,10 @@ class Settings:
     A tunnel or a proxy before the server changes the port, and a signature covers what the
     client called: such names must be given.
     """
+    athena_memory_mb: int = 0
+    """What Athena's queries may hold in memory before they spill to disk; 0 is what fits here."""
+    athena_seconds: float = 1800.0
+    """How long a statement of Athena may take: on AWS half an hour."""
     origins: tuple[str, ...] = ()
     """Web pages that may call (`http://localhost:3000`): by default none may."""
 

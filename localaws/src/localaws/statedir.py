@@ -40,7 +40,10 @@ def prepare(state_dir: Path) -> Path:
     """
     folder = state_dir.expanduser().resolve()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        # For its user alone; a folder that was there before is closed once it is one of ours.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if (folder / "server.lock").exists():
+            folder.chmod(0o700)
         if not is_held(folder):
             shutil.rmtree(folder / _RESERVE, ignore_errors=True)
         probe = folder / ".writable"

@@ -54,7 +54,8 @@ def test_an_answer_of_no_rows_still_has_its_header(lake: Any) -> None:
 
 def test_columns_are_described_with_athenas_types(lake: Any) -> None:
     """Type, precision and scale are those that clients expect."""
-    sql = "SELECT 1 a, BIGINT '1' b, 1.50 c, CAST('x' AS varchar) d, now() e, CAST(1 AS real) f, 2"
+    sql = "SELECT 1 a, BIGINT '1' b, DECIMAL '1.50' c, CAST('x' AS varchar) d, now() e"
+    sql += ", CAST(1 AS real) f, 2"
     execution = lake.run(sql)
     found = lake.athena.get_query_results(QueryExecutionId=execution["QueryExecutionId"])
     info = found["ResultSet"]["ResultSetMetadata"]["ColumnInfo"]

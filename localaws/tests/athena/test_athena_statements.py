@@ -156,8 +156,8 @@ def test_a_table_is_created_from_a_query(lake: Any) -> None:
     execution = lake.run(
         "CREATE TABLE made WITH (format = 'PARQUET', write_compression = 'SNAPPY',"
         f" external_location = '{lake.uri('made/')}', partitioned_by = ARRAY['day'])"
-        " AS SELECT 1 AS i, 1.50 AS n, 'a' AS t, DATE '2024-01-02' AS d, '2024' AS day"
-        " UNION ALL SELECT 2, 2.50, 'b', DATE '2024-01-03', '2025'"
+        " AS SELECT 1 AS i, DECIMAL '1.50' AS n, 'a' AS t, DATE '2024-01-02' AS d, '2024' AS day"
+        " UNION ALL SELECT 2, DECIMAL '2.50', 'b', DATE '2024-01-03', '2025'"
     )
     assert execution["Status"]["State"] == "SUCCEEDED"
     assert execution["SubstatementType"] == "CREATE_TABLE_AS_SELECT"

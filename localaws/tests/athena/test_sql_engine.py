@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from localaws.athena.engine import Engine
-from localaws.athena.results import read_csv_page
-from localaws.athena.sql.rendering import double_text, real_text
+from localaws.athena.results import read_csv_rows
+from localaws.athena.values.rendering import double_text, real_text
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_a_real_is_written_with_the_digits_that_it_has() -> None:
 def test_null_and_the_empty_text_differ_in_a_result() -> None:
     """Nothing between two commas is NULL, two quotes are an empty text."""
     text = '"a","b"\n,""\n"x""y","1\n2"\n'
-    rows, following = read_csv_page(text, 0, 2)
+    rows, taken = read_csv_rows(text.encode(), 2, final=True)
     assert rows == [["a", "b"], [None, ""]]
-    assert following is not None
-    assert read_csv_page(text, following, 2) == ([['x"y', "1\n2"]], None)
+    rest = text.encode()[taken:]
+    assert read_csv_rows(rest, 2, final=True) == ([['x"y', "1\n2"]], len(rest))

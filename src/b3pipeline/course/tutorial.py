@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from b3pipeline import costs, lake, names, refine
 from b3pipeline.athena import format_bytes
 from b3pipeline.cloud.clients import Cloud, connect
@@ -19,6 +17,7 @@ from b3pipeline.course import notebooks
 from b3pipeline.course.parameters import read_given
 from b3pipeline.deployment import sandbox
 from b3pipeline.errors import NotebookError
+from b3pipeline.progress import bar_here
 
 TEARDOWN = "05"
 """The notebook that removes everything: the figures of the run are taken before it."""
@@ -91,7 +90,7 @@ def run(
                 figures.update(run_figures(cloud))
 
     executed = notebooks.execute(
-        paths, out / "notebooks", values, tqdm, before=look, wishes={"solve": True}
+        paths, out / "notebooks", values, bar_here(), before=look, wishes={"solve": True}
     )
     for item in executed:
         stages.append(Stage(f"{item.name}: kernel", item.kernel_seconds))
@@ -174,7 +173,7 @@ def _open(target: str, root: Path) -> Cloud:
     """Return the deployment; the local AWS is started and provisioned on the way."""
     if check_target(target) == "aws":
         return connect(target)
-    with tqdm(desc="local AWS", bar_format="{desc} {elapsed}") as bar:
+    with bar_here()(desc="local AWS", bar_format="{desc} {elapsed}") as bar:
         config = sandbox.up(root=root, step=lambda title: bar.set_description(f"making {title}"))
         bar.set_description("local AWS ready")
     return Cloud(config)

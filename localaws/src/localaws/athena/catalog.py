@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from localaws.athena.errors import QueryError
 from localaws.athena.sql.model import Column, Table
 from localaws.athena.sql.type_names import hive_type, trino_type
-from localaws.wire import AwsError, Service
+from localaws.wire import AwsError
 
 NULL_VALUE = "__HIVE_DEFAULT_PARTITION__"
 """What Hive writes for a partition value that is null."""
@@ -36,17 +35,19 @@ class Partition:
         return "/".join(f"{key}={value}" for key, value in zip(keys, self.values, strict=True))
 
 
-class Catalog:
-    """Calls the operations of Glue in the loop of the server, and waits for their answers."""
+CallGlue = Callable[[str, dict[str, Any]], dict[str, Any]]
+"""Returns the answer to an operation of Glue; AwsError where it refuses."""
 
-    def __init__(self, glue: Service, loop: asyncio.AbstractEventLoop) -> None:
-        self._glue = glue
-        self._loop = loop
+
+class Catalog:
+    """The operations of Glue that queries need."""
+
+    def __init__(self, call_glue: CallGlue) -> None:
+        self._call_glue = call_glue
 
     def call(self, operation: str, **payload: Any) -> dict[str, Any]:
         """Return the answer to an operation of Glue; AwsError where it refuses."""
-        future = asyncio.run_coroutine_threadsafe(self._glue.call(operation, payload), self._loop)
-        return future.result()
+        return self._call_glue(operation, payload)
 
     def databases(self) -> list[Definition]:
         """Return the databases by name."""

@@ -11,11 +11,13 @@ from typing import Any
 import duckdb
 
 from localaws.athena.errors import CancelledQueryError, QueryError
+from localaws.athena.limits import EXHAUSTED, Limits
 from localaws.athena.scan.footers import unreadable
-from localaws.athena.sql.rendering import double_text, format_text, real_text
+from localaws.athena.values.registry import register_functions
 
 _FAILURE = re.compile(r"(?:string|value) '([A-Z][A-Z_]+): (.*)' to INT32", re.DOTALL)
 _OVERFLOW = re.compile(r"Overflow in (addition|subtraction|multiplication) of (\w+) \((.*)\)")
+_SUM_OVERFLOW = re.compile(r"Type INT128 with value .* range for the destination type INT64")
 _UNREADABLE = re.compile(r'Failed to read file "(.*?)": (.*)')
 _INTEGERS = {"INT8": "tinyint", "INT16": "smallint", "INT32": "integer", "INT64": "bigint"}
 _TEXTS = (
@@ -29,13 +31,16 @@ _TEXTS = (
 class Engine:
     """One DuckDB in memory; each query has a connection of its own with its own relations."""
 
-    def __init__(self, objects_dir: Path, spill_dir: Path) -> None:
+    def __init__(self, objects_dir: Path, spill_dir: Path, limits: Limits | None = None) -> None:
+        """Open it; without limits it takes what DuckDB takes by itself."""
+        spill_dir.mkdir(parents=True, exist_ok=True)
         self._database = duckdb.connect(
             config={
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "python_enable_replacements": False,
                 "temp_directory": str(spill_dir),
+                **_limited(limits),
             }
         )
         self._database.execute(
@@ -43,7 +48,7 @@ class Engine:
         )
         self._database.execute("SET GLOBAL TimeZone = 'UTC'")
         prelude = resources.files("localaws.athena.sql").joinpath("prelude.sql").read_text()
-        self._register_functions()
+        register_functions(self._database)
         self._database.execute(prelude)
         # From here on no statement reaches another file or changes these settings.
         self._database.execute("SET enable_external_access = false")
@@ -55,12 +60,6 @@ class Engine:
         """Return what an error of this DuckDB means, in the words of Athena."""
         return query_failure(error, self._root)
 
-    def _register_functions(self) -> None:
-        make = self._database.create_function
-        make("trino_double_text", double_text, ["DOUBLE"], "VARCHAR")
-        make("trino_real_text", real_text, ["FLOAT"], "VARCHAR")
-        make("trino_format", _format, ["VARCHAR", "VARCHAR[]"], "VARCHAR")
-
     def connect(self) -> Any:
         """Return a connection: it has its own temporary relations, and can be interrupted."""
         with self._lock:
@@ -70,11 +69,13 @@ class Engine:
         self._database.close()
 
 
-def _format(pattern: str, tagged: list[str]) -> str:
-    try:
-        return format_text(pattern, tagged)
-    except ValueError as error:
-        raise ValueError(f"INVALID_FUNCTION_ARGUMENT: {error}") from error
+def _limited(limits: Limits | None) -> dict[str, str]:
+    if limits is None:
+        return {}
+    return {
+        "memory_limit": f"{limits.memory}B",
+        "max_temp_directory_size": f"{limits.spill}B",
+    }
 
 
 def query_failure(error: Exception, root: str = "") -> Exception:
@@ -87,11 +88,15 @@ def query_failure(error: Exception, root: str = "") -> Exception:
         return CancelledQueryError("Query was cancelled by user")
     if found := _UNREADABLE.search(text):
         return unreadable(f"s3://{found[1].removeprefix(root).lstrip('/')}", found[2])
+    if "MemoryError" in text or "bad_alloc" in text:
+        return QueryError("EXCEEDED_LOCAL_MEMORY_LIMIT", EXHAUSTED)
     if found := _FAILURE.search(text):
         return QueryError(found[1], found[2])
     for part, code, message in _TEXTS:
         if part in text:
             return QueryError(code, message)
+    if _SUM_OVERFLOW.search(text):
+        return QueryError("NUMERIC_VALUE_OUT_OF_RANGE", "bigint addition overflow")
     if overflow := _OVERFLOW.search(text):
         kind = _INTEGERS.get(overflow[2], overflow[2].lower())
         message = f"{kind} {overflow[1]} overflow: {overflow[3]}"
@@ -105,9 +110,9 @@ def _by_class(error: Exception, message: str) -> Exception:
     if isinstance(error, duckdb.OutOfRangeException):
         return QueryError("NUMERIC_VALUE_OUT_OF_RANGE", message)
     if isinstance(error, duckdb.OutOfMemoryException):
-        return QueryError("EXCEEDED_LOCAL_MEMORY_LIMIT", message)
+        return QueryError("EXCEEDED_LOCAL_MEMORY_LIMIT", EXHAUSTED)
     if isinstance(error, duckdb.InvalidInputException):
-        if found := re.search(r"ValueError: ([A-Z_]+): (.*)", str(error)):
+        if found := re.search(r"ValueError: ([A-Z_]+): (.*)", str(error), re.DOTALL):
             return QueryError(found[1], found[2])
         return QueryError("INVALID_FUNCTION_ARGUMENT", message)
     if isinstance(error, duckdb.BinderException | duckdb.ParserException):

@@ -6,7 +6,8 @@ import io
 import json
 from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import botocore.session
 from botocore.config import Config
@@ -51,7 +52,7 @@ class Output:
             return False
         return True
 
-    def put(self, uri: str, body: bytes) -> None:
+    def put(self, uri: str, body: bytes | BinaryIO) -> None:
         """Put an object; QueryError where its bucket does not take it."""
         bucket, key = split_uri(uri)
         self._rights.check("s3:PutObject", uri)
@@ -61,14 +62,25 @@ class Output:
             message = f"Unable to write to {uri}: {error.response['Error'].get('Message')}"
             raise QueryError("HIVE_WRITER_CLOSE_ERROR", message) from error
 
-    def get(self, uri: str) -> bytes | None:
-        """Return the body of an object, or None where it is gone."""
+    def put_file(self, uri: str, path: Path) -> None:
+        """Put a file as an object; QueryError where its bucket does not take it."""
+        with path.open("rb") as body:
+            self.put(uri, body)
+
+    def size(self, uri: str) -> int | None:
+        """Return the size of an object, or None where it is gone."""
         bucket, key = split_uri(uri)
         self._rights.authorize("s3:GetObject", uri)
         try:
-            return bytes(self._client.get_object(Bucket=bucket, Key=key)["Body"].read())
+            return int(self._client.head_object(Bucket=bucket, Key=key)["ContentLength"])
         except ClientError:
             return None
+
+    def read(self, uri: str, start: int, length: int) -> bytes:
+        """Return a piece of an object, which may end before `length` bytes."""
+        bucket, key = split_uri(uri)
+        wanted = f"bytes={start}-{start + length - 1}"
+        return bytes(self._client.get_object(Bucket=bucket, Key=key, Range=wanted)["Body"].read())
 
     def put_parquet(self, uri: str, table: pa.Table, compression: str) -> None:
         """Put a table as one Parquet object."""

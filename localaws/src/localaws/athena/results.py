@@ -10,10 +10,11 @@ from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from localaws.athena.errors import QueryError
+from localaws.athena.limits import EXHAUSTED, MOST_ROW_BYTES
 from localaws.athena.sql import types
-from localaws.athena.sql.rendering import double_text, real_text
 from localaws.athena.sql.translate import ResultColumn
 from localaws.athena.sql.types import Type
+from localaws.athena.values.rendering import double_text, real_text
 
 _SHOWN_NAMES = {"real": "float", types.TIMESTAMP_TZ: "timestamp with time zone"}
 _PRECISIONS = {
@@ -30,7 +31,7 @@ _PRECISIONS = {
     "time": 3,
     "varbinary": 1073741824,
 }
-_FIELD = re.compile(r'(?:"((?:[^"]|"")*)")?(,|\n|$)')
+_OFFSET = re.compile(r"([+-])(\d{2}):(\d{2})")
 
 
 def column_info(column: ResultColumn) -> dict[str, Any]:
@@ -70,6 +71,8 @@ def renderer(kind: Type) -> Callable[[Any], str]:
         return _zoned(kind)
     if kind.items:
         return _nested(kind)
+    if kind.name == "char":
+        return lambda value: str(value).ljust(kind.precision)
     return str
 
 
@@ -97,11 +100,20 @@ def _timestamp(value: dt.datetime, precision: int) -> str:
 
 def _zoned(kind: Type) -> Callable[[Any], str]:
     try:
-        zone = ZoneInfo(kind.zone) if kind.zone != "UTC" else dt.UTC
+        zone = _zone(kind.zone)
     except (ZoneInfoNotFoundError, ValueError) as error:
         message = f"'{kind.zone}' is not a valid time zone"
         raise QueryError("INVALID_FUNCTION_ARGUMENT", message) from error
     return lambda value: f"{_timestamp(value.astimezone(zone), kind.precision)} {kind.zone}"
+
+
+def _zone(name: str) -> dt.tzinfo:
+    if name == "UTC":
+        return dt.UTC
+    if offset := _OFFSET.fullmatch(name):
+        minutes = int(offset[2]) * 60 + int(offset[3])
+        return dt.timezone(dt.timedelta(minutes=-minutes if offset[1] == "-" else minutes))
+    return ZoneInfo(name)
 
 
 def _days(value: Any) -> str:
@@ -160,7 +172,10 @@ def csv_lines(columns: Sequence[ResultColumn], batches: Iterable[Any]) -> Iterat
     for batch in batches:
         texts = [_column(write, batch.column(i)) for i, write in enumerate(writers)]
         for row in zip(*texts, strict=True):
-            yield ",".join(row) + "\n"
+            line = ",".join(row) + "\n"
+            if len(line) > MOST_ROW_BYTES:
+                raise QueryError("EXCEEDED_LOCAL_MEMORY_LIMIT", EXHAUSTED)
+            yield line
 
 
 def _column(write: Callable[[Any], str], values: Any) -> list[str]:
@@ -171,31 +186,47 @@ def _quoted(text: str) -> str:
     return '"' + text.replace('"', '""') + '"'
 
 
-def read_csv_page(text: str, start: int, rows: int) -> tuple[list[list[str | None]], int | None]:
-    """Return up to `rows` rows from an offset on, and the offset of the next one if any.
+def read_csv_rows(data: bytes, rows: int, *, final: bool) -> tuple[list[list[str | None]], int]:
+    """Return up to `rows` whole rows at the start of data, and how many bytes they take.
 
-    A field of nothing is NULL, one of two quotes an empty text.
+    A field of nothing is NULL, one of two quotes an empty text. `final` says that nothing follows.
     """
     found: list[list[str | None]] = []
     row: list[str | None] = []
-    while start < len(text) and len(found) < rows:
-        field = _FIELD.match(text, start)
-        if field is None:
-            raise ValueError(f"not a CSV of Athena, at {start}")
-        row.append(None if field[1] is None else field[1].replace('""', '"'))
-        start = field.end()
-        if field[2] != ",":
+    at = taken = 0
+    while at < len(data) and len(found) < rows:
+        value, end = _field(data, at)
+        if end < 0 or (end == len(data) and not final):
+            break
+        row.append(value)
+        at = end + 1
+        if data[end : end + 1] != b",":
             found.append(row)
-            row = []
-    return found, start if start < len(text) else None
+            row, taken = [], at
+    return found, taken
 
 
-def read_text_page(text: str, start: int, rows: int) -> tuple[list[list[str | None]], int | None]:
-    """Return up to `rows` lines from an offset on, and the offset of the next one if any."""
+def _field(data: bytes, at: int) -> tuple[str | None, int]:
+    """Return a field and where it ends: at a comma, a line's end or the data's; -1 if it is cut."""
+    if data[at : at + 1] != b'"':
+        return None, at
+    end = data.find(b'"', at + 1)
+    while end >= 0 and data[end + 1 : end + 2] == b'"':
+        end = data.find(b'"', end + 2)
+    if end < 0:
+        return None, -1
+    return data[at + 1 : end].decode().replace('""', '"'), end + 1
+
+
+def read_text_rows(data: bytes, rows: int, *, final: bool) -> tuple[list[list[str | None]], int]:
+    """Return up to `rows` whole lines at the start of data, and how many bytes they take."""
     found: list[list[str | None]] = []
-    while start < len(text) and len(found) < rows:
-        end = text.find("\n", start)
-        end = len(text) if end < 0 else end
-        found.append([text[start:end]])
-        start = end + 1
-    return found, start if start < len(text) else None
+    at = 0
+    while at < len(data) and len(found) < rows:
+        end = data.find(b"\n", at)
+        if end < 0 and not final:
+            break
+        end = len(data) if end < 0 else end
+        found.append([data[at:end].decode()])
+        at = end + 1
+    return found, at

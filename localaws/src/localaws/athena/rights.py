@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Protocol
 
 from localaws.athena.errors import QueryError
 from localaws.callers import Callers, Need, current_caller
 from localaws.wire import AwsError, Service
 
 
-class Rights:
+class Rights(Protocol):
+    """What a query asks before it touches something."""
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is a caller, and it is not the account's root."""
+
+    def authorize(self, action: str, uri: str) -> None:
+        """Raise AwsError where the caller may not do `action` to `s3://bucket/key`."""
+
+    def check(self, action: str, uri: str) -> None:
+        """Raise QueryError where the caller may not do `action` to `s3://bucket/key`."""
+
+
+class CallersRights:
     """The rights of whoever started the query at work; the server itself may everything."""
 
     def __init__(self, callers: Callers) -> None:

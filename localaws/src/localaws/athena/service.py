@@ -16,7 +16,7 @@ from localaws.athena.api.saved import NamedQueries, PreparedStatements
 from localaws.athena.api.workgroups import WorkGroups
 from localaws.athena.executor.context import Outcome, Request
 from localaws.athena.output import Output
-from localaws.athena.rights import Rights
+from localaws.athena.rights import CallersRights
 from localaws.athena.statements.model import Statement
 from localaws.athena.store import Store
 from localaws.callers import Callers, Need
@@ -26,7 +26,7 @@ from localaws.settings import Settings
 from localaws.wire import AwsError, Service
 
 if TYPE_CHECKING:
-    from localaws.athena.executor.runner import Runner
+    from localaws.athena.executor.worker import Worker
 
 
 class AthenaService:
@@ -41,7 +41,7 @@ class AthenaService:
 
     def __init__(self, settings: Settings, glue: Service, callers: Callers, damage: Damage) -> None:
         self._settings = settings
-        self._rights = Rights(callers)
+        self._rights = CallersRights(callers)
         self._arn = f"arn:aws:athena:{settings.region}:{settings.account_id}:"
         glue = self._rights.over(glue)
         self._glue = glue
@@ -51,7 +51,7 @@ class AthenaService:
         prepared = PreparedStatements(self._store, workgroups)
         self._named = NamedQueries(self._store, workgroups)
         self._executions = Executions(self._store, workgroups, prepared, self._run, self._output)
-        self._runner: Runner | None = None
+        self._worker: Worker | None = None
         self._making = threading.Lock()
         self._handlers: dict[str, Handler] = {}
         parts: tuple[Any, ...] = (
@@ -91,16 +91,15 @@ class AthenaService:
 
     async def close(self) -> None:
         await self._executions.close()
-        if self._runner is not None:
-            self._runner.close()
+        if self._worker is not None:
+            self._worker.close()
         self._store.close()
 
     def _run(self, request: Request, statement: Statement) -> Outcome:
         """Return the outcome of a statement; called from a worker thread."""
         with self._making:
-            if self._runner is None:
-                # DuckDB and Arrow take a moment to load: the server does not wait for them.
-                from localaws.athena.executor.runner import make_runner
+            if self._worker is None:
+                from localaws.athena.executor.worker import Worker
 
-                self._runner = make_runner(self._settings, self._glue, self._rights, self._loop)
-        return self._runner.run(request, statement)
+                self._worker = Worker(self._settings, self._glue, self._rights, self._loop)
+        return self._worker.run(request, statement)

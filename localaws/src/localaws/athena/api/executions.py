@@ -32,13 +32,12 @@ from localaws.athena.api.saved import PreparedStatements
 from localaws.athena.api.workgroups import PRIMARY, WorkGroups
 from localaws.athena.errors import CancelledQueryError, QueryError
 from localaws.athena.executor.context import BytesExceededError, Control, Outcome, Request
+from localaws.athena.limits import STATEMENTS_AT_WORK
 from localaws.athena.output import Output
 from localaws.athena.statements import model, parse_statement
 from localaws.athena.statements.model import Statement
 from localaws.athena.store import Store
 
-_SLOTS = 4
-"""Queries that run at the same time; the others are QUEUED."""
 _LONGEST_QUERY = 262_144
 STOPPED_BY_USER = "Query was cancelled by user"
 
@@ -59,8 +58,8 @@ class Executions:
         self._prepared = prepared
         self._run_statement = run
         self._output = output
-        self._slots = asyncio.Semaphore(_SLOTS)
-        self._threads = ThreadPoolExecutor(_SLOTS, thread_name_prefix="athena")
+        self._slots = asyncio.Semaphore(STATEMENTS_AT_WORK)
+        self._threads = ThreadPoolExecutor(STATEMENTS_AT_WORK, thread_name_prefix="athena")
         self._running: dict[str, tuple[asyncio.Task[None], Control]] = {}
         self._queued: set[str] = set()
 
@@ -93,7 +92,7 @@ class Executions:
         if group["State"] != "ENABLED":
             raise invalid(f"WorkGroup {group['Name']} is disabled.")
         check_context(payload)
-        statement = self._statement(payload, group["Name"])
+        statement = await self._statement(payload, group["Name"])
         location = await self._location(payload, group["Configuration"])
         # From here on nothing is awaited, so that a token is never taken twice.
         known = self._known(payload)
@@ -115,13 +114,14 @@ class Executions:
             raise invalid("Idempotent parameters do not match")
         return known[0] if known is not None else None
 
-    def _statement(self, payload: Payload, group: str) -> Statement:
+    async def _statement(self, payload: Payload, group: str) -> Statement:
         """Return the statement of a request; InvalidRequestException where it is none."""
         text = payload["QueryString"]
         if len(text.encode()) > _LONGEST_QUERY:
             raise invalid(f"Query string is longer than {_LONGEST_QUERY} bytes")
         try:
-            statement = parse_statement(text)
+            # Off the loop: a long or deep statement takes seconds to read.
+            statement = await asyncio.to_thread(parse_statement, text)
             if not isinstance(statement, model.Execute):
                 return statement
             known = self._prepared.find(group, statement.name)
@@ -129,7 +129,7 @@ class Executions:
                 raise invalid(
                     f"PreparedStatement {statement.name} was not found in workGroup {group}"
                 )
-            inner = parse_statement(known["QueryStatement"])
+            inner = await asyncio.to_thread(parse_statement, known["QueryStatement"])
             if not isinstance(inner, model.Select):
                 raise invalid("The local Athena executes prepared queries for rows alone")
             return model.Select(inner.query, statement.parameters)

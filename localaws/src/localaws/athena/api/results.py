@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections.abc import Callable
 
 from localaws.athena.api.requests import (
     Handler,
@@ -13,13 +13,15 @@ from localaws.athena.api.requests import (
     read_token,
     write_token,
 )
+from localaws.athena.limits import MOST_PAGE_BYTES
 from localaws.athena.output import Output
-from localaws.athena.results import read_csv_page, read_text_page
+from localaws.athena.results import read_csv_rows, read_text_rows
 from localaws.athena.store import Store
 
 _MOST_ROWS = 1000
-_REMEMBERED = 4
-"""Results of which more pages may be asked for soon."""
+_PIECE_BYTES = 256 * 1024
+
+ReadRows = Callable[..., tuple[list[list[str | None]], int]]
 
 
 class Results:
@@ -28,7 +30,6 @@ class Results:
     def __init__(self, store: Store, output: Output) -> None:
         self._store = store
         self._output = output
-        self._texts: OrderedDict[str, str] = OrderedDict()
 
     def handlers(self) -> dict[str, Handler]:
         return {"GetQueryResults": self.get}
@@ -42,9 +43,11 @@ class Results:
         rows: list[list[str | None]] = []
         following: int | None = None
         if result["Location"]:
-            text = await self._text(execution_id, result["Location"], fresh=start is None)
-            read = read_csv_page if result["HasHeader"] else read_text_page
-            rows, following = read(text, start or 0, size)
+            read = read_csv_rows if result["HasHeader"] else read_text_rows
+            # Off the loop: a page may be megabytes.
+            rows, following = await asyncio.to_thread(
+                self._page, result["Location"], start or 0, size, read
+            )
         answer: Payload = {
             "ResultSet": {
                 "Rows": [{"Data": [_datum(value) for value in row]} for row in rows],
@@ -65,17 +68,30 @@ class Results:
         if state != "SUCCEEDED":
             raise invalid(f"Query did not finish successfully. Final query state: {state}")
 
-    async def _text(self, execution_id: str, location: str, *, fresh: bool) -> str:
-        """Return the object of a result; the pages after the first come from memory."""
-        if fresh or execution_id not in self._texts:
-            body = await asyncio.to_thread(self._output.get, location)
-            if body is None:
-                raise invalid("Could not find results")
-            self._texts[execution_id] = body.decode()
-            while len(self._texts) > _REMEMBERED:
-                self._texts.popitem(last=False)
-        self._texts.move_to_end(execution_id)
-        return self._texts[execution_id]
+    def _page(
+        self, location: str, start: int, size: int, read: ReadRows
+    ) -> tuple[list[list[str | None]], int | None]:
+        """Return the rows from a place in an object on, and the place where more follow.
+
+        Read in pieces: a page ends at so many rows or bytes, a row that is longer is one alone.
+        """
+        whole = self._output.size(location)
+        if whole is None:
+            raise invalid("Could not find results")
+        if not 0 <= start <= whole:
+            raise invalid("Invalid token provided")
+        piece = _PIECE_BYTES
+        data = b""
+        while True:
+            at = start + len(data)
+            data += self._output.read(location, at, piece) if at < whole else b""
+            final = start + len(data) >= whole
+            rows, taken = read(data, size, final=final)
+            if final or len(rows) == size or (rows and len(data) >= MOST_PAGE_BYTES):
+                break
+            piece = min(2 * piece, MOST_PAGE_BYTES)
+        following = start + taken
+        return rows, following if rows and following < whole else None
 
 
 def _datum(value: str | None) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localaws.athena.errors import CancelledQueryError
@@ -65,6 +66,8 @@ class Services:
     objects: Objects
     small: SmallFiles
     output: Output
+    spill: Path
+    """The folder of temporary files."""
 
 
 @dataclass

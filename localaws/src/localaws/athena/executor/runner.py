@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
 
-from localaws.athena.catalog import Catalog
+from localaws.athena.catalog import CallGlue, Catalog
 from localaws.athena.engine import Engine
 from localaws.athena.errors import CancelledQueryError, MalformedQueryError, QueryError
 from localaws.athena.executor import partitions, selecting, shows, tables
 from localaws.athena.executor.context import Outcome, Request, Services
+from localaws.athena.limits import EXHAUSTED, Limits
 from localaws.athena.output import Output
 from localaws.athena.results import text_column
 from localaws.athena.rights import Rights
@@ -20,7 +20,7 @@ from localaws.athena.scan.small import SmallFiles
 from localaws.athena.statements import model
 from localaws.athena.statements.model import Statement
 from localaws.settings import Settings
-from localaws.wire import AwsError, Service
+from localaws.wire import AwsError
 
 logger = logging.getLogger(__name__)
 
@@ -48,17 +48,16 @@ _LINES: dict[type[Statement], Callable[[Services, Request, Any], shows.Lines]] =
 }
 
 
-def make_runner(
-    settings: Settings, glue: Service, rights: Rights, loop: asyncio.AbstractEventLoop
-) -> Runner:
+def make_runner(settings: Settings, call_glue: CallGlue, rights: Rights, limits: Limits) -> Runner:
     """Return what carries out statements over the objects and the catalog of one server."""
     objects_dir = (settings.s3_data_dir / settings.account_id).resolve()
     services = Services(
-        Catalog(glue, loop),
-        Engine(objects_dir, settings.athena_dir / "spill"),
+        Catalog(call_glue),
+        Engine(objects_dir, settings.athena_dir / "spill", limits),
         Objects(objects_dir, rights),
         SmallFiles(),
         Output(settings, rights),
+        settings.athena_dir / "spill",
     )
     return Runner(services)
 
@@ -81,6 +80,8 @@ class Runner:
             raise
         except AwsError as error:
             raise QueryError("GENERIC_USER_ERROR", error.message) from error
+        except MemoryError as error:
+            raise QueryError("EXCEEDED_LOCAL_MEMORY_LIMIT", EXHAUSTED) from error
         except Exception as error:
             logger.exception("query %s failed inside the local Athena", request.execution_id)
             message = f"{type(error).__name__}: {error}"

@@ -3,6 +3,9 @@
 # ruff: noqa: S608 - SQL is what this module makes, from a checked tree
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from localaws.athena.catalog import Definition, sql_table
@@ -10,6 +13,7 @@ from localaws.athena.errors import QueryError
 from localaws.athena.executor.context import Outcome, Request, Services
 from localaws.athena.executor.names import full_name, require_database, target
 from localaws.athena.executor.queries import Running, running_query
+from localaws.athena.limits import EXHAUSTED, MOST_RESULT_BYTES
 from localaws.athena.results import column_info, csv_lines
 from localaws.athena.sql import types
 from localaws.athena.sql.translate import ResultColumn
@@ -34,12 +38,28 @@ def select(services: Services, request: Request, statement: model.Select) -> Out
     uri = f"{request.location}{request.execution_id}.csv"
     with running_query(services, request, statement.query, statement.parameters) as running:
         columns = running.translation.columns
-        lines = list(csv_lines(columns, running.batches()))
         scanned = running.bytes_scanned
+        # In a file, for a result may be larger than what the process may hold.
+        with tempfile.NamedTemporaryFile(dir=services.spill, suffix=".csv") as file:
+            rows = _write_lines(file, csv_lines(columns, running.batches()))
+            services.output.put_file(uri, Path(file.name))
     infos = [column_info(column) for column in columns]
-    services.output.put(uri, "".join(lines).encode())
     services.output.put_metadata(f"{uri}.metadata", infos)
-    return Outcome(infos, True, uri, bytes_scanned=scanned, rows=len(lines) - 1)
+    return Outcome(infos, True, uri, bytes_scanned=scanned, rows=rows - 1)
+
+
+def _write_lines(file: Any, lines: Iterable[str]) -> int:
+    """Write lines, and return how many; QueryError where they are more than a result may be."""
+    count = size = 0
+    for line in lines:
+        written = line.encode()
+        size += len(written)
+        if size > MOST_RESULT_BYTES:
+            raise QueryError("EXCEEDED_LOCAL_MEMORY_LIMIT", EXHAUSTED)
+        file.write(written)
+        count += 1
+    file.flush()
+    return count
 
 
 def explain(services: Services, request: Request, statement: model.Explain) -> list[str]:

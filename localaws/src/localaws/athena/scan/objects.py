@@ -21,6 +21,10 @@ _SETTLED_NS = 2_000_000_000
 """A folder that changed less than this before it was listed may change again unseen."""
 
 
+_PLAIN_SECONDS = 1.0
+_MOST_PLAIN = 100_000
+
+
 @dataclass(frozen=True, slots=True)
 class DataFile:
     """An object that is not hidden: its address, the file that holds it, and its state."""
@@ -42,6 +46,7 @@ class Objects:
         self._rights = rights
         # Addresses are compared by what they resolve to: the state folder may lie behind a link.
         self._root = root.resolve()
+        self._plain: dict[str, float] = {}
         self._known: dict[str, tuple[int, tuple[DataFile, ...]]] = {}
         self._lock = threading.Lock()
 
@@ -74,10 +79,23 @@ class Objects:
 
     def _folder(self, location: str, bucket: str, prefix: str) -> str:
         """Return the folder of a location; refuses one that is reached through a link."""
-        folder = str(self._root / bucket / prefix).rstrip("/")
-        if os.path.realpath(folder) != folder:
+        folder = f"{self._root}/{bucket}/{prefix}".rstrip("/")
+        # A table has a location a partition, and few folders above them: those are resolved once
+        # in a while, the last step each time.
+        if not self._is_plain(os.path.dirname(folder)) or os.path.islink(folder):  # noqa: PTH114, PTH120
             raise _outside(location)
         return folder
+
+    def _is_plain(self, folder: str) -> bool:
+        """Return whether no part of a folder's path is a link, as it was a second ago at most."""
+        now = time.monotonic()
+        if now - self._plain.get(folder, -_PLAIN_SECONDS) >= _PLAIN_SECONDS:
+            if os.path.realpath(folder) != folder:
+                return False
+            if len(self._plain) > _MOST_PLAIN:
+                self._plain.clear()
+            self._plain[folder] = now
+        return True
 
     def _walk(self, folder: str, base: str) -> Iterator[DataFile]:
         known = self._remembered(folder)
@@ -115,9 +133,10 @@ class Objects:
 
     def _encoded(self, bucket: str, prefix: str) -> Iterator[DataFile]:
         """Yield the objects whose key no path can hold; they carry it in their metadata."""
-        folder = self._root / bucket / _ENCODED_KEYS
-        if not folder.is_dir():
+        place = f"{self._root}/{bucket}/{_ENCODED_KEYS}"
+        if not os.path.isdir(place):  # noqa: PTH112 - once a partition
             return
+        folder = Path(place)
         for sidecar in folder.glob("*.meta.json"):
             key = json.loads(sidecar.read_text()).get("key", "")
             body = Path(str(sidecar).removesuffix(".meta.json"))

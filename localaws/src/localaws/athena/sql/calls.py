@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from sqlglot import exp
@@ -15,7 +15,7 @@ from localaws.athena.sql.columns import name_of
 from localaws.athena.sql.model import Expr, Scope, Use, all_uses, quoted
 from localaws.athena.sql.signatures import LambdaShape, Signature
 from localaws.athena.sql.translator import Translator, translates
-from localaws.athena.sql.types import Type
+from localaws.athena.sql.types import Type, can_become
 from localaws.athena.sql.windows import order_by, over
 
 
@@ -240,14 +240,34 @@ def _lambda(
     """Return a lambda; its result may be the first to say what a variable stands for."""
     names = [name_of(parameter) for parameter in node.expressions]
     kinds = [sig.concrete(item, bindings) for item in param.items[:-1]]
-    inner = {n: Expr(_variable(n), kind) for n, kind in zip(names, kinds, strict=True)}
-    body = translator.expression(node.this, replace(scope, lambdas={**scope.lambdas, **inner}))
+    inner = [Expr(_variable(n), kind) for n, kind in zip(names, kinds, strict=True)]
+    body = lambda_body(translator, node, inner, scope)
     result = param.items[-1]
     if result.is_variable and result.name not in bindings:
         bindings[result.name] = body.type
-    body = coerce(body, sig.concrete(result, bindings))
+    body = lambda_result(translator, node, body, sig.concrete(result, bindings))
     listed = ", ".join(map(_variable, names))
     return body.typed(f"lambda {listed}: {body.sql}", body.type)
+
+
+def lambda_body(
+    translator: Translator, node: exp.Expr, values: Sequence[Expr], scope: Scope
+) -> Expr:
+    """Return what a lambda computes of values in the place of its parameters."""
+    if not isinstance(node, exp.Lambda) or len(node.expressions) != len(values):
+        message = f"Expected a function of {len(values)} parameters"
+        translator.fail("TYPE_MISMATCH", message, node)
+    names = [name_of(parameter) for parameter in node.expressions]
+    inner = dict(zip(names, values, strict=True))
+    return translator.expression(node.this, replace(scope, lambdas={**scope.lambdas, **inner}))
+
+
+def lambda_result(translator: Translator, node: exp.Expr, body: Expr, target: Type) -> Expr:
+    """Return a lambda's result as what its caller needs; TYPE_MISMATCH where it is not that."""
+    if not can_become(body.type, target):
+        message = f"Expected a function that returns {target}, found one of {body.type}"
+        translator.fail("TYPE_MISMATCH", message, node)
+    return coerce(body, target)
 
 
 def _variable(name: str) -> str:

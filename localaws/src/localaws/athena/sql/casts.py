@@ -7,7 +7,8 @@ from collections.abc import Callable
 from sqlglot import exp
 
 from localaws.athena.sql import types
-from localaws.athena.sql.coercion import coerce
+from localaws.athena.sql.coercion import clock, coerce, instant
+from localaws.athena.sql.json_casts import from_json, to_json
 from localaws.athena.sql.model import Expr, Scope, quoted, text_literal
 from localaws.athena.sql.translator import Translator, translates
 from localaws.athena.sql.type_names import trino_type
@@ -32,10 +33,18 @@ def cast_value(translator: Translator, value: Expr, target: Type, node: exp.Expr
     """Return `value` cast to `target`; TYPE_MISMATCH where Trino knows no such cast."""
     if value.type == types.UNKNOWN or value.type == target:
         return coerce(value, target)
-    sql = _nested(translator, value, target, node) if target.items else _simple(value, target)
+    sql = _cast_sql(translator, value, target, node)
     if sql is None:
         translator.fail("TYPE_MISMATCH", f"Cannot cast {value.type} to {target}", node)
     return Expr(sql, target, value.uses, value.origins if sql == value.sql else ())
+
+
+def _cast_sql(translator: Translator, value: Expr, target: Type, node: exp.Expr) -> str | None:
+    if value.type == types.JSON:
+        return from_json(value, target, _simple)
+    if target == types.JSON:
+        return to_json(value, _text)
+    return _nested(translator, value, target, node) if target.items else _simple(value, target)
 
 
 def _simple(value: Expr, target: Type) -> str | None:
@@ -90,6 +99,9 @@ def _float(value: Expr, target: Type) -> str | None:
 def _decimal(value: Expr, target: Type) -> str | None:
     if value.type.is_text:
         return f"CAST(trino_number({value.sql}, 'decimal') AS {target.duckdb})"
+    if value.type.is_float:
+        # By its shortest digits, as Java's BigDecimal.valueOf: 1.005 becomes 1.01.
+        return f"CAST(CAST({value.sql} AS VARCHAR) AS {target.duckdb})"
     known = value.type.is_number or value.type == types.BOOLEAN
     return _by_duckdb(value, target) if known else None
 
@@ -105,6 +117,8 @@ def _varchar(value: Expr, target: Type) -> str | None:
 
 def _text(value: Expr) -> str | None:
     kind = value.type
+    if kind.name == "char":
+        return f"rpad({value.sql}, {kind.precision}, ' ')"
     if kind.is_text:
         return value.sql
     if kind.is_float:
@@ -112,8 +126,12 @@ def _text(value: Expr) -> str | None:
     if kind.name in ("timestamp", types.TIMESTAMP_TZ):
         return _timestamp_text(value)
     if kind.name == "time":
-        return f"left(CAST({value.sql} AS VARCHAR) || '.000000', 12)"
-    known = kind.is_integer or kind.is_decimal or kind in (types.BOOLEAN, types.DATE)
+        digits = kind.precision
+        text = f"strftime(DATE '2000-01-01' + {value.sql}, '%H:%M:%S.%f')"
+        return f"left({text}, {8 + (digits + 1 if digits else 0)})"
+    if kind.is_decimal:
+        return f"trino_decimal_text({value.sql})"
+    known = kind.is_integer or kind in (types.BOOLEAN, types.DATE)
     return f"CAST({value.sql} AS VARCHAR)" if known else None
 
 
@@ -127,7 +145,8 @@ def _timestamp_text(value: Expr) -> str:
 
 
 def _char(value: Expr, target: Type) -> str | None:
-    return f"rpad({value.sql}, {target.precision}, ' ')" if value.type.is_text else None
+    # Kept without the blanks at its end, which do not count where chars are compared.
+    return f"rtrim(left({value.sql}, {target.precision}), ' ')" if value.type.is_text else None
 
 
 def _varbinary(value: Expr, target: Type) -> str | None:
@@ -172,20 +191,15 @@ def _zoned(value: Expr, target: Type) -> str | None:
     if value.type.name == types.TIMESTAMP_TZ:
         return value.sql
     local = _timestamp(value, target)
-    return f"timezone({text_literal(target.zone)}, {local})" if local else None
+    return instant(target.zone, local) if local else None
 
 
 def local_time(value: Expr) -> Expr:
     """Return a timestamp with time zone as the clock there shows it; another value as it is."""
     if value.type.name != types.TIMESTAMP_TZ:
         return value
-    sql = f"timezone({text_literal(value.type.zone)}, {value.sql})"
+    sql = clock(value.type.zone, value.sql)
     return value.typed(sql, Type("timestamp", value.type.numbers))
-
-
-def _json(value: Expr, target: Type) -> str | None:
-    simple = value.type.is_integer or value.type == types.BOOLEAN or value.type.is_text
-    return f"to_json({value.sql})" if simple else None
 
 
 def _by_duckdb(value: Expr, target: Type) -> str:
@@ -204,5 +218,4 @@ _TARGETS: dict[str, Callable[[Expr, Type], str | None]] = {
     "time": _time,
     "timestamp": _timestamp,
     types.TIMESTAMP_TZ: _zoned,
-    "json": _json,
 }

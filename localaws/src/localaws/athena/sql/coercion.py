@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from sqlglot import exp
@@ -11,14 +12,39 @@ from localaws.athena.sql.model import Expr, text_literal
 from localaws.athena.sql.translator import Translator
 from localaws.athena.sql.types import Type, common_type
 
+_OFFSET = re.compile(r"([+-])(\d{2}):(\d{2})")
+
+
+def instant(zone: str, local: str) -> str:
+    """Return the instant at which the clock of a zone shows a time; a zone may be an offset."""
+    if offset := _OFFSET.fullmatch(zone):
+        back = "-" if offset[1] == "+" else "+"
+        return f"timezone('UTC', {local} {back} {_minutes(offset)})"
+    return f"timezone({text_literal(zone)}, {local})"
+
+
+def clock(zone: str, moment: str) -> str:
+    """Return what the clock of a zone shows at an instant."""
+    if offset := _OFFSET.fullmatch(zone):
+        return f"(timezone('UTC', {moment}) {offset[1]} {_minutes(offset)})"
+    return f"timezone({text_literal(zone)}, {moment})"
+
+
+def _minutes(offset: re.Match[str]) -> str:
+    return f"to_minutes({int(offset[2]) * 60 + int(offset[3])})"
+
 
 def coerce(value: Expr, target: Type) -> Expr:
     """Return `value` as one of `target`, a type that it can become."""
+    if value.type.name == "char" and target.name == "varchar":
+        return value.typed(f"rpad({value.sql}, {value.type.precision}, ' ')", target)
+    if value.type.name == "array" and value.type.items[0] == types.UNKNOWN:
+        return value.typed(f"CAST({value.sql} AS {target.duckdb})", target)
     if value.type.duckdb == target.duckdb and value.type.name == target.name:
         return Expr(value.sql, target, value.uses, value.origins, value.literal)
     if target.name == types.TIMESTAMP_TZ and value.type.name != types.TIMESTAMP_TZ:
         local = f"CAST({value.sql} AS TIMESTAMP)"
-        return value.typed(f"timezone({text_literal(target.zone)}, {local})", target)
+        return value.typed(instant(target.zone, local), target)
     return value.typed(f"CAST({value.sql} AS {target.duckdb})", target)
 
 

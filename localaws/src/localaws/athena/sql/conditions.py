@@ -7,8 +7,8 @@ from sqlglot import exp
 
 from localaws.athena.sql import types
 from localaws.athena.sql.coercion import coerce, coerce_all, need_boolean
-from localaws.athena.sql.model import Expr, Query, Scope, all_uses
-from localaws.athena.sql.operators import compare
+from localaws.athena.sql.model import Expr, Query, Scope, all_uses, quoted
+from localaws.athena.sql.operators import compare, is_plain
 from localaws.athena.sql.translator import Translator, translates
 from localaws.athena.sql.types import Type, common_type
 
@@ -57,20 +57,24 @@ def contained(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
     """Return x IN (a, b) or x IN (query)."""
     translator.allow(node, "this", "expressions", "query")
     value = translator.expression(node.this, scope)
-    if node.args.get("query") is not None:
-        return _in_query(translator, node, value, scope)
+    listed = node.expressions[0] if len(node.expressions) == 1 else None
+    query = node.args.get("query") or (listed if isinstance(listed, exp.Values) else None)
+    if query is not None:
+        return _in_query(translator, node, value, query, scope)
     items = translator.expressions(node.expressions, scope)
     message = "IN value and list items must be the same type"
     made, kind = coerce_all(translator, [value, *items], node, message)
-    if kind.is_float:
+    if not is_plain(kind):
         tests = [compare(translator, "=", made[0], item, node).sql for item in made[1:]]
         return Expr(f"({' OR '.join(tests)})", types.BOOLEAN, all_uses(made))
     listed = ", ".join(item.sql for item in made[1:])
     return Expr(f"({made[0].sql} IN ({listed}))", types.BOOLEAN, all_uses(made))
 
 
-def _in_query(translator: Translator, node: exp.Expr, value: Expr, scope: Scope) -> Expr:
-    query = _one_column(translator, node.args["query"], scope)
+def _in_query(
+    translator: Translator, node: exp.Expr, value: Expr, inside: exp.Expr, scope: Scope
+) -> Expr:
+    query = _one_column(translator, inside, scope)
     item = query.outputs[0].expr
     common = common_type(value.type, item.type)
     if common is None:
@@ -160,6 +164,8 @@ def subscript(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
     key = translator.expression(node.expressions[0], scope)
     uses = base.uses | key.uses
     kind: Type = base.type
+    if kind.name == "row" and isinstance(node.expressions[0], exp.Literal):
+        return _row_item(translator, base, node)
     if kind.name == "array" and key.type.is_integer:
         return Expr(f"trino_item({base.sql}, {key.sql})", kind.items[0], uses)
     if kind.name != "map" or not types.can_become(key.type, kind.items[0]):
@@ -167,3 +173,13 @@ def subscript(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
         translator.fail("TYPE_MISMATCH", message, node)
     made = coerce(key, kind.items[0])
     return Expr(f"trino_value({base.sql}, {made.sql})", kind.items[1], uses)
+
+
+def _row_item(translator: Translator, base: Expr, node: exp.Expr) -> Expr:
+    """Return the field of a row at a place, counted from 1."""
+    place = node.expressions[0]
+    at = int(place.name) if not place.is_string and place.name.isdigit() else 0
+    if not 1 <= at <= len(base.type.items):
+        message = f"ROW subscript must be between 1 and {len(base.type.items)}: {place.name}"
+        translator.fail("INVALID_FUNCTION_ARGUMENT", message, node)
+    return base.typed(f"({base.sql}).{quoted(base.type.keys[at - 1])}", base.type.items[at - 1])

@@ -30,7 +30,7 @@ def group_by(
     clause = node.args.get("group")
     if clause is None:
         return Grouping()
-    translator.allow(clause, "expressions", "grouping_sets", "rollup", "cube")
+    translator.allow(clause, "expressions", "grouping_sets", "rollup", "cube", "all")
     keys: list[Expr] = []
     parts = [_part(translator, item, scope, outputs, keys) for item in clause.expressions]
     simple = not clause.find(exp.GroupingSets, exp.Rollup, exp.Cube)
@@ -38,7 +38,54 @@ def group_by(
         found = clause.args.get(name) or ()
         parts += [_part(translator, item, scope, outputs, keys) for item in found]
     translator.read(*keys)
+    if clause.args.get("all") is False:
+        parts = [_distinct_sets(translator, clause, scope, outputs)]
     return Grouping(f" GROUP BY {', '.join(parts)}", frozenset(k.sql for k in keys), True, simple)
+
+
+_MOST_SETS = 4096
+
+
+def _distinct_sets(
+    translator: Translator, clause: exp.Expr, scope: Scope, outputs: tuple[Output, ...]
+) -> str:
+    """Return GROUP BY DISTINCT as its grouping sets, each of them once."""
+    sets: list[tuple[str, ...]] = [()]
+    items = [*clause.expressions]
+    for name in ("grouping_sets", "rollup", "cube"):
+        items += clause.args.get(name) or ()
+    for item in items:
+        found = _sets_of(translator, item, scope, outputs)
+        if len(sets) * len(found) > _MOST_SETS:
+            message = f"GROUP BY has more than {_MOST_SETS} grouping sets"
+            translator.fail("TOO_MANY_GROUPING_SETS", message, clause)
+        sets = [(*a, *b) for a in sets for b in found]
+    once = {frozenset(keys): dict.fromkeys(keys) for keys in reversed(sets)}
+    listed = (f"({', '.join(keys)})" for keys in once.values())
+    return f"GROUPING SETS ({', '.join(listed)})"
+
+
+def _sets_of(
+    translator: Translator, node: exp.Expr, scope: Scope, outputs: tuple[Output, ...]
+) -> list[tuple[str, ...]]:
+    """Return the grouping sets that an item of GROUP BY stands for."""
+    if isinstance(node, exp.GroupingSets):
+        inner = (_sets_of(translator, item, scope, outputs) for item in node.expressions)
+        return [keys for found in inner for keys in found]
+    if isinstance(node, exp.Rollup | exp.Cube):
+        columns = [_sets_of(translator, item, scope, outputs)[0] for item in node.expressions]
+        chosen: list[tuple[int, ...]] = (
+            [tuple(range(n)) for n in range(len(columns), -1, -1)]
+            if isinstance(node, exp.Rollup)
+            else [tuple(i for i in range(len(columns)) if bits >> i & 1)
+                  for bits in reversed(range(2 ** len(columns)))]
+        )  # fmt: skip
+        return [tuple(key for i in picked for key in columns[i]) for picked in chosen]
+    if isinstance(node, exp.Tuple):
+        return [tuple(_key(translator, item, scope, outputs).sql for item in node.expressions)]
+    if isinstance(node, exp.Paren):
+        return _sets_of(translator, node.this, scope, outputs)
+    return [(_key(translator, node, scope, outputs).sql,)]
 
 
 _SETS: dict[type[exp.Expr], str] = {

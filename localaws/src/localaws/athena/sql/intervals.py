@@ -7,8 +7,8 @@ import re
 from sqlglot import exp
 
 from localaws.athena.sql import types
-from localaws.athena.sql.coercion import coerce
-from localaws.athena.sql.model import Expr, Scope, text_literal
+from localaws.athena.sql.coercion import clock, coerce, instant
+from localaws.athena.sql.model import Expr, Scope
 from localaws.athena.sql.translator import Translator, translates
 
 _MILLISECONDS = {"DAY": 86_400_000, "HOUR": 3_600_000, "MINUTE": 60_000, "SECOND": 1_000}
@@ -71,9 +71,8 @@ def _shifted(operator: str, left: Expr, right: Expr) -> Expr | None:
     if left.type.name in ("timestamp", "time"):
         return Expr(sql, left.type, uses)
     if left.type.name == types.TIMESTAMP_TZ:
-        zone = text_literal(left.type.zone)
-        local = f"(timezone({zone}, {left.sql}) {operator} {right.sql})"
-        moved = f"timezone({zone}, {local})" if right.type == types.MONTHS else sql
+        local = f"({clock(left.type.zone, left.sql)} {operator} {right.sql})"
+        moved = instant(left.type.zone, local) if right.type == types.MONTHS else sql
         return Expr(moved, left.type, uses)
     return None
 

@@ -8,41 +8,39 @@ from sqlglot import exp
 
 from localaws.athena.sql import types
 from localaws.athena.sql.casts import cast_value
-from localaws.athena.sql.coercion import coerce_all
+from localaws.athena.sql.coercion import coerce_all, instant
 from localaws.athena.sql.dialect import TypedLiteral
 from localaws.athena.sql.model import Expr, Scope, all_uses, quoted, text_literal
 from localaws.athena.sql.translator import Translator, translates
 from localaws.athena.sql.type_names import trino_type
 from localaws.athena.sql.types import Type
+from localaws.athena.values import json_values
 
 _MAX_INTEGER = 2**31 - 1
 _MAX_BIGINT = 2**63 - 1
 _ZONE = re.compile(r"(.*\d)\s*([A-Za-z][\w/+-]*|[+-]\d{2}:\d{2})")
+_DECIMAL = re.compile(r"[+-]?(?=\.?\d)(\d*)(?:\.(\d*))?")
+_ESCAPED = re.compile(r"\\(?:\\|\+([0-9a-fA-F]{6})|([0-9a-fA-F]{4})|)")
 _FRACTION = re.compile(r":\d{1,2}\.(\d+)")
 
 
 @translates(exp.Literal)
 def literal(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
-    """Return a string, an integer, a decimal or a double, typed by the way it is written."""
+    """Return a string, an integer or a double, typed by the way it is written.
+
+    A number with a point is a decimal in Trino and a double in Athena: 100.0 * 1 / 7 keeps its
+    digits there. DECIMAL '1.2' is a decimal in both.
+    """
     text = node.name
     if node.is_string:
         return Expr(text_literal(text), Type("varchar", (len(text),)), literal=True)
-    if "e" in text.lower():
+    if "e" in text.lower() or "." in text:
         return Expr(f"CAST({text_literal(text)} AS DOUBLE)", types.DOUBLE, literal=True)
-    if "." in text:
-        return _decimal(text)
     number = int(text)
     if number > _MAX_BIGINT:
         translator.fail("INVALID_LITERAL", f"Invalid numeric literal: {text}", node)
     kind = types.INTEGER if number <= _MAX_INTEGER else types.BIGINT
     return Expr(f"{number}::{kind.duckdb}", kind, literal=True)
-
-
-def _decimal(text: str) -> Expr:
-    whole, _, fraction = text.partition(".")
-    whole = whole.lstrip("0")
-    kind = types.decimal(max(1, len(whole) + len(fraction)), len(fraction))
-    return Expr(f"CAST('{whole or '0'}.{fraction}' AS {kind.duckdb})", kind, literal=True)
 
 
 @translates(exp.Boolean)
@@ -55,6 +53,25 @@ def boolean(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
 def null(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
     """Return NULL, of no type as yet."""
     return Expr("NULL", types.UNKNOWN, literal=True)
+
+
+@translates(exp.UnicodeString)
+def unicode_string(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
+    """Return a text in which backslashes stand before the codes of characters."""
+    translator.allow(node, "this")
+    try:
+        text = _ESCAPED.sub(_unescaped, node.name)
+    except ValueError:
+        translator.fail("SYNTAX_ERROR", "Invalid escaped character", node)
+    return Expr(text_literal(text), Type("varchar", (len(text),)), literal=True)
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    if found[0] == "\\\\":
+        return "\\"
+    if not (found[1] or found[2]):
+        raise ValueError(found[0])
+    return chr(int(found[1] or found[2], 16))
 
 
 @translates(exp.HexString)
@@ -72,13 +89,36 @@ def typed_literal(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
     text = node.this.name
     kind = trino_type(node.args["to"].sql("trino"))
     if kind.is_decimal:
-        digits = text.strip().lstrip("+-")
-        kind = _decimal(digits if "." in digits else f"{digits}.").type
+        kind = _decimal_of(translator, node, text)
     if kind.name == "timestamp":
         return _timestamp(translator, node, text)
+    if kind.name == "time":
+        fraction = _FRACTION.search(text)
+        kind = Type("time", (min(6, len(fraction[1])) if fraction else 0,))
+    if kind == types.JSON:
+        return _json(translator, node, text)
     value = Expr(text_literal(text), Type("varchar", (len(text),)))
     made = cast_value(translator, value, kind, node)
     return Expr(made.sql, kind, literal=True)
+
+
+def _decimal_of(translator: Translator, node: exp.Expr, text: str) -> Type:
+    """Return the type of a decimal that is written with these digits."""
+    found = _DECIMAL.fullmatch(text.strip())
+    if found is None:
+        translator.fail("INVALID_LITERAL", f"'{text}' is not a valid decimal literal", node)
+    whole, fraction = found[1].lstrip("0"), found[2] or ""
+    if len(whole) + len(fraction) > types.MAX_PRECISION:
+        translator.fail("INVALID_LITERAL", f"Decimal literal is too long: {text}", node)
+    return types.decimal(max(1, len(whole) + len(fraction)), len(fraction))
+
+
+def _json(translator: Translator, node: exp.Expr, text: str) -> Expr:
+    try:
+        shown = json_values.parsed(text)
+    except ValueError as error:
+        translator.fail("INVALID_FUNCTION_ARGUMENT", str(error), node)
+    return Expr(f"CAST({text_literal(shown)} AS JSON)", types.JSON, literal=True)
 
 
 def _timestamp(translator: Translator, node: exp.Expr, text: str) -> Expr:
@@ -91,7 +131,7 @@ def _timestamp(translator: Translator, node: exp.Expr, text: str) -> Expr:
     made = cast_value(translator, value, Type("timestamp", (digits,)), node)
     if zoned is None:
         return Expr(made.sql, made.type, literal=True)
-    sql = f"timezone({text_literal(zoned[2])}, {made.sql})"
+    sql = instant(zoned[2], made.sql)
     return Expr(sql, Type(types.TIMESTAMP_TZ, (digits,), zone=zoned[2]), literal=True)
 
 

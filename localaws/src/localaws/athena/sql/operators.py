@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - SQL is what this module makes, from a checked tree
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NoReturn
 
 from sqlglot import exp
@@ -10,8 +11,9 @@ from sqlglot import exp
 from localaws.athena.errors import QueryError
 from localaws.athena.sql import types
 from localaws.athena.sql.coercion import coerce, need_boolean
+from localaws.athena.sql.dialect import Plus
 from localaws.athena.sql.intervals import time_arithmetic
-from localaws.athena.sql.model import Expr, Scope, all_uses
+from localaws.athena.sql.model import Expr, Scope, all_uses, quoted
 from localaws.athena.sql.translator import Translator, translates
 from localaws.athena.sql.types import Type, as_decimal, common_type, decimal
 
@@ -114,11 +116,22 @@ def negation(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
     return Expr(f"(-{value.sql})", value.type, value.uses, literal=value.literal)
 
 
+@translates(Plus)
+def affirmation(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
+    """Return a number as it is."""
+    value = translator.expression(node.this, scope)
+    if not value.type.is_number:
+        translator.fail(
+            "TYPE_MISMATCH", f"Unary '+' operator cannot be applied to {value.type} type", node
+        )
+    return value
+
+
 @translates(*_COMPARISONS)
 def comparison(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
     """Return a comparison; both sides must have one type, for Trino never guesses."""
     left = translator.expression(node.this, scope)
-    if isinstance(node.expression, exp.Any | exp.All):
+    if _is_quantifier(node.expression):
         return _quantified(translator, node, left, scope)
     right = translator.expression(node.expression, scope)
     return compare(translator, _COMPARISONS[type(node)], left, right, node)
@@ -126,14 +139,60 @@ def comparison(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
 
 def compare(translator: Translator, operator: str, left: Expr, right: Expr, node: exp.Expr) -> Expr:
     """Return `left operator right`, with NaN never equal to and never above anything."""
+    if left.type.name == right.type.name == types.TIMESTAMP_TZ:
+        # An instant is an instant, wherever its clock stands.
+        left = replace(left, type=replace(left.type, zone=right.type.zone))
     common = common_type(left.type, right.type)
     if common is None or not _comparable(operator, common):
         _no_operator(translator, operator, left, right, node)
     a, b = coerce(left, common), coerce(right, common)
     uses = left.uses | right.uses
-    if common.is_float and not (right.literal and operator in ("=", "<", "<=")):
-        return Expr(f"trino_{_NAN_SAFE[operator]}({a.sql}, {b.sql})", types.BOOLEAN, uses)
-    return Expr(f"({a.sql} {operator} {b.sql})", types.BOOLEAN, uses)
+    return Expr(_compared(operator, a.sql, b.sql, common, right.literal), types.BOOLEAN, uses)
+
+
+def is_plain(kind: Type) -> bool:
+    """Return whether DuckDB's own comparison of a type is Trino's: no NaN, no NULL, no blanks."""
+    return not (kind.is_float or kind.items or kind.name == "char")
+
+
+def _compared(operator: str, a: str, b: str, kind: Type, literal: bool = False) -> str:
+    if kind.is_float and not (literal and "NaN" not in b and operator in ("=", "<", "<=")):
+        return f"trino_{_NAN_SAFE[operator]}({a}, {b})"
+    if kind.name == "char":
+        return f"(rtrim({a}, ' ') {operator} rtrim({b}, ' '))"
+    if kind.items and operator == "=":
+        return _equal(a, b, kind)
+    if kind.items and operator == "<>":
+        return f"(NOT {_equal(a, b, kind)})"
+    if kind.items:
+        return (
+            f"(trino_ordered({a}) {operator} trino_ordered({b}))"
+            if kind.name == "array"
+            else f"({a} {operator} {b})"
+        )
+    return f"({a} {operator} {b})"
+
+
+def _equal(a: str, b: str, kind: Type) -> str:
+    """Return whether two arrays, maps or rows are equal: NULL where a NULL inside decides it."""
+    if kind.name == "row":
+        parts = (
+            _compared("=", f"({a}).{quoted(key)}", f"({b}).{quoted(key)}", item)
+            for key, item in zip(kind.keys, kind.items, strict=True)
+        )
+        return f"({' AND '.join(parts)})"
+    if kind.name == "map":
+        one = _compared("=", f"({a})[eq_k]", f"({b})[eq_k]", kind.items[1])
+        keys, others = f"map_keys({a})", f"map_keys({b})"
+        every = f"trino_every(list_transform({keys}, lambda eq_k: {one}))"
+        same = f"len({keys}) = len({others}) AND list_has_all({keys}, {others})"
+        known = f"{a} IS NOT NULL AND {b} IS NOT NULL"
+        return f"(CASE WHEN {same} THEN {every} WHEN {known} THEN FALSE END)"
+    if is_plain(kind.items[0]):
+        return f"trino_array_eq({a}, {b})"
+    one = _compared("=", f"({a})[eq_i]", f"({b})[eq_i]", kind.items[0])
+    every = f"trino_every(list_transform(range(1, len({a}) + 1), lambda eq_i: {one}))"
+    return f"(CASE WHEN len({a}) <> len({b}) THEN FALSE WHEN len({a}) = len({b}) THEN {every} END)"
 
 
 def _comparable(operator: str, kind: Type) -> bool:
@@ -144,17 +203,32 @@ def _comparable(operator: str, kind: Type) -> bool:
     return kind.is_number or kind.is_interval or kind.name in _ORDERED
 
 
+_QUANTIFIERS = ("any", "some", "all")
+
+
+def _is_quantifier(node: exp.Expr) -> bool:
+    if isinstance(node, exp.Any | exp.All):
+        return True
+    # sqlglot takes ANY (VALUES …) for a call.
+    alone = node.expressions[0] if len(node.expressions) == 1 else None
+    named = isinstance(node, exp.Anonymous) and node.name.lower() in _QUANTIFIERS
+    return named and isinstance(alone, exp.Values | exp.Query)
+
+
 def _quantified(translator: Translator, node: exp.Expr, left: Expr, scope: Scope) -> Expr:
     """Return `left = ANY (query)` or `left > ALL (query)`."""
     quantifier = node.expression
-    query = translator.query(quantifier.this, scope.inside(()))
+    called = isinstance(quantifier, exp.Anonymous)
+    inside = quantifier.expressions[0] if called else quantifier.this
+    query = translator.query(inside, scope.inside(()))
     right = query.outputs[0].expr
     operator = _COMPARISONS[type(node)]
     common = common_type(left.type, right.type)
     if common is None or len(query.outputs) != 1:
         _no_operator(translator, operator, left, right, node)
     translator.read(right)
-    word = "ANY" if isinstance(quantifier, exp.Any) else "ALL"
+    is_all = isinstance(quantifier, exp.All) or (called and quantifier.name.lower() == "all")
+    word = "ALL" if is_all else "ANY"
     inner = f"SELECT CAST(c0 AS {common.duckdb}) FROM ({query.sql}) AS q"
     sql = f"({coerce(left, common).sql} {operator} {word} ({inner}))"
     return Expr(sql, types.BOOLEAN, left.uses | right.uses)

@@ -93,20 +93,14 @@ CREATE MACRO trino_substr(s, start) AS
 CREATE MACRO trino_substr_n(s, start, n) AS
     CASE WHEN n IS NULL THEN NULL WHEN n <= 0 THEN trino_substr(s, 0)
          ELSE left(trino_substr(s, start), n) END;
+CREATE MACRO trino_reverse(s) AS reverse(s);
 CREATE MACRO trino_split_part(s, d, i) AS
     CASE WHEN i < 1 THEN trino_fail_text(
             'INVALID_FUNCTION_ARGUMENT: Index must be greater than zero')
          ELSE string_split(s, d)[i] END;
-CREATE MACRO trino_split_n(s, d, n) AS
-    CASE WHEN len(string_split(s, d)) <= n THEN string_split(s, d)
-    ELSE list_append(string_split(s, d)[:n - 1], array_to_string(string_split(s, d)[n:], d)) END;
-CREATE MACRO trino_regexp_extract(s, p, g) AS
-    CASE WHEN regexp_matches(s, p) THEN regexp_extract(s, p, g) END;
-CREATE MACRO trino_regexp_replace(s, p, r) AS
-    regexp_replace(s, p, regexp_replace(r, '\$(\d)', '\\\1', 'g'), 'g');
-CREATE MACRO trino_json_scalar(j, p) AS
-    CASE WHEN json_type(j, p) IN ('OBJECT', 'ARRAY', 'NULL') THEN NULL
-    ELSE json_extract_string(j, p) END;
+CREATE MACRO trino_decimal_text(x) AS
+    CASE WHEN x IS NULL THEN NULL ELSE
+        regexp_replace(CAST(x AS VARCHAR), '^(-?)\.', '\10.') END;
 
 -- Arrays and maps.
 CREATE MACRO trino_item(a, i) AS
@@ -135,40 +129,150 @@ CREATE MACRO trino_list_max(a) AS
     CASE WHEN len(list_filter(a, lambda trino_e: trino_e IS NULL)) > 0 THEN NULL ELSE list_max(a) END;
 CREATE MACRO trino_list_min(a) AS
     CASE WHEN len(list_filter(a, lambda trino_e: trino_e IS NULL)) > 0 THEN NULL ELSE list_min(a) END;
+CREATE MACRO trino_has_null(a) AS
+    len(list_filter(a, lambda trino_n: trino_n IS NULL)) > 0;
+CREATE MACRO trino_has(a, x) AS
+    CASE WHEN x IS NULL THEN trino_has_null(a) ELSE list_contains(a, x) END;
+CREATE MACRO trino_overlap(a, b) AS
+    CASE WHEN list_has_any(a, b) THEN TRUE
+         WHEN len(a) > 0 AND len(b) > 0 AND (trino_has_null(a) OR trino_has_null(b)) THEN NULL
+         ELSE list_has_any(a, b) END;
+CREATE MACRO trino_join(a, separator) AS
+    CASE WHEN a IS NULL OR separator IS NULL THEN NULL
+         ELSE coalesce(array_to_string(a, separator), '') END;
 CREATE MACRO trino_position(a, x) AS
     CASE WHEN a IS NULL OR x IS NULL THEN NULL ELSE coalesce(list_position(a, x), 0) END;
 CREATE MACRO trino_list_distinct(a) AS
     list_filter(a, lambda trino_e, trino_i: len(list_filter(a[:trino_i - 1],
         lambda trino_f: trino_f IS NOT DISTINCT FROM trino_e)) = 0);
 CREATE MACRO trino_slice(a, start, n) AS
-    CASE WHEN start > 0 THEN a[start : start + n - 1]
+    CASE WHEN n < 0 THEN list_append(a, list_extract(a, trino_fail(
+            'INVALID_FUNCTION_ARGUMENT: length must be greater than or equal to 0')))
+         WHEN start > 0 THEN a[start : start + n - 1]
          WHEN start < 0 AND -start <= len(a) THEN a[len(a) + start + 1 : len(a) + start + n]
          WHEN start = 0 THEN list_append(a, list_extract(a, trino_fail(
             'INVALID_FUNCTION_ARGUMENT: SQL array indices start at 1')))
          ELSE a[1:0] END;
+CREATE MACRO trino_trim_array(a, n) AS
+    a[: len(a) - CASE WHEN n < 0 OR n > len(a) THEN trino_fail('INVALID_FUNCTION_ARGUMENT: '
+        || 'size must not exceed array cardinality ' || len(a) || ': ' || n) ELSE n END];
+CREATE MACRO trino_ngrams(a, n) AS
+    list_transform(range(1, greatest(len(a) - CASE WHEN n < 1 THEN trino_fail(
+        'INVALID_FUNCTION_ARGUMENT: N must be positive') ELSE n END, 0) + 2),
+        lambda trino_i: a[trino_i : trino_i + n - 1]);
 CREATE MACRO trino_remove(a, x) AS
-    list_filter(a, lambda trino_e: trino_e IS DISTINCT FROM x);
+    CASE WHEN x IS NULL THEN NULL
+         ELSE list_filter(a, lambda trino_e: trino_e IS DISTINCT FROM x) END;
 CREATE MACRO trino_intersect(a, b) AS
-    trino_list_distinct(list_filter(a, lambda trino_e: list_contains(b, trino_e)));
+    CASE WHEN b IS NOT NULL THEN
+        trino_list_distinct(list_filter(a, lambda trino_e: trino_has(b, trino_e))) END;
 CREATE MACRO trino_except(a, b) AS
-    trino_list_distinct(list_filter(a, lambda trino_e: NOT list_contains(b, trino_e)));
-CREATE MACRO trino_sequence(a, b) AS
-    generate_series(a, b, CASE WHEN b < a THEN -1 ELSE 1 END);
+    CASE WHEN b IS NOT NULL THEN
+        trino_list_distinct(list_filter(a, lambda trino_e: NOT trino_has(b, trino_e))) END;
+CREATE MACRO trino_sequence(a, b, step) AS generate_series(a,
+    CASE WHEN step = 0 OR (b > a AND step < 0) OR (b < a AND step > 0) THEN trino_fail(
+            'INVALID_FUNCTION_ARGUMENT: sequence stop value should be greater than or equal to '
+            || 'start value if step is greater than zero otherwise stop should be less than or '
+            || 'equal to start')
+         WHEN (CAST(b AS HUGEINT) - a) // step >= 10000 THEN trino_fail(
+            'INVALID_FUNCTION_ARGUMENT: result of sequence function must not have more than '
+            || '10000 entries')
+         ELSE b END, step);
+CREATE MACRO trino_time_sequence(a, b, step) AS generate_series(CAST(a AS TIMESTAMP),
+    CASE WHEN epoch(step) = 0 OR (b > a AND epoch(step) < 0) OR (b < a AND epoch(step) > 0)
+         THEN CAST(trino_fail_text('INVALID_FUNCTION_ARGUMENT: sequence stop value should be '
+            || 'greater than or equal to start value if step is greater than zero otherwise stop '
+            || 'should be less than or equal to start') AS TIMESTAMP)
+         WHEN (epoch(CAST(b AS TIMESTAMP)) - epoch(CAST(a AS TIMESTAMP))) / epoch(step) > 10200
+         THEN CAST(trino_fail_text('INVALID_FUNCTION_ARGUMENT: result of sequence function must '
+            || 'not have more than 10000 entries') AS TIMESTAMP)
+         ELSE CAST(b AS TIMESTAMP) END, step);
+CREATE MACRO trino_repeat_count(n) AS
+    CASE WHEN n > 10000 THEN trino_fail('INVALID_FUNCTION_ARGUMENT: count argument of repeat '
+            || 'function must be less than or equal to 10000')
+         WHEN n < 0 THEN trino_fail('INVALID_FUNCTION_ARGUMENT: count argument of repeat '
+            || 'function must be greater than or equal to 0')
+         ELSE n END;
+CREATE MACRO trino_map(k, v) AS map(
+    CASE WHEN len(k) <> len(v) THEN list_append(k, list_extract(k, trino_fail(
+            'INVALID_FUNCTION_ARGUMENT: Key and value arrays must be the same length')))
+         WHEN trino_has_null(k) THEN list_append(k, list_extract(k, trino_fail(
+            'INVALID_FUNCTION_ARGUMENT: map key cannot be null')))
+         ELSE k END, v);
+CREATE MACRO trino_split_to_map(s, d, e) AS map(
+    list_transform(string_split(s, d), lambda trino_e:
+        CASE WHEN len(string_split(trino_e, e)) = 2 THEN string_split(trino_e, e)[1]
+             ELSE trino_fail_text('INVALID_FUNCTION_ARGUMENT: Key-value delimiter must appear '
+                || 'exactly once in each entry. Bad input: ' || trino_e) END),
+    list_transform(string_split(s, d), lambda trino_e: string_split(trino_e, e)[2]));
 CREATE MACRO trino_any(a) AS
     CASE WHEN list_contains(a, TRUE) THEN TRUE
          WHEN len(list_filter(a, lambda trino_e: trino_e IS NULL)) > 0 THEN NULL
          WHEN a IS NOT NULL THEN FALSE END;
 CREATE MACRO trino_none(a) AS (NOT trino_any(a));
 CREATE MACRO trino_all(a) AS (NOT trino_any(list_transform(a, lambda trino_e: NOT trino_e)));
+CREATE MACRO trino_every(a) AS
+    CASE WHEN list_contains(a, FALSE) THEN FALSE
+         WHEN len(list_filter(a, lambda trino_e: trino_e IS NULL)) > 0 THEN NULL
+         WHEN a IS NOT NULL THEN TRUE END;
+CREATE MACRO trino_array_eq(a, b) AS
+    CASE WHEN a IS NULL OR b IS NULL THEN NULL
+         WHEN len(a) <> len(b) THEN FALSE
+         WHEN trino_has_null(a) OR trino_has_null(b) THEN trino_every(
+            list_transform(range(1, len(a) + 1), lambda trino_i: a[trino_i] = b[trino_i]))
+         ELSE a = b END;
+CREATE MACRO trino_ordered(a) AS
+    CASE WHEN trino_has_null(a) THEN list_append(a, list_extract(a, trino_fail(
+        'NOT_SUPPORTED: ARRAY comparison not supported for arrays with null elements')))
+    ELSE a END;
 CREATE MACRO trino_percentile(sorted, n, p) AS
     CASE WHEN p < 0 OR p > 1 THEN list_extract(sorted, trino_fail(
             'INVALID_FUNCTION_ARGUMENT: Percentile must be between 0 and 1'))
     ELSE list_extract(sorted, CAST(least(floor(p * n), n - 1) AS BIGINT) + 1) END;
 
+CREATE MACRO trino_random(low, high) AS
+    low + CAST(floor(random() * CASE WHEN high <= low THEN trino_fail(
+        'INVALID_FUNCTION_ARGUMENT: bound must be positive') ELSE high - low END) AS BIGINT);
+CREATE MACRO trino_width_bucket(x, low, high, n) AS
+    CASE WHEN n <= 0 THEN trino_fail('INVALID_FUNCTION_ARGUMENT: bucketCount must be greater than 0')
+         WHEN low = high THEN trino_fail('INVALID_FUNCTION_ARGUMENT: bounds cannot equal each other')
+         WHEN isnan(x) OR isnan(low) OR isnan(high) THEN trino_fail(
+            'INVALID_FUNCTION_ARGUMENT: operand must not be NaN')
+         WHEN (x < low AND low < high) OR (x > low AND low > high) THEN 0
+         WHEN (x >= high AND low < high) OR (x <= high AND low > high) THEN n + 1
+         ELSE CAST(floor(n * (x - low) / (high - low)) AS BIGINT) + 1 END;
+
+CREATE MACRO trino_offset(n) AS
+    CASE WHEN n < 0 THEN trino_fail('INVALID_FUNCTION_ARGUMENT: Offset must be at least 0') ELSE n END;
+
+-- Aggregations made of the list of a group.
+CREATE MACRO trino_top(rows, n, ascending) AS
+    list_transform(CASE WHEN ascending
+        THEN list_sort(list_filter(rows, lambda trino_e: trino_e.k IS NOT NULL), 'ASC')
+        ELSE list_sort(list_filter(rows, lambda trino_e: trino_e.k IS NOT NULL), 'DESC') END[:n],
+        lambda trino_e: trino_e.v);
+CREATE MACRO trino_multimap(rows) AS map(
+    trino_list_distinct(list_transform(rows, lambda trino_e: trino_e.k)),
+    list_transform(trino_list_distinct(list_transform(rows, lambda trino_e: trino_e.k)),
+        lambda trino_k: list_transform(list_filter(rows, lambda trino_e: trino_e.k = trino_k),
+            lambda trino_e: trino_e.v)));
+CREATE MACRO trino_map_union(maps) AS map_from_entries(
+    list_filter(flatten(list_transform(maps, lambda trino_e: map_entries(trino_e))),
+        lambda trino_e, trino_i: len(list_filter(
+            flatten(list_transform(maps, lambda trino_m: map_entries(trino_m)))[:trino_i - 1],
+            lambda trino_f: trino_f.key = trino_e.key)) = 0));
+
 -- NULL where any is NULL, or where a figure is not finite.
 CREATE MACRO trino_no_null(items, value) AS
     CASE WHEN len(list_filter(items, lambda trino_e: trino_e IS NULL)) = 0 THEN value END;
 CREATE MACRO trino_finite(x) AS CASE WHEN isfinite(x) THEN x END;
+CREATE MACRO trino_offset_text(minutes) AS
+    CASE WHEN minutes = 0 THEN 'Z' ELSE CASE WHEN minutes < 0 THEN '-' ELSE '+' END
+        || lpad(CAST(abs(minutes) // 60 AS VARCHAR), 2, '0') || ':'
+        || lpad(CAST(abs(minutes) % 60 AS VARCHAR), 2, '0') END;
+CREATE MACRO trino_iso_date(x) AS CAST(
+    CASE WHEN x IS NULL OR regexp_full_match(x, '[+-]?[0-9]{4,}-[0-9]{2}-[0-9]{2}') THEN x
+    ELSE trino_fail_text('INVALID_FUNCTION_ARGUMENT: Invalid format: "' || x || '"') END AS DATE);
 CREATE MACRO trino_iso_timestamp(x) AS CAST(
     CASE WHEN x IS NULL OR regexp_full_match(x,
         '[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]+)?)?(Z|\+00:00)?)?')

@@ -70,7 +70,7 @@ def parenthesised(translator: Translator, node: exp.Expr, scope: Scope) -> Query
 def values(translator: Translator, node: exp.Expr, scope: Scope) -> Query:
     """Return the rows of VALUES, each column brought to one type."""
     translator.allow(node, "expressions", "alias", "with_", "joins", *ENDINGS)
-    rows = [translator.expressions(row.expressions, scope) for row in node.expressions]
+    rows = [translator.expressions(_row_items(row), scope) for row in node.expressions]
     if len({len(row) for row in rows}) != 1:
         translator.fail("SYNTAX_ERROR", "Values rows have mismatched sizes", node)
     message = "Values rows have mismatched types"
@@ -84,6 +84,15 @@ def values(translator: Translator, node: exp.Expr, scope: Scope) -> Query:
     name = translator.new_name()
     tail, outputs = ending(translator, node, outputs)
     return Query(f"SELECT {names} FROM (VALUES {listed}) AS {name}({names}){tail}", outputs)
+
+
+def _row_items(row: exp.Expr) -> list[exp.Expr]:
+    """Return the values of a row of VALUES; ROW(1, 'a') is the row that (1, 'a') is."""
+    items: list[exp.Expr] = row.expressions
+    alone = items[0] if len(items) == 1 else None
+    if isinstance(alone, exp.Anonymous) and alone.name.lower() == "row":
+        return list(alone.expressions)
+    return items
 
 
 @translates_query(*_SET_WORDS)
@@ -177,6 +186,8 @@ def ending(
         keys.append(f"{value}{direction(item)}")
         translator.read(*(output.expr for output in outputs))
     sql = f" ORDER BY {', '.join(keys)}" if keys else ""
+    if ties := with_ties(translator, node, keys):
+        return ties + sql, without_origins(outputs)
     tail = limits(translator, node)
     return sql + tail, without_origins(outputs) if tail else outputs
 
@@ -197,18 +208,46 @@ def ordinal(translator: Translator, node: exp.Expr, outputs: Sequence[Output]) -
     return position - 1
 
 
+def with_ties(translator: Translator, node: exp.Expr, keys: Sequence[str]) -> str:
+    """Return FETCH FIRST n ROWS WITH TIES as a condition on places; nothing without it.
+
+    `keys` are the expressions of ORDER BY, each with its direction.
+    """
+    limit, offset = node.args.get("limit"), node.args.get("offset")
+    options = limit.args.get("limit_options") if limit is not None else None
+    if limit is None or options is None or not options.args.get("with_ties"):
+        return ""
+    if not keys:
+        message = "FETCH FIRST WITH TIES clause requires ORDER BY"
+        translator.fail("MISSING_ORDER_BY", message, limit)
+    count = _fetched(translator, limit)
+    skipped = _whole(translator, offset.expression, offset) if offset is not None else 0
+    order = ", ".join(keys)
+    sql = f" QUALIFY rank() OVER (ORDER BY {order}) <= {skipped + count}"
+    return sql + (f" AND row_number() OVER (ORDER BY {order}) > {skipped}" if skipped else "")
+
+
+def _fetched(translator: Translator, fetch: exp.Expr) -> int:
+    count = fetch.args.get("count")
+    return 1 if count is None else _whole(translator, count, fetch)
+
+
 def limits(translator: Translator, node: exp.Expr) -> str:
     """Return OFFSET and LIMIT as DuckDB has them."""
     limit, offset = node.args.get("limit"), node.args.get("offset")
     sql = ""
     if limit is not None:
         translator.allow(limit, "expression", "count", "direction", "limit_options")
-        count = limit.args.get("count") if isinstance(limit, exp.Fetch) else limit.expression
+        if isinstance(limit, exp.Fetch):
+            return f" LIMIT {_fetched(translator, limit)}" + _offset(translator, offset)
+        count = limit.expression
         if not (isinstance(count, exp.Var | exp.Column) and count.name.upper() == "ALL"):
             sql += f" LIMIT {_whole(translator, count, limit)}"
-    if offset is not None:
-        sql += f" OFFSET {_whole(translator, offset.expression, offset)}"
-    return sql
+    return sql + _offset(translator, offset)
+
+
+def _offset(translator: Translator, offset: exp.Expr | None) -> str:
+    return "" if offset is None else f" OFFSET {_whole(translator, offset.expression, offset)}"
 
 
 def _whole(translator: Translator, node: exp.Expr | None, where: exp.Expr) -> int:

@@ -36,7 +36,7 @@ WITH
 """
 _RESERVED = frozenset(_RESERVED_WORDS.split())
 _NO_NAMES = (TokenType.COMMA, TokenType.R_PAREN, TokenType.FROM)
-_SAME = {"!=": "<>", "INT": "INTEGER"}
+_SAME = {"!=": "<>", "INT": "INTEGER", "SOME": "ANY"}
 _KEYWORDS: dict[type[exp.Expr], tuple[str, ...]] = {
     exp.Cast: ("CAST",),
     exp.TryCast: ("TRY_CAST",),

@@ -12,7 +12,14 @@ from localaws.athena.sql.columns import name_of, touch
 from localaws.athena.sql.grouping import Grouping, check_grouped, group_by
 from localaws.athena.sql.model import Expr, Field, Output, Query, Scope, output_name
 from localaws.athena.sql.pruning import prune
-from localaws.athena.sql.queries import ENDINGS, limits, ordinal, with_ctes, without_origins
+from localaws.athena.sql.queries import (
+    ENDINGS,
+    limits,
+    ordinal,
+    with_ctes,
+    with_ties,
+    without_origins,
+)
 from localaws.athena.sql.relations import from_clause
 from localaws.athena.sql.translator import Translator, translates_query
 from localaws.athena.sql.windows import direction
@@ -44,7 +51,7 @@ def select(translator: Translator, node: exp.Expr, scope: Scope) -> Query:
     outputs = tuple(output for output, _ in items)
     grouping = group_by(translator, node, here, outputs)
     having = _having(translator, node, here)
-    order = _order_by(translator, node, here, outputs)
+    keys = _order_by(translator, node, here, outputs)
     aggregated = any(kind == sig.AGGREGATE for kind, _ in translator.calls[marked:])
     is_grouped = grouping.is_grouped or aggregated or node.args.get("having") is not None
     if is_grouped:
@@ -52,8 +59,15 @@ def select(translator: Translator, node: exp.Expr, scope: Scope) -> Query:
     from_sql = f" FROM {source.sql}" if source.sql else ""
     word = "SELECT DISTINCT" if _is_distinct(translator, node, outputs) else "SELECT"
     listed = ", ".join(f"{o.expr.sql} AS {output_name(i)}" for i, o in enumerate(outputs))
-    tail = limits(translator, node)
-    sql = f"{prefix}{word} {listed}{from_sql}{where}{grouping.sql}{having}{order}{tail}"
+    order = f" ORDER BY {', '.join(keys)}" if keys else ""
+    tail = _ties(translator, node, outputs, keys)
+    if not tail:
+        tail = limits(translator, node)
+        sql = f"{prefix}{word} {listed}{from_sql}{where}{grouping.sql}{having}{order}{tail}"
+    elif word == "SELECT":
+        sql = f"{prefix}{word} {listed}{from_sql}{where}{grouping.sql}{having}{tail}{order}"
+    else:
+        translator.refuse(node, "SELECT DISTINCT with FETCH FIRST WITH TIES")
     return Query(sql, _kept_origins(translator, outputs, grouping, is_grouped, bool(tail), marked))
 
 
@@ -151,6 +165,17 @@ def _check_all_grouped(
             check_grouped(translator, item.this, item.this, grouping, shown)
 
 
+def _ties(
+    translator: Translator, node: exp.Expr, outputs: tuple[Output, ...], order: list[str]
+) -> str:
+    """Return FETCH FIRST WITH TIES: ORDER BY names outputs by place, a window names them whole."""
+    keys = []
+    for key in order:
+        place, _, way = key.partition(" ")
+        keys.append(f"{outputs[int(place) - 1].expr.sql} {way}" if place.isdigit() else key)
+    return with_ties(translator, node, keys)
+
+
 def _is_distinct(translator: Translator, node: exp.Expr, outputs: tuple[Output, ...]) -> bool:
     distinct = node.args.get("distinct")
     if distinct is None:
@@ -162,15 +187,14 @@ def _is_distinct(translator: Translator, node: exp.Expr, outputs: tuple[Output, 
 
 def _order_by(
     translator: Translator, node: exp.Expr, scope: Scope, outputs: tuple[Output, ...]
-) -> str:
-    """Return ORDER BY; an output's name goes before a column's."""
+) -> list[str]:
+    """Return the keys of ORDER BY; an output's name goes before a column's."""
     order = node.args.get("order")
     if order is None:
-        return ""
+        return []
     aliases = {o.name.lower(): o.expr for o in outputs if o.name}
     inside = replace(scope, aliases=aliases)
-    keys = [_order_key(translator, node, item, inside, outputs) for item in order.expressions]
-    return f" ORDER BY {', '.join(keys)}"
+    return [_order_key(translator, node, item, inside, outputs) for item in order.expressions]
 
 
 def _order_key(

@@ -177,6 +177,8 @@ def _bind(pattern: Pattern, argument: Type, bindings: Bindings) -> int | None:
 def _meets(constraint: str | None, kind: Type) -> bool:
     if constraint is None or kind == types.UNKNOWN:
         return True
+    if constraint == "text":
+        return kind.is_text
     if constraint == "number":
         return kind.is_number
     if constraint == "integer":

@@ -188,12 +188,15 @@ def common_type(left: Type, right: Type) -> Type | None:
     if left.name == right.name:
         return _common_same(left, right)
     if left.is_text and right.is_text:
-        return VARCHAR
+        lengths = [kind.precision for kind in (left, right) if kind.numbers]
+        return Type("char", (max(lengths),))
     return _common_time(left, right) or _common_time(right, left)
 
 
 def can_become(source: Type, target: Type) -> bool:
     """Return whether a value of `source` becomes one of `target` without a cast."""
+    if source.name == "char" and target.name == "varchar":
+        return True
     common = common_type(source, target)
     return common is not None and _same_shape(common, target)
 

@@ -6,7 +6,9 @@ from localaws.athena.sql.functions import (
     conditionals,
     dates,
     formats,
+    lambdas,
     numbers,
+    regexes,
     texts,
     unsupported,
 )
@@ -17,7 +19,9 @@ __all__ = [
     "conditionals",
     "dates",
     "formats",
+    "lambdas",
     "numbers",
+    "regexes",
     "texts",
     "unsupported",
 ]

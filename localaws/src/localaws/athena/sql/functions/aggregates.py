@@ -13,6 +13,7 @@ from localaws.athena.sql.signatures import AGGREGATE, WINDOW
 from localaws.athena.sql.translator import Translator
 from localaws.athena.sql.types import decimal
 
+# ruff: noqa: E501 - a signature stands on one line
 add_signatures(
     AGGREGATE,
     """
@@ -36,6 +37,10 @@ add_signatures(
     array_agg(T) -> array(T) : list({d}{0}{b}){w}
     max_by(T, K) -> T : arg_max_null({0}, {1}){w}
     min_by(T, K) -> T : arg_min_null({0}, {1}){w}
+    max_by(T, K, bigint) -> array(T) : trino_top(list(struct_pack(k := {1}, v := {0})){w}, {2}, FALSE)
+    min_by(T, K, bigint) -> array(T) : trino_top(list(struct_pack(k := {1}, v := {0})){w}, {2}, TRUE)
+    multimap_agg(K, V) -> map(K,array(V)) : trino_multimap(list(struct_pack(k := {0}, v := {1})){w})
+    map_union(map(K,V)) -> map(K,V) : trino_map_union(list({0}){w})
     geometric_mean(double) -> double : geomean({0}){w}
     approx_distinct(T) -> bigint : count(DISTINCT {0}){w}
     approx_distinct(T, double) -> bigint : count(DISTINCT {0}){w}
@@ -65,11 +70,11 @@ add_signatures(
     cume_dist() -> double : cume_dist(){w}
     ntile(bigint) -> bigint : ntile({0}){w}
     lag(T) -> T : lag({0}{n}){w}
-    lag(T, bigint) -> T : lag({0}, {1}{n}){w}
-    lag(T, bigint, T) -> T : lag({0}, {1}, {2}{n}){w}
+    lag(T, bigint) -> T : lag({0}, trino_offset({1}){n}){w}
+    lag(T, bigint, T) -> T : lag({0}, trino_offset({1}), {2}{n}){w}
     lead(T) -> T : lead({0}{n}){w}
-    lead(T, bigint) -> T : lead({0}, {1}{n}){w}
-    lead(T, bigint, T) -> T : lead({0}, {1}, {2}{n}){w}
+    lead(T, bigint) -> T : lead({0}, trino_offset({1}){n}){w}
+    lead(T, bigint, T) -> T : lead({0}, trino_offset({1}), {2}{n}){w}
     first_value(T) -> T : first_value({0}{n}){w}
     last_value(T) -> T : last_value({0}{n}){w}
     nth_value(T, bigint) -> T : nth_value({0}, {1}{n}){w}

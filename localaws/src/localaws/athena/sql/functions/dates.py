@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from sqlglot import exp
@@ -9,7 +10,7 @@ from sqlglot import exp
 from localaws.athena.sql import types
 from localaws.athena.sql.calls import Call, add_signatures, apply, arguments, special
 from localaws.athena.sql.casts import cast_value, local_time
-from localaws.athena.sql.coercion import coerce
+from localaws.athena.sql.coercion import coerce, instant
 from localaws.athena.sql.literals import literal_text
 from localaws.athena.sql.model import Expr, Scope, text_literal
 from localaws.athena.sql.signatures import SCALAR
@@ -40,13 +41,10 @@ add_signatures(
     minute(time) -> bigint : minute({0})
     second(time) -> bigint : second({0})
     last_day_of_month(T:time) -> date : last_day({0})
-    from_unixtime(double) -> timestamp_tz : to_timestamp(round({0} * 1000) / 1000)
+    to_milliseconds(days) -> bigint : CAST(epoch_ms({0}) AS BIGINT)
     to_unixtime(timestamp) -> double : epoch({0})
     to_unixtime(timestamp_tz) -> double : epoch({0})
-    from_iso8601_date(varchar) -> date : trino_text_to_date({0})
-    from_iso8601_timestamp(varchar) -> timestamp_tz : trino_iso_timestamp({0})
-    to_iso8601(date) -> varchar : CAST({0} AS VARCHAR)
-    to_iso8601(timestamp) -> varchar : strftime({0}, '%Y-%m-%dT%H:%M:%S.%g')
+    from_iso8601_date(varchar) -> date : trino_iso_date({0})
     now() -> timestamp_tz : date_trunc('milliseconds', now())
     current_timezone() -> varchar : 'UTC'
     """,
@@ -117,7 +115,7 @@ def _on_the_clock(value: Expr, change: Callable[[str], str]) -> Expr:
     if value.type == types.DATE:
         return value.typed(f"CAST({changed} AS DATE)", types.DATE)
     if value.type.name == types.TIMESTAMP_TZ:
-        changed = f"timezone({text_literal(value.type.zone)}, {changed})"
+        changed = instant(value.type.zone, changed)
     return value.typed(changed, value.type)
 
 
@@ -193,4 +191,72 @@ def with_timezone(translator: Translator, call: Call, scope: Scope) -> Expr:
     if value.type.name != "timestamp":
         translator.fail("FUNCTION_NOT_FOUND", "with_timezone takes a timestamp", call.node)
     kind = Type(types.TIMESTAMP_TZ, value.type.numbers, zone=name)
-    return value.typed(f"timezone({text_literal(name)}, {value.sql})", kind)
+    return value.typed(instant(name, value.sql), kind)
+
+
+@special("from_unixtime")
+def from_unixtime(translator: Translator, call: Call, scope: Scope) -> Expr:
+    """Return the instant of so many seconds since 1970, shown in UTC or in a zone."""
+    value, *rest = arguments(translator, call, scope)
+    if not types.can_become(value.type, types.DOUBLE) or len(rest) > 1:
+        message = f"Unexpected parameters ({value.type}) for function from_unixtime"
+        translator.fail("FUNCTION_NOT_FOUND", message, call.node)
+    zone = literal_text(translator, call.args[1], "the time zone") if rest else "UTC"
+    seconds = coerce(value, types.DOUBLE)
+    sql = f"to_timestamp(round({seconds.sql} * 1000) / 1000)"
+    return value.typed(sql, Type(types.TIMESTAMP_TZ, (3,), zone=zone))
+
+
+@special("to_iso8601")
+def to_iso8601(translator: Translator, call: Call, scope: Scope) -> Expr:
+    """Return a time as ISO 8601 writes it: with three digits of a second at least, and its zone."""
+    (value,) = arguments(translator, call, scope)
+    if value.type == types.DATE:
+        return cast_value(translator, value, types.VARCHAR, call.node)
+    if value.type.name not in ("timestamp", types.TIMESTAMP_TZ):
+        message = f"Unexpected parameters ({value.type}) for function to_iso8601"
+        translator.fail("FUNCTION_NOT_FOUND", message, call.node)
+    local = local_time(value).sql
+    digits = max(3, value.type.precision)
+    sql = f"left(strftime({local}, '%Y-%m-%dT%H:%M:%S.%f'), {20 + digits})"
+    if value.type.name == types.TIMESTAMP_TZ:
+        sql = f"({sql} || trino_offset_text({_offset(value)}))"
+    return value.typed(sql, types.VARCHAR)
+
+
+def _offset(value: Expr) -> str:
+    """Return how many minutes the clock of a zone is before that of UTC."""
+    return f"date_diff('minute', timezone('UTC', {value.sql}), {local_time(value).sql})"
+
+
+@special("timezone_hour", "timezone_minute")
+def timezone_part(translator: Translator, call: Call, scope: Scope) -> Expr:
+    """Return hours or minutes by which the clock of a time's zone is before that of UTC."""
+    (value,) = arguments(translator, call, scope)
+    if value.type.name != types.TIMESTAMP_TZ:
+        message = f"Unexpected parameters ({value.type}) for function {call.name}"
+        translator.fail("FUNCTION_NOT_FOUND", message, call.node)
+    part = "// 60" if call.name == "timezone_hour" else "% 60"
+    return value.typed(f"CAST({_offset(value)} {part} AS BIGINT)", types.BIGINT)
+
+
+_ISO_OFFSET = re.compile(r".*T.*([+-]\d{2}:?\d{2})")
+
+
+@special("from_iso8601_timestamp")
+def from_iso8601_timestamp(translator: Translator, call: Call, scope: Scope) -> Expr:
+    """Return the instant that a text names; its zone is known where the text is written out."""
+    (value,) = arguments(translator, call, scope)
+    if not types.can_become(value.type, types.VARCHAR):
+        message = f"Unexpected parameters ({value.type}) for function from_iso8601_timestamp"
+        translator.fail("FUNCTION_NOT_FOUND", message, call.node)
+    written = call.args[0]
+    found = _ISO_OFFSET.fullmatch(written.name) if isinstance(written, exp.Literal) else None
+    if found is None or found[1] in ("+00:00", "-00:00"):
+        return value.typed(f"trino_iso_timestamp({value.sql})", types.ZONED)
+    hours, minutes = found[1][1:3], found[1][-2:]
+    sign = "-" if found[1][0] == "+" else "+"
+    moved = f"to_minutes({int(hours) * 60 + int(minutes)})"
+    text = text_literal(written.name.removesuffix(found[1]))
+    sql = f"(trino_iso_timestamp({text}) {sign} {moved})"
+    return value.typed(sql, Type(types.TIMESTAMP_TZ, (3,), zone=f"{found[1][0]}{hours}:{minutes}"))

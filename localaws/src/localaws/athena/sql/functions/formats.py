@@ -117,6 +117,7 @@ def format_(translator: Translator, call: Call, scope: Scope) -> Expr:
 def _tagged(translator: Translator, value: Expr, call: Call) -> str:
     """Return a value as text behind a letter for what it is."""
     kind = value.type
-    tag = "i" if kind.is_integer else "n" if kind.is_float or kind.is_decimal else "s"
+    tag = "i" if kind.is_integer else "n" if kind.is_number else "s"
+    tag = "b" if kind == types.BOOLEAN else tag
     text = cast_value(translator, value, types.VARCHAR, call.node)
     return f"('{tag}' || coalesce({text.sql}, 'null'))"

@@ -33,7 +33,7 @@ add_signatures(
     truncate(double) -> double : trunc({0})
     truncate(double, integer) -> double : trino_truncate({0}, {1})
     sqrt(double) -> double : sqrt({0})
-    cbrt(double) -> double : cbrt({0})
+    cbrt(double) -> double : trino_cbrt({0})
     exp(double) -> double : exp({0})
     ln(double) -> double : ln({0})
     log2(double) -> double : log2({0})
@@ -62,12 +62,22 @@ add_signatures(
     is_infinite(double) -> boolean : isinf({0})
     rand() -> double : random()
     random() -> double : random()
-    random(bigint) -> bigint : CAST(floor(random() * {0}) AS BIGINT)
-    random(bigint, bigint) -> bigint : ({0} + CAST(floor(random() * ({1} - {0})) AS BIGINT))
+    random(bigint) -> bigint : trino_random(0, {0})
+    random(bigint, bigint) -> bigint : trino_random({0}, {1})
+    rand(bigint) -> bigint : trino_random(0, {0})
+    rand(bigint, bigint) -> bigint : trino_random({0}, {1})
+    width_bucket(double, double, double, bigint) -> bigint : trino_width_bucket({0}, {1}, {2}, {3})
+    to_base(bigint, bigint) -> varchar : trino_to_base({0}, {1})
+    from_base(varchar, bigint) -> bigint : trino_from_base({0}, {1})
+    bit_count(bigint, bigint) -> bigint : trino_bit_count({0}, {1})
+    human_readable_seconds(double) -> varchar : trino_duration({0})
     bitwise_and(bigint, bigint) -> bigint : ({0} & {1})
     bitwise_or(bigint, bigint) -> bigint : ({0} | {1})
     bitwise_xor(bigint, bigint) -> bigint : xor({0}, {1})
     bitwise_not(bigint) -> bigint : (~{0})
+    bitwise_left_shift(bigint, bigint) -> bigint : trino_shift({0}, {1}, 'left')
+    bitwise_right_shift(bigint, bigint) -> bigint : trino_shift({0}, {1}, 'right')
+    bitwise_right_shift_arithmetic(bigint, bigint) -> bigint : trino_shift({0}, {1}, 'arithmetic')
     greatest(T, T...) -> T : trino_no_null([{all}], greatest({all}))
     least(T, T...) -> T : trino_no_null([{all}], least({all}))
     """,
@@ -87,6 +97,15 @@ def mod(translator: Translator, call: Call, scope: Scope) -> Expr:
 def ceiling(translator: Translator, call: Call, scope: Scope) -> Expr:
     """Return ceil(x) by its other name."""
     return _rounded(translator, Call("ceil", call.args, call.node), scope)
+
+
+@special("sign")
+def sign(translator: Translator, call: Call, scope: Scope) -> Expr:
+    """Return -1, 0 or 1; of a decimal as one without fraction."""
+    values = arguments(translator, call, scope)
+    if len(values) == 1 and values[0].type.is_decimal:
+        return _cast(values[0], f"sign({values[0].sql})", decimal(1, 0))
+    return apply(translator, call, scope)
 
 
 @special("ceil", "floor", "round", "truncate")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import re
 import struct
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
+
+from localaws.athena.values.texts import check_length
 
 _SPECIFIER = re.compile(r"%(?:(\d+)\$)?([-#+ 0,(]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])")
 
@@ -44,10 +46,12 @@ def _plain(text: str) -> str:
 def format_text(pattern: str, tagged: list[str]) -> str:
     """Return `pattern` with the values in place of its specifiers, as Java's Formatter does.
 
-    A value carries a letter before it: `i` an integer, `n` another number, `s` anything else.
+    A value carries a letter before it: `i` an integer, `n` another number, `b` a boolean, `s`
+    anything else.
     Raises ValueError where the pattern does not fit the values.
     """
     values = iter(tagged)
+    length = 0
 
     def replace(found: re.Match[str]) -> str:
         position, flags, width, digits, conversion = found.groups()
@@ -56,6 +60,9 @@ def format_text(pattern: str, tagged: list[str]) -> str:
         value = tagged[int(position) - 1] if position else next(values, None)
         if value is None:
             raise ValueError(f"Format specifier '{found[0]}'")
+        nonlocal length
+        length += max(int(width or 0), int(digits or 0), len(value))
+        check_length(length)
         text = _converted(value, flags, digits, conversion)
         return _padded(text, flags, int(width or 0))
 
@@ -71,11 +78,17 @@ def _converted(tagged: str, flags: str, digits: str | None, conversion: str) -> 
         return text
     if conversion == "d" and tag == "i":
         return _grouped(int(text), flags)
+    if conversion == "f" and tag == "n" and text.lstrip("-") in ("NaN", "Infinity"):
+        return text
     if conversion == "f" and tag == "n":
-        unit = Decimal(1).scaleb(-int(digits or 6))
-        return _grouped(Decimal(text).quantize(unit, ROUND_HALF_UP), flags)
+        places = int(digits) if digits else 6
+        exact = Context(prec=400 + places, rounding=ROUND_HALF_UP)
+        return _grouped(Decimal(text).quantize(Decimal(1).scaleb(-places), context=exact), flags)
+    if conversion in "bB" and tag == "b":
+        return text.upper() if conversion == "B" else text
     if conversion in "eE" and tag == "n":
-        return f"{Decimal(text):.{digits or 6}{conversion}}"
+        # Java writes two digits of the exponent at least.
+        return f"{float(text):.{int(digits) if digits else 6}{conversion}}"
     if conversion in "xX" and tag == "i":
         return f"{int(text):{conversion}}"
     raise ValueError(f"{conversion} != {tag}")

@@ -1,0 +1,217 @@
+"""One statement cannot end the server: it fails with Athena's words, and S3 goes on answering."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psutil
+import pytest
+
+from localaws.athena.limits import EXHAUSTED
+from localaws.athena.results import read_csv_rows
+from localaws.testing import LocalServer
+
+MEGABYTE = 1024 * 1024
+MEMORY_MB = 256
+SECONDS = 30.0
+SLOWEST_PUT = 5.0
+"""Seconds; a put takes milliseconds, on a machine that does much else some more."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    """A server whose queries may hold 256 MB and take half a minute."""
+    options = {"athena_memory_mb": MEMORY_MB, "athena_seconds": SECONDS}
+    server = LocalServer(tmp_path_factory.mktemp("limits") / "state", options).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def small(server: LocalServer, lake_on: Callable[..., Any]) -> Any:
+    """A lake on that server."""
+    return lake_on(server.client)
+
+
+class Pulse:
+    """Puts an object again and again, and keeps how long the slowest took, and the memory."""
+
+    def __init__(self, server: LocalServer, lake: Any) -> None:
+        self.slowest = 0.0
+        self.most_bytes = 0
+        self._server, self._lake = server, lake
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._beat)
+
+    def _beat(self) -> None:
+        while not self._over.wait(0.1):
+            begun = time.monotonic()
+            self._lake.s3.put_object(Bucket=self._lake.bucket, Key="pulse", Body=b"x")
+            self.slowest = max(self.slowest, time.monotonic() - begun)
+            self.most_bytes = max(self.most_bytes, self._memory())
+
+    def _memory(self) -> int:
+        total = 0
+        for process in self._server.processes():
+            try:
+                total += process.memory_info().rss
+            except psutil.Error:
+                continue
+        return total
+
+    def __enter__(self) -> Pulse:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+
+HUGE = [
+    "SELECT format('%999999999s', 'a')",
+    "SELECT format('%.999999999f', 1.5)",
+    "SELECT lpad('a', 2147483647, 'x')",
+    "SELECT rpad('a', 1000000000, 'xyz')",
+    "SELECT replace(rpad('a', 30000000, 'a'), 'a', 'bbbbbbbb')",
+    "SELECT regexp_replace(rpad('a', 30000000, 'a'), 'aa', 'bbbbbbbb')",
+    "SELECT array_join(repeat(rpad('a', 1000000, 'x'), 10000), ',')",
+    "SELECT transform(sequence(1, 10000), i -> rpad('a', 1000000, 'x'))",
+    "SELECT array_agg(rpad('a', 1000000, 'x')) FROM UNNEST(sequence(1, 10000)) t(i)",
+    "SELECT listagg(rpad('a', 1000000, 'x'), ',') WITHIN GROUP (ORDER BY i)"
+    " FROM UNNEST(sequence(1, 10000)) t(i)",
+]
+
+
+@pytest.mark.parametrize("sql", HUGE)
+def test_a_text_without_end_is_refused(server: LocalServer, small: Any, sql: str) -> None:
+    """Whatever makes it: the statement fails in Athena's words, the next one is answered."""
+    with Pulse(server, small) as pulse:
+        assert EXHAUSTED in small.failure(sql)
+    assert pulse.slowest < SLOWEST_PUT
+    assert pulse.most_bytes < 4096 * MEGABYTE
+    assert small.rows("SELECT 1") == [["1"]]
+
+
+@pytest.mark.parametrize("sql", ["SELECT sequence(1, 100000000)", "SELECT repeat('a', 100000000)"])
+def test_an_array_without_end_is_refused(small: Any, sql: str) -> None:
+    """As in Trino: ten thousand items are the most."""
+    assert small.failure(sql).startswith("INVALID_FUNCTION_ARGUMENT")
+
+
+def test_heavy_joins_spill_and_leave_s3_alone(server: LocalServer, small: Any) -> None:
+    """Six at once, each with more rows than may be held: they end, however, and puts go on."""
+    rows = "(SELECT a.i * 10000 + b.i AS n FROM UNNEST(sequence(1, 10000)) a(i)"
+    rows += " CROSS JOIN UNNEST(sequence(1, 400)) b(i))"
+    joined = f"SELECT DISTINCT x.n, y.n AS m FROM {rows} x JOIN {rows} y ON x.n = y.n"
+    sql = f"SELECT count(*) FROM ({joined})"
+    with Pulse(server, small) as pulse:
+        started = [small.start(sql) for _ in range(6)]
+        ended = [small.wait(execution_id, 120) for execution_id in started]
+    states = {execution["Status"]["State"] for execution in ended}
+    assert states <= {"SUCCEEDED", "FAILED"}
+    reasons = " ".join(e["Status"].get("StateChangeReason", "") for e in ended)
+    assert "INTERNAL" not in reasons
+    assert pulse.slowest < SLOWEST_PUT
+    assert pulse.most_bytes < 4096 * MEGABYTE
+    assert small.rows("SELECT 1") == [["1"]]
+
+
+def test_a_statement_that_never_ends_is_ended(server: LocalServer, small: Any) -> None:
+    """Half a minute is its time here; AWS gives half an hour."""
+    many = "UNNEST(sequence(1, 10000))"
+    sql = f"SELECT count(*) FROM {many} a(i) CROSS JOIN {many} b(j) CROSS JOIN {many} c(k)"
+    sql += " WHERE (i * j + k) % 7 = 8"
+    with Pulse(server, small) as pulse:
+        assert "Query timeout" in small.failure(sql)
+    assert pulse.slowest < SLOWEST_PUT
+
+
+def test_a_pattern_without_end_is_ended(small: Any) -> None:
+    """An expression that backtracks for ever holds its process, not the server."""
+    sql = "SELECT regexp_like(rpad('a', 60, 'a') || 'b', '(?=(a+)+$)(a+)+c')"
+    assert "Query timeout" in small.failure(sql)
+    assert small.rows("SELECT 1") == [["1"]]
+
+
+def test_a_row_longer_than_athena_has_them_is_refused(small: Any) -> None:
+    """A row has at most 32 MB."""
+    sql = "SELECT rpad('a', 20000000, 'x'), rpad('a', 20000000, 'y')"
+    assert EXHAUSTED in small.failure(sql)
+
+
+def test_a_field_of_twenty_megabytes_is_read_in_pieces(server: LocalServer, small: Any) -> None:
+    """GetQueryResults gives it whole, and the server holds little more than the field."""
+    execution = small.run("SELECT rpad('a', 20000000, 'é\"yz') AS x, 'end' AS y")
+    assert execution["Status"]["State"] == "SUCCEEDED"
+    before = psutil.Process(server.info.pid).memory_info().rss if server.info else 0
+    with Pulse(server, small) as pulse:
+        found = small.athena.get_query_results(QueryExecutionId=execution["QueryExecutionId"])
+        rest = (
+            small.athena.get_query_results(
+                QueryExecutionId=execution["QueryExecutionId"], NextToken=found["NextToken"]
+            )
+            if "NextToken" in found
+            else None
+        )
+    rows = found["ResultSet"]["Rows"] + (rest["ResultSet"]["Rows"] if rest else [])
+    long, end = (cell["VarCharValue"] for cell in rows[1]["Data"])
+    assert (len(long), set(long[1:]), end) == (20_000_000, set('é"yz'), "end")
+    after = psutil.Process(server.info.pid).memory_info().rss if server.info else 0
+    assert after - before < 600 * MEGABYTE
+    assert pulse.slowest < SLOWEST_PUT
+
+
+def test_pages_of_a_long_result_come_one_after_the_other(small: Any) -> None:
+    """Two and a half thousand rows in pages of a thousand, none lost and none twice."""
+    sql = "SELECT n, 'a \"b\" é,' || chr(10) AS t FROM UNNEST(sequence(1, 2500)) t(n)"
+    execution = small.run(sql)
+    pages = small.athena.get_paginator("get_query_results").paginate(
+        QueryExecutionId=execution["QueryExecutionId"]
+    )
+    rows = [row["Data"] for page in pages for row in page["ResultSet"]["Rows"]]
+    assert [row[0]["VarCharValue"] for row in rows[1:]] == [str(n) for n in range(1, 2501)]
+    assert {row[1]["VarCharValue"] for row in rows[1:]} == {'a "b" é,\n'}
+
+
+CUT = '"a","b"\n"1",\n"x""y",""\n'
+
+
+@pytest.mark.parametrize("at", range(len(CUT) + 1))
+def test_a_result_may_be_cut_anywhere(at: int) -> None:
+    """What is whole is read, and the rest again with what follows."""
+    whole = CUT.encode()
+    rows, taken = read_csv_rows(whole[:at], 10, final=at == len(whole))
+    more, _ = read_csv_rows(whole[taken:], 10, final=True)
+    assert rows + more == [["a", "b"], ["1", None], ['x"y', ""]]
+
+
+def test_the_process_of_queries_ends_with_its_server(
+    local_server: Callable[..., LocalServer], lake_on: Callable[..., Any]
+) -> None:
+    """Killed or stopped, nothing of it is left."""
+    server = local_server("killed")
+    assert lake_on(server.client).rows("SELECT 1") == [["1"]]
+    children = psutil.Process(server.info.pid if server.info else 0).children(recursive=True)
+    engines = [c for c in children if "localaws.athena.executor.engine_process" in c.cmdline()]
+    assert len(engines) == 1
+    server.kill()
+    gone, alive = psutil.wait_procs(engines, timeout=10)
+    assert (len(gone), alive) == (1, [])
+
+
+def test_a_process_of_queries_that_was_killed_is_made_anew(
+    local_server: Callable[..., LocalServer], lake_on: Callable[..., Any]
+) -> None:
+    """What it had at work fails, the next statement is answered."""
+    server = local_server("engine")
+    lake = lake_on(server.client)
+    assert lake.rows("SELECT 1") == [["1"]]
+    for child in psutil.Process(server.info.pid if server.info else 0).children(recursive=True):
+        if "localaws.athena.executor.engine_process" in child.cmdline():
+            child.kill()
+            child.wait()
+    assert lake.rows("SELECT 2") == [["2"]]

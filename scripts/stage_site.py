@@ -1,0 +1,112 @@
+"""Lays out what the site is made of in build/site-src, and writes the pages of the API.
+
+The pages keep the places that they have in the repository, so that their links hold. Notebooks
+come from build/notebooks, where `b3 tutorial` leaves the executed ones. A link to a file that is
+no page leads to the repository where SITE_REPOSITORY names its address, else it is plain text.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import sys
+from functools import partial
+from pathlib import Path
+
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+STAGE = ROOT / "build" / "site-src"
+PAGES = ("README.md", "README.pt-BR.md", "CHANGELOG.md", "docs", "localaws/README.md")
+LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#:]+)(#[^)]*)?\)")
+
+
+def main() -> None:
+    """Make build/site-src anew, with a configuration of MkDocs that holds its navigation."""
+    shutil.rmtree(STAGE, ignore_errors=True)
+    for name in PAGES:
+        copy(ROOT / name, STAGE / name)
+    for source in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        executed = ROOT / "build" / "notebooks" / source.name
+        if not executed.exists() or executed.stat().st_mtime < source.stat().st_mtime:
+            sys.exit(f"build/notebooks has no {source.name} of today: run `b3 tutorial` first.")
+        stage_notebook(executed, STAGE / "notebooks" / source.name)
+    rooms = [*write_api("b3pipeline", ROOT / "src"), *write_api("localaws", ROOT / "localaws/src")]
+    for page in STAGE.rglob("*.md"):
+        page.write_text(LINK.sub(partial(link, page), page.read_text()))
+    write_configuration(rooms)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a file, or a folder's pages and pictures."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("*.lock"))
+    else:
+        shutil.copy(source, target)
+
+
+def stage_notebook(source: Path, target: Path) -> None:
+    """Copy a notebook; its text links to pages, which only Markdown gets from MkDocs itself."""
+    notebook = json.loads(source.read_text())
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            text = "".join(cell["source"])
+            cell["source"] = re.sub(r"(\]\([^):]+)\.(?:md|ipynb)\b", r"\1.html", text)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(notebook))
+
+
+def write_api(package: str, source: Path) -> list[str]:
+    """Write a page for each public module or room of a package; return their paths."""
+    found = []
+    for module in sorted((source / package).iterdir()):
+        is_room = (module / "__init__.py").exists()
+        if module.name.startswith("_") or not (is_room or module.suffix == ".py"):
+            continue
+        name = f"{package}.{module.stem}"
+        parts = [f"::: {name}"]
+        if is_room:
+            below = sorted(module.glob("[!_]*.py"))
+            parts += [f"::: {name}.{one.stem}" for one in below]
+        found.append(f"api/{name}.md")
+        page = STAGE / found[-1]
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(f"# {name}\n\n" + "\n\n".join(parts) + "\n")
+    return found
+
+
+def link(page: Path, match: re.Match[str]) -> str:
+    """Return a link of a page as the site has it."""
+    text, target = match[1], match[2]
+    if (page.parent / target).exists():
+        return match[0]
+    place = (page.parent / target).resolve().relative_to(STAGE)
+    if not (ROOT / place).exists():
+        sys.exit(f"{page.relative_to(STAGE)} links to {target}, and there is no such file.")
+    repository = os.environ.get("SITE_REPOSITORY", "").rstrip("/")
+    return f"[{text}]({repository}/blob/main/{place})" if repository else text
+
+
+def write_configuration(rooms: list[str]) -> None:
+    """Write build/mkdocs.yml: that of the repository, and the navigation."""
+    decisions = sorted(f"docs/adr/{path.name}" for path in (STAGE / "docs/adr").glob("*.md"))
+    guide = sorted(f"docs/{path.name}" for path in (STAGE / "docs").glob("*.md"))
+    navigation = [
+        {"Start": ["README.md", {"Em português": "README.pt-BR.md"}]},
+        {"Notebooks": sorted(f"notebooks/{path.name}" for path in STAGE.glob("notebooks/*"))},
+        {"Guide": [*guide, "localaws/README.md"]},
+        {"Decisions": decisions},
+        {"API": [{room.removeprefix("api/").removesuffix(".md"): room} for room in rooms]},
+        {"Changes": "CHANGELOG.md"},
+    ]
+    text = yaml.safe_dump({"nav": navigation}, allow_unicode=True, sort_keys=False)
+    (ROOT / "build" / "mkdocs.yml").write_text(
+        f"INHERIT: ../mkdocs.yml\ndocs_dir: site-src\nsite_dir: site\n{text}"
+    )
+
+
+if __name__ == "__main__":
+    main()
