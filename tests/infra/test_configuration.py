@@ -52,7 +52,7 @@ def test_both_modes_plan_as_they_must_on_a_mocked_provider(terraform) -> None:
     answer = terraform.run("test", *MOCKED, check=False)
 
     assert answer.returncode == 0, answer.stdout[-6000:]
-    assert "30 passed, 0 failed" in answer.stdout
+    assert "33 passed, 0 failed" in answer.stdout
 
 
 def test_missing_artifacts_are_named_with_the_command_that_builds_them(
