@@ -297,6 +297,14 @@ def _remove_queue(cloud: Cloud, name: str) -> None:
     sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"])
 
 
+def _remove_role(cloud: Cloud, name: str) -> None:
+    """Remove a role; IAM refuses that while the role has inline policies."""
+    iam = cloud.client("iam")
+    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=name, PolicyName=policy)
+    iam.delete_role(RoleName=name)
+
+
 def _remove_database(cloud: Cloud, name: str) -> None:
     """Remove the database with its tables; from the account's own, our two tables."""
     if name != SHARED_DATABASE:
@@ -317,7 +325,7 @@ _REMOVERS: dict[str, Callable[[Cloud, str], Any]] = {
     "SQS queue": _remove_queue,
     "log group": lambda cloud, name: cloud.logs.delete_log_group(logGroupName=name),
     "Glue job": lambda cloud, name: cloud.glue.delete_job(JobName=name),
-    "IAM role": lambda cloud, name: cloud.client("iam").delete_role(RoleName=name),
+    "IAM role": _remove_role,
     "Glue database": _remove_database,
     "Athena workgroup": _remove_workgroup,
 }
