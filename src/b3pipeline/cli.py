@@ -101,12 +101,22 @@ def _fail(message: str, hint: str) -> None:
 
 
 @local.command("up")
-def local_up(port: PortOption = None) -> None:
+def local_up(
+    port: PortOption = None,
+    database: Annotated[
+        str | None,
+        typer.Option(help="The Data Catalog's database, such as default; without, as last time."),
+    ] = None,
+) -> None:
     """Start the local AWS and make the pipeline's resources in it."""
     from b3pipeline.deployment import sandbox
 
     with bar_here()(desc="local AWS", bar_format="{desc} {elapsed}") as bar:
-        config = sandbox.up(port=port, step=lambda title: bar.set_description(f"making {title}"))
+        config = sandbox.up(
+            port=port,
+            database=database,
+            step=lambda title: bar.set_description(f"making {title}"),
+        )
         bar.set_description("local AWS ready")
     typer.echo(
         f"The local AWS is up at {config.endpoint_url}; raw bucket {config.raw_data_bucket}."
@@ -427,6 +437,8 @@ def refine(
         typer.echo(f"Owed: {batches.named}", err=as_json)
         # A run takes its own batch and all undone ones that are younger.
         manifest = batches.owed[0].manifest
+    else:
+        refining.check_asked(cloud, manifest=manifest, dates=chosen[0], tickers=chosen[1])
     run = refining.start_refine(
         cloud,
         manifest=manifest,

@@ -154,6 +154,8 @@ class BatchManifest:
             content = json.loads(text)
             if content["version"] not in range(1, VERSION + 1):
                 raise ValueError(f"version {content['version']} is not known")
+            if not isinstance(content["partitions"], dict):
+                raise ValueError("its partitions are not listed by ticker")
             return cls(bucket=bucket, **_fields(content))
         except (ValueError, KeyError, TypeError) as error:
             raise StorageError(
