@@ -13,6 +13,7 @@ import pytest
 
 from b3pipeline import athena, lake, names, schema
 from b3pipeline.athena import QueryResult, sql
+from b3pipeline.athena.query import text_frame
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import QueryError
 
@@ -219,7 +220,7 @@ def test_lines_of_any_shape_become_a_frame(
     columns: list[str], lines: list[list[str | None]], wanted: list[list[str | None]]
 ) -> None:
     """Athena describes columns that its lines do not always have: cells are told apart by tabs."""
-    frame = athena.text_frame(columns, lines)
+    frame = text_frame(columns, lines)
 
     assert [[None if pd.isna(cell) else cell for cell in row] for row in frame.values] == wanted
 
