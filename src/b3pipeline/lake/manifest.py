@@ -73,7 +73,9 @@ class BatchManifest:
     whose whole history was loaded again; `corrected`: single sessions whose close the source has
     changed; `open_sessions`: sessions of the range that had not closed, and were not asked for;
     `no_trade`: sessions of which the source settles that the ticker was not traded, for good;
-    `replaced`: tickers whose history came from another source before.
+    `replaced`: tickers whose history came from another source before; `doubtful`: sessions written
+    of which the source says two things that do not agree; `unknown`: tickers that the source does
+    not have, their sessions among `missing`.
     """
 
     bucket: str
@@ -93,6 +95,8 @@ class BatchManifest:
     open_sessions: tuple[str, ...] = ()
     no_trade: tuple[Gap, ...] = ()
     replaced: tuple[Replacement, ...] = ()
+    doubtful: tuple[Gap, ...] = ()
+    unknown: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -141,6 +145,8 @@ class BatchManifest:
             "open_sessions": list(self.open_sessions),
             "no_trade": [vars(gap) for gap in self.no_trade],
             "replaced": [vars(one) for one in self.replaced],
+            "doubtful": [vars(gap) for gap in self.doubtful],
+            "unknown": list(self.unknown),
         }
         return json.dumps(content, separators=(",", ":"))
 
@@ -246,6 +252,8 @@ def _fields(content: Mapping[str, Any]) -> dict[str, Any]:
             Replacement(one["ticker"], one["before"], tuple(one["removed"]))
             for one in content.get("replaced", ())
         ),
+        "doubtful": tuple(Gap(**gap) for gap in content.get("doubtful", ())),
+        "unknown": tuple(content.get("unknown", ())),
     }
 
 
