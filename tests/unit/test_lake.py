@@ -437,6 +437,10 @@ def test_a_manifest_is_written_as_the_contract_says(lake_cloud):
         "restated": [{"ticker": "PETR4", "factor": 0.5, "reason": "a split of 2 on 2024-01-03"}],
         "corrected": [],
         "open_sessions": ["2024-01-04"],
+        "no_trade": [],
+        "replaced": [],
+        "doubtful": [],
+        "unknown": [],
     }
 
 
