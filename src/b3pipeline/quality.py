@@ -144,17 +144,19 @@ def doubts(frame: pd.DataFrame) -> list[Doubt]:
     the session before, as Yahoo computes it.
     """
     usable = (frame[["close", "adj_close"]] > 0).all(axis=1)
-    bars = frame[usable & np.isfinite(frame[EVENTS]).all(axis=1)].sort_values(KEYS, kind="stable")
+    bars = frame[usable & _events_real(frame)].sort_values(KEYS, kind="stable")
     before = bars.groupby("ticker")[["close", "adj_close"]].shift()
-    moved = np.log(bars["close"] / before["close"])
-    step = -np.log(bars["stock_splits"].where(bars["stock_splits"] > 0, 1.0))
+    moved = pd.Series(np.log(bars["close"] / before["close"]), bars.index)
+    split = bars["stock_splits"].where(bars["stock_splits"] > 0, 1.0)
+    step = pd.Series(-np.log(split), bars.index)
     small = (step != 0) & (step.abs() < np.log(LEAST_SPLIT)) & (moved.abs() >= LEAST_MOVE)
     small &= (moved - step).abs() < moved.abs() / 3
     mirrored = (step.abs() >= np.log(LEAST_SPLIT)) & ((moved + step).abs() <= CLOSE_TO)
     factor = np.log(bars["adj_close"] / bars["close"])
-    known = factor - np.log(before["adj_close"] / before["close"])
+    was_factor = np.log(before["adj_close"] / before["close"])
+    known = pd.Series(factor - was_factor, bars.index)
     left = (1 - bars["dividends"] / before["close"]).clip(lower=1e-9)
-    told = -np.log(left)
+    told = pd.Series(-np.log(left), bars.index)
     floor, part = DIVIDEND_NOISE
     room = (floor + part * told).where(told > 0, UNTOLD)
     daily = bars["traded_at"] == bars["traded_at"].dt.normalize()
@@ -164,11 +166,11 @@ def doubts(frame: pd.DataFrame) -> list[Doubt]:
         row, was = bars.iloc[place], float(before["close"].iloc[place])
         day = f"{row['traded_at']:%Y-%m-%d}"
         closes = f"the close before it is {was:g}, on that day {row['close']:g}"
-        split = f"a split of {row['stock_splits']:g} on {day} is told, and the close moves"
+        event = f"a split of {row['stock_splits']:g} on {day} is told, and the close moves"
         if small.iloc[place]:
-            found.append(Doubt(row["ticker"], day, f"{split} as if it were not applied: {closes}"))
+            found.append(Doubt(row["ticker"], day, f"{event} as if it were not applied: {closes}"))
         if mirrored.iloc[place]:
-            found.append(Doubt(row["ticker"], day, f"{split} the other way round: {closes}"))
+            found.append(Doubt(row["ticker"], day, f"{event} the other way round: {closes}"))
         if denied.iloc[place]:
             share, allowed = 1 - left.iloc[place], -np.expm1(-known.iloc[place])
             dividend = (
