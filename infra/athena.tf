@@ -43,7 +43,7 @@ resource "aws_athena_named_query" "this" {
 
   name      = "${local.stem}_${each.key}"
   workgroup = aws_athena_workgroup.this.id
-  database  = aws_glue_catalog_database.this.name
+  database  = local.database
   query     = each.value
 
   # The first line of each file asks the question that its query answers.

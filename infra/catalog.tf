@@ -1,6 +1,9 @@
 # The Data Catalog: one database, bronze and silver. Partitions are registered by the
-# ingestion and the job as they write them.
+# ingestion and the job as they write them. The account's own database `default` is used as it
+# stands: it is neither made nor destroyed here, only the two tables in it are.
 resource "aws_glue_catalog_database" "this" {
+  count = local.database_name == "default" ? 0 : 1
+
   name        = local.database_name
   description = "Quotes of B3: ${local.bronze.name} as ingested, ${local.silver.name} refined."
 }
@@ -8,7 +11,7 @@ resource "aws_glue_catalog_database" "this" {
 resource "aws_glue_catalog_table" "this" {
   for_each = { bronze = local.bronze, silver = local.silver }
 
-  database_name = aws_glue_catalog_database.this.name
+  database_name = local.database
   name          = each.value.name
   table_type    = "EXTERNAL_TABLE"
 

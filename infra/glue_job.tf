@@ -20,7 +20,7 @@ resource "aws_glue_job" "refine" {
     "--extra-py-files"          = "s3://${local.raw_data_bucket}/${local.artifact_prefix}${local.glue_package}"
     "--TempDir"                 = "s3://${local.raw_data_bucket}/${local.temporary_prefix}"
     "--raw_bucket"              = local.raw_data_bucket
-    "--database"                = aws_glue_catalog_database.this.name
+    "--database"                = local.database
     "--bronze_table"            = aws_glue_catalog_table.this["bronze"].name
     "--silver_table"            = aws_glue_catalog_table.this["silver"].name
   }

@@ -3,9 +3,10 @@
 locals {
   managed_roles = var.manage_iam ? 1 : 0
 
-  catalog_arn = "arn:aws:glue:${var.region}:${local.account_id}:catalog"
-  bronze_arns = [local.catalog_arn, aws_glue_catalog_database.this.arn, aws_glue_catalog_table.this["bronze"].arn]
-  silver_arns = [local.catalog_arn, aws_glue_catalog_database.this.arn, aws_glue_catalog_table.this["silver"].arn]
+  catalog_arn  = "arn:aws:glue:${var.region}:${local.account_id}:catalog"
+  database_arn = "arn:aws:glue:${var.region}:${local.account_id}:database/${local.database}"
+  bronze_arns  = [local.catalog_arn, local.database_arn, aws_glue_catalog_table.this["bronze"].arn]
+  silver_arns  = [local.catalog_arn, local.database_arn, aws_glue_catalog_table.this["silver"].arn]
 }
 
 # ---- the Glue job: reads bronze, writes silver

@@ -9,10 +9,13 @@ locals {
   lambda_name    = "${local.stem}_start_glue"
   glue_job_name  = "${local.stem}_refine_job"
   workgroup_name = "${local.stem}_wg"
-  database_name  = local.stem
+  database_name  = coalesce(var.glue_database, local.stem)
   host_name      = "${local.stem}_ingestion"
 
-  # Tables and prefixes: written by `scripts/build_artifacts.py --tables` from the package's schema.
+  # By way of the resource where there is one, so that what uses the database comes after it.
+  database = try(aws_glue_catalog_database.this[0].name, local.database_name)
+
+  # Tables and prefixes: written by `make artifacts` from the package's schema.
   tables = jsondecode(file("${path.module}/tables.json"))
   bronze = local.tables.bronze
   silver = local.tables.silver

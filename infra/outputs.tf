@@ -31,7 +31,7 @@ output "lambda_function_name" {
 
 output "glue_database" {
   description = "The Data Catalog's database of both tables."
-  value       = aws_glue_catalog_database.this.name
+  value       = local.database
 }
 
 output "athena_workgroup" {

@@ -117,6 +117,19 @@ variable "keep_data" {
   nullable    = false
 }
 
+# ---- Data Catalog
+
+variable "glue_database" {
+  description = "Database of both tables. Null makes one named after project and environment. The account's own database default is used and not destroyed; any other is made, and destroyed with its tables."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.glue_database == null || can(regex("^[a-z][a-z0-9_]{0,127}$", var.glue_database))
+    error_message = "glue_database takes at most 128 lower-case letters, digits and underscores, a letter first, such as default."
+  }
+}
+
 # ---- ingestion host
 
 variable "instance_type" {

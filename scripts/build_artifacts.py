@@ -1,11 +1,11 @@
 """Build what AWS runs into `build/artifacts/`: the same sources give the same bytes.
 
-    python scripts/build_artifacts.py             what `make artifacts` does
-    python scripts/build_artifacts.py --tables    write infra/tables.json anew
+    python scripts/build_artifacts.py    what `make artifacts` does
 
 `refine_job.py` is the Glue script, `refine_job.zip` the modules that travel with it,
 `start_glue_job.zip` the Lambda, and `host/` holds what the
 ingestion host installs: the package's wheel, its pinned requirements, `run_ingestion.sh`.
+`infra/tables.json` is written anew as well: the tables' columns, from the package's schema.
 """
 
 from __future__ import annotations
@@ -152,14 +152,17 @@ def _table(name: str, prefix: str, columns: pa.Schema) -> dict[str, object]:
     return {"name": name, "prefix": prefix, "columns": schema.glue_columns(columns)}
 
 
+def write_tables(file: Path) -> None:
+    """Write what Terraform reads of the tables; a file that says it already is not touched."""
+    text = json.dumps(table_definitions(), indent=2) + "\n"
+    if not file.is_file() or file.read_text() != text:
+        file.write_text(text)
+
+
 def main() -> None:
-    """Build the artefacts, or write the tables' definitions."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--tables", action="store_true", help="write infra/tables.json instead")
-    if parser.parse_args().tables:
-        text = json.dumps(table_definitions(), indent=2) + "\n"
-        (ROOT / "infra" / "tables.json").write_text(text)
-        return
+    """Build the artefacts and write the tables' definitions."""
+    argparse.ArgumentParser(description=__doc__.splitlines()[0]).parse_args()
+    write_tables(ROOT / "infra" / "tables.json")
     for path in build(ROOT, ROOT / "build" / "artifacts"):
         sys.stdout.write(f"{path.relative_to(ROOT)}  {path.stat().st_size:,} bytes\n")
 

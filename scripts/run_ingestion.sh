@@ -7,6 +7,7 @@
 #   START_DATE   first session, YYYY-MM-DD
 #   END_DATE     last session, itself included
 #   SOURCE       where quotes come from; yahoo unless set
+#   FALLBACK     cotahist: where quotes come from if Yahoo refuses (429); daily bars alone
 #   INTERVAL     length of a bar, such as 60m; a day unless set
 #   SINCE        last: each ticker from its own last session in the bucket on; needs no dates
 #   REPLACE      1: load histories that another source has written anew, as a whole
@@ -60,4 +61,4 @@ replace=
 exec "$b3" ingest "${where[@]}" --source "$source" ${TICKERS:+--tickers "$TICKERS"} \
   ${SINCE:+--since "$SINCE"} ${replace:+"$replace"} \
   ${START_DATE:+--start "$START_DATE"} ${END_DATE:+--end "$END_DATE"} \
-  ${INTERVAL:+--interval "$INTERVAL"}
+  ${INTERVAL:+--interval "$INTERVAL"} ${FALLBACK:+--fallback "$FALLBACK"}

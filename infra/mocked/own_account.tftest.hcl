@@ -29,6 +29,40 @@ run "everything_has_its_name" {
   }
 }
 
+run "the_accounts_own_database_is_used_and_neither_made_nor_destroyed" {
+  variables {
+    glue_database = "default"
+  }
+
+  assert {
+    condition     = length(aws_glue_catalog_database.this) == 0 && output.glue_database == "default"
+    error_message = "The database default is managed here, and would be destroyed."
+  }
+
+  assert {
+    condition = alltrue(flatten([
+      [for table in values(aws_glue_catalog_table.this) : table.database_name == "default"],
+      [for query in values(aws_athena_named_query.this) : query.database == "default"],
+      aws_glue_job.refine.default_arguments["--database"] == "default",
+      strcontains(aws_instance.ingestion.user_data, "GLUE_DATABASE=default"),
+      strcontains(aws_iam_role_policy.glue[0].policy, ":database/default\""),
+      strcontains(aws_iam_role_policy.host[0].policy, ":database/default\""),
+    ]))
+    error_message = "Somebody looks for the tables in another database."
+  }
+}
+
+run "a_database_of_another_name_is_made" {
+  variables {
+    glue_database = "quotes"
+  }
+
+  assert {
+    condition     = aws_glue_catalog_database.this[0].name == "quotes" && output.glue_database == "quotes"
+    error_message = "The name given is not the database's."
+  }
+}
+
 run "both_buckets_are_closed_encrypted_and_emptied_of_leftovers" {
   assert {
     condition = alltrue(flatten([

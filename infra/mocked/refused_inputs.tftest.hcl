@@ -224,3 +224,13 @@ run "engines_that_do_not_fit" {
     var.daily_source,
   ]
 }
+
+run "a_database_that_athena_could_not_name" {
+  command = plan
+
+  variables {
+    glue_database = "My-Database"
+  }
+
+  expect_failures = [var.glue_database]
+}

@@ -7,9 +7,10 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -100,12 +101,22 @@ def _fail(message: str, hint: str) -> None:
 
 
 @local.command("up")
-def local_up(port: PortOption = None) -> None:
+def local_up(
+    port: PortOption = None,
+    database: Annotated[
+        str | None,
+        typer.Option(help="The Data Catalog's database, such as default; without, as last time."),
+    ] = None,
+) -> None:
     """Start the local AWS and make the pipeline's resources in it."""
     from b3pipeline.deployment import sandbox
 
     with bar_here()(desc="local AWS", bar_format="{desc} {elapsed}") as bar:
-        config = sandbox.up(port=port, step=lambda title: bar.set_description(f"making {title}"))
+        config = sandbox.up(
+            port=port,
+            database=database,
+            step=lambda title: bar.set_description(f"making {title}"),
+        )
         bar.set_description("local AWS ready")
     typer.echo(
         f"The local AWS is up at {config.endpoint_url}; raw bucket {config.raw_data_bucket}."
@@ -200,6 +211,9 @@ def ingest(
         bool,
         typer.Option("--strict", help="Write nothing where the source does not know a ticker."),
     ] = False,
+    fallback: Annotated[
+        str, typer.Option(help="Whom to ask for daily bars where Yahoo refuses (429): cotahist.")
+    ] = "",
     resume_too: Annotated[bool, typer.Option("--resume", hidden=True)] = False,
     dry_run: DryRunOption = False,
     window: WindowOption = 10,
@@ -229,7 +243,10 @@ def ingest(
         resume(path, dry_run, window, fault, bucket, wait, as_json, target)
         return
     _refuse_to_wait_on_host(wait)
-    cloud, market = _connect(target, bucket), _open_source(source, path, fault)
+    if fallback:
+        ingestion.check_fallback(source, fallback, interval)
+    own_path = None if fallback else path  # with a fallback, the path is the fallback's
+    cloud, market = _connect(target, bucket), _open_source(source, own_path, fault)
     request = ingestion.Request.of(
         market.name,
         expand(_split(tickers)) or None,
@@ -242,12 +259,59 @@ def ingest(
         strict=strict,
     )
     with _nothing_to_do_is_well(as_json):
-        if dry_run:
+        if fallback:
+            second = partial(_open_source, fallback, path)
+            act = _preview_both if dry_run else partial(_ingest_or_fall_back, wait=wait)
+            act(cloud, market, request, fallback, second, as_json=as_json)
+        elif dry_run:
             plan = ingestion.preview(cloud, market, request)
             typer.echo(_json(plan) if as_json else plan.describe())
         else:
             batch = ingestion.ingest(cloud, market, request, progress=bar_here())
             _report(cloud, batch, wait, as_json)
+
+
+def _preview_both(
+    cloud: Any,
+    market: Any,
+    request: Any,
+    fallback: str,
+    open_fallback: Callable[[], Any],
+    *,
+    as_json: bool,
+) -> None:
+    """Say what both sources would be asked at first; a refusal is not foreseen."""
+    from b3pipeline import ingest as ingestion
+
+    first, second = ingestion.shares(cloud, request, fallback)
+    plans = [ingestion.preview(cloud, market, first)] if first else []
+    plans += [ingestion.preview(cloud, open_fallback(), second)] if second else []
+    typer.echo(_json({"plans": plans}) if as_json else "\n".join(plan.describe() for plan in plans))
+
+
+def _ingest_or_fall_back(
+    cloud: Any,
+    market: Any,
+    request: Any,
+    fallback: str,
+    open_fallback: Callable[[], Any],
+    *,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Ingest from two sources, print their batches, and end as `_report` does."""
+    from b3pipeline import ingest as ingestion
+
+    served = ingestion.ingest_or_fall_back(
+        cloud, market, request, fallback, open_fallback, progress=bar_here()
+    )
+    told = [_tell(cloud, batch, wait, as_json) for batch in served.batches]
+    if as_json:
+        typer.echo(_json({"complete": served.complete, "batches": told}))
+    if served.error:
+        raise served.error
+    if not served.complete:
+        raise typer.Exit(EXIT_INCOMPLETE)
 
 
 @app.command()
@@ -305,15 +369,21 @@ def _nothing_to_do_is_well(as_json: bool) -> Iterator[None]:
 
 def _report(cloud: Any, batch: Any, wait: bool, as_json: bool) -> None:
     """Print a batch, and end with 3 where it is incomplete."""
+    told = _tell(cloud, batch, wait, as_json)
+    if as_json:
+        typer.echo(_json(told))
+    if not batch.complete:
+        raise typer.Exit(EXIT_INCOMPLETE)
+
+
+def _tell(cloud: Any, batch: Any, wait: bool, as_json: bool) -> dict[str, Any]:
+    """Print a batch, but not for `as_json`; return it for JSON, with the run waited for."""
     if not as_json:
         typer.echo(batch)
     run = _follow_batch(cloud, batch.manifest.uri, as_json) if wait else None
-    if as_json:
-        names = ("batch_id", "complete", "objects", "rows")
-        figures = {name: getattr(batch, name) for name in names}
-        typer.echo(_json(figures | _plain(batch) | {"run": run}))
-    if not batch.complete:
-        raise typer.Exit(EXIT_INCOMPLETE)
+    names = ("batch_id", "complete", "objects", "rows")
+    figures = {name: getattr(batch, name) for name in names}
+    return {**figures, **_plain(batch), "run": run}
 
 
 @app.command("tickers")
@@ -367,6 +437,8 @@ def refine(
         typer.echo(f"Owed: {batches.named}", err=as_json)
         # A run takes its own batch and all undone ones that are younger.
         manifest = batches.owed[0].manifest
+    else:
+        refining.check_asked(cloud, manifest=manifest, dates=chosen[0], tickers=chosen[1])
     run = refining.start_refine(
         cloud,
         manifest=manifest,

@@ -109,6 +109,13 @@ def test_shorter_bars_can_be_asked_for(host: Path) -> None:
     assert answer.stdout.endswith("--end 2024-06-28 --interval 60m\n")
 
 
+def test_a_second_source_can_be_named(host: Path) -> None:
+    """FALLBACK is passed on."""
+    answer = run(host, GIVEN | {"FALLBACK": "cotahist"})
+
+    assert answer.stdout.endswith("--end 2024-06-28 --fallback cotahist\n")
+
+
 def test_only_new_sessions_need_no_dates(host: Path) -> None:
     """SINCE=last leaves the range to what the bucket holds."""
     dated = ("START_DATE", "END_DATE")

@@ -99,8 +99,7 @@ def test_every_packaged_query_runs_and_has_the_columns_that_its_plot_takes(cloud
         "most_traded_well": ["ticker", "total_volume"],
         "partition_counts": ["dt", "ticker", "bars"],
         "rolling_volatility": [*returns, "volatility"],
-        "silver_totals": ["ticker", "sessions", "closes", "means", "returns", "total_volume",
-                          "days"],
+        "silver_rows": [*schema.SILVER.names, "dt", "ticker"],
         "volume_and_moves": [*returns, "total_volume", "relative_volume", "close_return",
                              "absolute_return"],
     }  # fmt: skip

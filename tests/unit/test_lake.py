@@ -410,6 +410,28 @@ def test_a_table_that_is_not_there_is_named(lake_cloud, missing):
         lake.register_partitions(nowhere, names.BRONZE_TABLE, days(1))
 
 
+def test_sessions_are_found_by_ticker_and_by_day(lake_cloud):
+    """The catalog filters; what it does not hold has an empty list."""
+    pairs = [("2024-01-02", "VALE3"), ("2024-01-02", "PETR4"), ("2024-01-03", "PETR4")]
+    lake.register_partitions(lake_cloud, names.BRONZE_TABLE, pairs)
+    tickers, dates = ["PETR4", "ITUB4"], ["2024-01-02", "2024-01-04"]
+    assert lake.held_sessions(lake_cloud, tickers) == {
+        "PETR4": ["2024-01-02", "2024-01-03"],
+        "ITUB4": [],
+    }
+    assert lake.held_dates(lake_cloud, dates) == {
+        "2024-01-02": ["PETR4", "VALE3"],
+        "2024-01-04": [],
+    }
+
+
+def test_a_quote_in_a_ticker_ends_no_filter(lake_cloud):
+    """It is doubled, as in any SQL: the text matches nothing, and nothing else either."""
+    lake.register_partitions(lake_cloud, names.BRONZE_TABLE, [("2024-01-02", "PETR4")])
+    sly = "X') OR ticker IN ('PETR4"
+    assert lake.held_sessions(lake_cloud, [sly, "O'X"]) == {sly: [], "O'X": []}
+
+
 # ------------------------------------------------------------------------------------ manifests
 
 
@@ -469,6 +491,18 @@ def test_batches_are_listed_in_their_order(lake_cloud):
         lake.write_manifest(lake_cloud, manifest(lake_cloud, batch_id=batch_id))
     lake.put_objects(lake_cloud, [("raw/b3/_batches/notes.txt", b"by hand")])
     assert [found.batch_id for found in lake.list_manifests(lake_cloud)] == sorted(ids)
+
+
+def test_a_manifest_that_is_none_is_passed_over_and_named_in_the_log(lake_cloud, caplog):
+    """One bad object in the folder hides no good batch."""
+    good = manifest(lake_cloud)
+    lake.write_manifest(lake_cloud, good)
+    bad = {"a": b"", "b": b"no JSON", "c": b"[]", "d": b"{}", "e": b'{"version": 99}'}
+    bad["f"] = json.dumps(json.loads(good.to_json()) | {"partitions": []}).encode()
+    lake.put_objects(lake_cloud, [(f"raw/b3/_batches/{n}.json", body) for n, body in bad.items()])
+    assert lake.list_manifests(lake_cloud) == [good]
+    said = [line for line in caplog.messages if "is passed over" in line]
+    assert sorted(line.partition("_batches/")[2][:6] for line in said) == [f"{n}.json" for n in bad]
 
 
 def test_a_manifest_that_is_not_there_is_named(lake_cloud):

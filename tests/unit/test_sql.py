@@ -71,7 +71,7 @@ def test_the_questions_of_the_analysis_are_all_there() -> None:
         "most_traded_well",
         "partition_counts",
         "rolling_volatility",
-        "silver_totals",
+        "silver_rows",
         "volume_and_moves",
     ]
 

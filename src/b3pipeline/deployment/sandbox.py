@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -24,6 +25,8 @@ from localaws.glue.java import find_java, spark_home
 REGION = "us-east-1"
 PORT_VARIABLE = "B3_PORT"
 """The environment variable with the port of a local AWS that is started."""
+
+_DATABASE = re.compile(r"[a-z][a-z0-9_]{0,127}")
 
 
 @dataclass(frozen=True)
@@ -51,22 +54,26 @@ def state_folder(root: Path | None = None) -> Path:
 def up(
     *,
     port: int | None = None,
+    database: str | None = None,
     root: Path | None = None,
     step: Callable[[str], None] | None = None,
 ) -> Config:
     """Start the local AWS where it is not running, provision it, and return its configuration.
 
     `port` None is that of B3_PORT, else 4566; a server that runs already keeps its own.
+    `database` None is the one of the time before, else tech_challenge2_dev; `default` is the
+    account's own, which stays when the pipeline goes.
     What stands already is kept; objects of an earlier session are registered again where the
     catalog lost them. Raises SandboxError where the port is taken, the folder cannot be written,
     or the server does not start.
     """
     root = root or project_root()
+    database = _database(root, database)
     with _own_errors():
         if port is None and process.status(state_folder(root)) is None:
             port = _preferred_port()
         server = process.start(state_folder(root), port)
-    config = _config(server.endpoint_url, server.credentials_file)
+    config = _config(server.endpoint_url, server.credentials_file, database)
     cloud = Cloud(config)
     provision(cloud, root, step=step)
     if step is not None:
@@ -150,6 +157,20 @@ def _preferred_port() -> int | None:
     return int(text)
 
 
+def _database(root: Path, asked: str | None) -> str:
+    """Return the database of both tables: the one asked for, that of the time before, or ours."""
+    if asked is not None:
+        if not _DATABASE.fullmatch(asked):
+            raise SandboxError(
+                f"the database is named {asked!r}, which Athena would not take.",
+                hint="use lower-case letters, digits and underscores, a letter first.",
+            )
+        return asked
+    with suppress(ConfigError, OSError):
+        return parse_outputs(read_regular(outputs_path("local", root)), "local").glue_database
+    return Names().database
+
+
 _OTHER_FOLDER = "clone the project into another folder"
 
 
@@ -168,7 +189,7 @@ def _own_errors() -> Iterator[None]:
         raise SandboxError(error.message, hint=error.hint) from error
 
 
-def _config(endpoint_url: str, credentials: Path) -> Config:
+def _config(endpoint_url: str, credentials: Path, database: str) -> Config:
     """Return the configuration that the sandbox gives to the local AWS at an endpoint."""
     known = Names()
     bare = Config(
@@ -178,7 +199,7 @@ def _config(endpoint_url: str, credentials: Path) -> Config:
         credentials_file=str(credentials),
         raw_data_bucket="",
         athena_results_bucket="",
-        glue_database=known.database,
+        glue_database=database,
         glue_job_name=known.glue_job,
         lambda_function_name=known.lambda_function,
         athena_workgroup=known.workgroup,

@@ -10,6 +10,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from b3pipeline import names
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.costs import Bill, daily_cost
 from b3pipeline.errors import ConfigError
@@ -18,6 +19,10 @@ from b3pipeline.refusals import explain
 
 _NO_WORKGROUP = "InvalidRequestException"
 """What Athena says of a workgroup that is not there."""
+
+SHARED_DATABASE = "default"
+"""The database that an account has of its own: others may keep tables in it, so it stays."""
+OWN_TABLES = (names.BRONZE_TABLE, names.SILVER_TABLE)
 
 
 @dataclass(frozen=True)
@@ -181,6 +186,10 @@ def _database(cloud: Cloud) -> Iterator[Resource]:
     name = cloud.config.glue_database
     cloud.glue.get_database(Name=name)
     tables = sorted(each["Name"] for each in cloud.glue.get_tables(DatabaseName=name)["TableList"])
+    if name == SHARED_DATABASE:  # of it our tables alone are ours
+        tables = [each for each in tables if each in OWN_TABLES]
+        if not tables:
+            return
     objects = len(tables) + sum(_partitions(cloud, name, table) for table in tables)
     yield Resource("Glue database", name, f"{', '.join(tables)}: {objects:,} objects", objects)
 
@@ -288,6 +297,26 @@ def _remove_queue(cloud: Cloud, name: str) -> None:
     sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"])
 
 
+def _remove_role(cloud: Cloud, name: str) -> None:
+    """Remove a role; IAM refuses that while the role has inline policies."""
+    iam = cloud.client("iam")
+    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=name, PolicyName=policy)
+    iam.delete_role(RoleName=name)
+
+
+def _remove_database(cloud: Cloud, name: str) -> None:
+    """Remove the database with its tables; from the account's own, our two tables."""
+    if name != SHARED_DATABASE:
+        cloud.glue.delete_database(Name=name)
+        return
+    for own in OWN_TABLES:
+        try:
+            cloud.glue.delete_table(DatabaseName=name, Name=own)
+        except cloud.glue.exceptions.EntityNotFoundException:
+            continue
+
+
 _REMOVERS: dict[str, Callable[[Cloud, str], Any]] = {
     "EC2 instance": lambda cloud, name: cloud.client("ec2").terminate_instances(InstanceIds=[name]),
     "EBS volume": lambda cloud, name: cloud.client("ec2").delete_volume(VolumeId=name),
@@ -296,7 +325,7 @@ _REMOVERS: dict[str, Callable[[Cloud, str], Any]] = {
     "SQS queue": _remove_queue,
     "log group": lambda cloud, name: cloud.logs.delete_log_group(logGroupName=name),
     "Glue job": lambda cloud, name: cloud.glue.delete_job(JobName=name),
-    "IAM role": lambda cloud, name: cloud.client("iam").delete_role(RoleName=name),
-    "Glue database": lambda cloud, name: cloud.glue.delete_database(Name=name),
+    "IAM role": _remove_role,
+    "Glue database": _remove_database,
     "Athena workgroup": _remove_workgroup,
 }

@@ -1,6 +1,7 @@
 """Ingestion: from a quote source to bronze, objects first, the manifest last."""
 
 from b3pipeline.ingest.batch import Batch, completeness, session_states
+from b3pipeline.ingest.fallback import Served, check_fallback, ingest_or_fall_back, shares
 from b3pipeline.ingest.plans import Plan, plan
 from b3pipeline.ingest.request import DEFAULT_TICKERS, WINDOW, Request
 from b3pipeline.ingest.run import ingest, preview, preview_resume, resume
@@ -11,11 +12,15 @@ __all__ = [
     "Batch",
     "Plan",
     "Request",
+    "Served",
+    "check_fallback",
     "completeness",
     "ingest",
+    "ingest_or_fall_back",
     "plan",
     "preview",
     "preview_resume",
     "resume",
     "session_states",
+    "shares",
 ]

@@ -167,7 +167,8 @@ def _table_lines(table: pd.DataFrame) -> list[str]:
 
 def _notes(manifest: lake.BatchManifest) -> list[str]:
     """Return a line for each thing that a person should know, a few of each kind."""
-    lines = [f"  restated {one.ticker}: {one.reason}" for one in manifest.restated]
+    lines = [f"  {manifest.instead_of} refused (429)"] if manifest.instead_of else []
+    lines += [f"  restated {one.ticker}: {one.reason}" for one in manifest.restated]
     lines += [
         f"  replaced {one.ticker}: {one.before} before"
         + (f", {len(one.removed):,} sessions taken away" if one.removed else "")

@@ -9,6 +9,7 @@ from b3pipeline.errors import NothingToDoError, RateLimitedError, SourceError, U
 from b3pipeline.ingest.compare import Verdict
 from b3pipeline.ingest.fetch import Findings
 from b3pipeline.ingest.plans import Plan
+from b3pipeline.ingest.request import FALLBACKS
 from b3pipeline.lake import BatchManifest, Gap, Replacement
 from b3pipeline.sources.base import Failure
 
@@ -25,6 +26,7 @@ def draft(
     bucket: str,
     batch_id: str,
     created_at: dt.datetime,
+    instead_of: str = "",
 ) -> BatchManifest:
     """Return the manifest of a batch that is going to be written, or that has nothing to write.
 
@@ -91,6 +93,7 @@ def draft(
         replaced=replaced,
         doubtful=tuple(doubtful),
         unknown=tuple(ticker for ticker in plan.tickers if found.is_unknown(ticker)),
+        instead_of=instead_of,
     )
 
 
@@ -150,9 +153,11 @@ def settled(manifest: BatchManifest) -> NothingToDoError:
 def nothing_came(plan: Plan, failures: Sequence[Failure]) -> SourceError:
     """Return the error of a batch of which nothing came at all."""
     if any(failure.kind == "rate_limited" for failure in failures):
+        second = FALLBACKS.get(plan.source) if plan.interval == "1d" else None
+        other = f"; or take daily bars from a second source: --fallback {second}" if second else ""
         return RateLimitedError(
             f"{plan.source} refuses more requests for now (429). Nothing was written.",
-            hint="wait a quarter of an hour, then run it again.",
+            hint=f"wait a quarter of an hour, then run it again{other}.",
         )
     if failures and all(failure.kind == "unknown" for failure in failures):
         refuse_unknown(failures)

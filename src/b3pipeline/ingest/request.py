@@ -21,6 +21,9 @@ DEFAULT_SPAN = dt.timedelta(days=182)
 WINDOW = 10
 """How many sessions of each ticker are compared with what bronze holds, unless told otherwise."""
 
+FALLBACKS = {"yahoo": "cotahist"}
+"""Who may stand in, with daily bars, for a source that refuses."""
+
 
 @dataclass(frozen=True)
 class Request:
@@ -32,7 +35,8 @@ class Request:
     bronze does not hold. `replace`: a history of another source, or of bars of another length,
     is loaded anew as a whole. `strict`: one ticker that the source does not know refuses the
     whole batch. `only`: the sessions (YYYY-MM-DD) of each ticker, where not all of
-    the range are wanted. `last_session` is the last one of the range that had closed when asked.
+    the range are wanted. `instead_of`: the source that was asked first, and refused.
+    `last_session` is the last one of the range that had closed when asked.
     """
 
     source: str
@@ -45,6 +49,7 @@ class Request:
     replace: bool = False
     strict: bool = False
     only: Mapping[str, tuple[str, ...]] | None = None
+    instead_of: str = ""
     last_session: dt.date | None = None
 
     @classmethod

@@ -185,12 +185,17 @@ def _planned(
     request = (
         asked if isinstance(asked, Request) else Request.of(source.name, asked, start, end, **how)
     )
+    request = named(cloud, request, clock)
+    return request, plan(source, request, clock=clock)
+
+
+def named(cloud: Cloud, request: Request, clock: Clock = utc_now) -> Request:
+    """Return a request as it stands now, every date and ticker named."""
     held: set[str] = set()
     if request.since_last and not request.tickers:
         _check(cloud)
         held = {ticker for _, ticker in lake.list_partitions(cloud, names.BRONZE_TABLE)}
-    request = request.at(clock(), held)
-    return request, plan(source, request, clock=clock)
+    return request.at(clock(), held)
 
 
 def _check(cloud: Cloud) -> None:
@@ -256,6 +261,7 @@ def _gather(
         bucket=cloud.config.raw_data_bucket,
         batch_id=journal.batch_id,
         created_at=begun.created_at,
+        instead_of=begun.request.instead_of,
     )
     refuse_half_a_world(plan, manifest, failures)
     if not manifest.partitions:

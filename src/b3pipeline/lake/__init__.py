@@ -11,6 +11,7 @@ from b3pipeline.lake.bronze import (
 from b3pipeline.lake.catalog import (
     check_table,
     forget_partitions,
+    held_dates,
     held_sessions,
     list_partitions,
     register_existing,
@@ -49,6 +50,7 @@ __all__ = [
     "encode_partition",
     "find_partitions",
     "forget_partitions",
+    "held_dates",
     "held_sessions",
     "list_answers",
     "list_journals",

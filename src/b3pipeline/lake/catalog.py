@@ -108,19 +108,21 @@ def held_sessions(
     a call for each thousand partitions found, whatever else the table holds.
     """
     held: dict[str, list[str]] = {ticker: [] for ticker in tickers}
-    paginator = cloud.glue.get_paginator("get_partitions")
-    for place in range(0, len(tickers), TICKERS_A_CALL):
-        pages = paginator.paginate(
-            DatabaseName=cloud.config.glue_database,
-            TableName=table,
-            ExcludeColumnSchema=True,
-            Expression=_expression(tickers[place : place + TICKERS_A_CALL], start, end),
-        )
-        with _catalog_errors(cloud, table):
-            for page in pages:
-                for day, ticker in (partition["Values"] for partition in page["Partitions"]):
-                    held[ticker].append(day)
+    for some in _slices(tickers, TICKERS_A_CALL):
+        for day, ticker in _partitions_where(cloud, table, _expression(some, start, end)):
+            held[ticker].append(day)
     return {ticker: sorted(days) for ticker, days in held.items()}
+
+
+def held_dates(
+    cloud: Cloud, dates: Sequence[str], table: str = names.BRONZE_TABLE
+) -> dict[str, list[str]]:
+    """Return the tickers (in order) that the catalog holds on each of `dates` (YYYY-MM-DD)."""
+    held: dict[str, list[str]] = {day: [] for day in dates}
+    for some in _slices(dates, TICKERS_A_CALL):
+        for day, ticker in _partitions_where(cloud, table, _in("dt", some)):
+            held[day].append(ticker)
+    return {day: sorted(tickers) for day, tickers in held.items()}
 
 
 def register_existing(
@@ -163,11 +165,36 @@ def _partition_input(cloud: Cloud, table: str, day: str, ticker: str) -> dict[st
     }
 
 
+def _partitions_where(cloud: Cloud, table: str, expression: str) -> Iterator[tuple[str, str]]:
+    """Yield the (dt, ticker) of each partition that satisfies an expression."""
+    pages = cloud.glue.get_paginator("get_partitions").paginate(
+        DatabaseName=cloud.config.glue_database,
+        TableName=table,
+        ExcludeColumnSchema=True,
+        Expression=expression,
+    )
+    with _catalog_errors(cloud, table):
+        for page in pages:
+            yield from ((day, ticker) for day, ticker in (p["Values"] for p in page["Partitions"]))
+
+
 def _expression(tickers: Sequence[str], start: dt.date | None, end: dt.date | None) -> str:
-    some = ", ".join(f"'{ticker}'" for ticker in tickers)
     bounds = [(">=", start), ("<=", end)]
-    limits = [f"dt {sign} '{day}'" for sign, day in bounds if day is not None]
-    return " AND ".join([f"ticker IN ({some})", *limits])
+    limits = [f"dt {sign} {_quoted(str(day))}" for sign, day in bounds if day is not None]
+    return " AND ".join([_in("ticker", tickers), *limits])
+
+
+def _in(column: str, values: Sequence[str]) -> str:
+    return f"{column} IN ({', '.join(map(_quoted, values))})"
+
+
+def _quoted(value: str) -> str:
+    """Return a text as the catalog's filters write it: a quote in it is doubled."""
+    return "'{}'".format(value.replace("'", "''"))
+
+
+def _slices(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    return (items[place : place + size] for place in range(0, len(items), size))
 
 
 @contextmanager

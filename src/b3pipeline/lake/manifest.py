@@ -75,7 +75,8 @@ class BatchManifest:
     `no_trade`: sessions of which the source settles that the ticker was not traded, for good;
     `replaced`: tickers whose history came from another source before; `doubtful`: sessions written
     of which the source says two things that do not agree; `unknown`: tickers that the source does
-    not have, their sessions among `missing`.
+    not have, their sessions among `missing`; `instead_of`: the source that was asked first and
+    refused, '' where none was.
     """
 
     bucket: str
@@ -97,6 +98,7 @@ class BatchManifest:
     replaced: tuple[Replacement, ...] = ()
     doubtful: tuple[Gap, ...] = ()
     unknown: tuple[str, ...] = ()
+    instead_of: str = ""
 
     @property
     def complete(self) -> bool:
@@ -147,6 +149,7 @@ class BatchManifest:
             "replaced": [vars(one) for one in self.replaced],
             "doubtful": [vars(gap) for gap in self.doubtful],
             "unknown": list(self.unknown),
+            "instead_of": self.instead_of,
         }
         return json.dumps(content, separators=(",", ":"))
 
@@ -157,6 +160,8 @@ class BatchManifest:
             content = json.loads(text)
             if content["version"] not in range(1, VERSION + 1):
                 raise ValueError(f"version {content['version']} is not known")
+            if not isinstance(content["partitions"], dict):
+                raise ValueError("its partitions are not listed by ticker")
             return cls(bucket=bucket, **_fields(content))
         except (ValueError, KeyError, TypeError) as error:
             raise StorageError(
@@ -254,6 +259,7 @@ def _fields(content: Mapping[str, Any]) -> dict[str, Any]:
         ),
         "doubtful": tuple(Gap(**gap) for gap in content.get("doubtful", ())),
         "unknown": tuple(content.get("unknown", ())),
+        "instead_of": content.get("instead_of", ""),
     }
 
 

@@ -1,5 +1,6 @@
 """The refine job from outside: start a run, find the run of a batch, follow it, read its log."""
 
+from b3pipeline.refine.asked import check_asked
 from b3pipeline.refine.logs import (
     ERROR_GROUP,
     OUTPUT_GROUP,
@@ -30,6 +31,7 @@ __all__ = [
     "LogLines",
     "OwedBatch",
     "RunReport",
+    "check_asked",
     "describe",
     "find_batches",
     "follow_run",
