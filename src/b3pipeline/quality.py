@@ -117,6 +117,71 @@ def unapplied_splits(frame: pd.DataFrame) -> list[UnappliedSplit]:
     ]
 
 
+LEAST_MOVE = 0.06
+"""The least move, as a logarithm, that speaks against a split below `LEAST_SPLIT`."""
+DIVIDEND_NOISE = (0.002, 0.25)
+"""By how much `adj_close` may miss a dividend: as a logarithm, and as a share of the dividend."""
+UNTOLD = 0.01
+"""From which step on, as a logarithm, `adj_close` must have had a dividend."""
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """Two statements of a source about one session that do not agree; the quotes are kept."""
+
+    ticker: str
+    day: str
+    reason: str
+
+
+def doubts(frame: pd.DataFrame) -> list[Doubt]:
+    """Return what a frame of quotes says against itself, without being wrong beyond question.
+
+    A split below `LEAST_SPLIT`, as of a bonus in shares, where the close moves by about the split;
+    a greater one where the close moves the other way round; a dividend of which `adj_close` knows
+    nothing or something else, and a step of `adj_close` without one (daily bars alone: within the
+    day no source adjusts). Dividends lower the adjusted closes before them by dividend / close of
+    the session before, as Yahoo computes it.
+    """
+    usable = (frame[["close", "adj_close"]] > 0).all(axis=1)
+    bars = frame[usable & _events_real(frame)].sort_values(KEYS, kind="stable")
+    before = bars.groupby("ticker")[["close", "adj_close"]].shift()
+    moved = pd.Series(np.log(bars["close"] / before["close"]), bars.index)
+    split = bars["stock_splits"].where(bars["stock_splits"] > 0, 1.0)
+    step = pd.Series(-np.log(split), bars.index)
+    small = (step != 0) & (step.abs() < np.log(LEAST_SPLIT)) & (moved.abs() >= LEAST_MOVE)
+    small &= (moved - step).abs() < moved.abs() / 3
+    mirrored = (step.abs() >= np.log(LEAST_SPLIT)) & ((moved + step).abs() <= CLOSE_TO)
+    factor = np.log(bars["adj_close"] / bars["close"])
+    was_factor = np.log(before["adj_close"] / before["close"])
+    known = pd.Series(factor - was_factor, bars.index)
+    left = (1 - bars["dividends"] / before["close"]).clip(lower=1e-9)
+    told = pd.Series(-np.log(left), bars.index)
+    floor, part = DIVIDEND_NOISE
+    room = (floor + part * told).where(told > 0, UNTOLD)
+    daily = bars["traded_at"] == bars["traded_at"].dt.normalize()
+    denied = daily.all() & ((known - told).abs() > room)
+    found = []
+    for place in np.flatnonzero(small | mirrored | denied):
+        row, was = bars.iloc[place], float(before["close"].iloc[place])
+        day = f"{row['traded_at']:%Y-%m-%d}"
+        closes = f"the close before it is {was:g}, on that day {row['close']:g}"
+        event = f"a split of {row['stock_splits']:g} on {day} is told, and the close moves"
+        if small.iloc[place]:
+            found.append(Doubt(row["ticker"], day, f"{event} as if it were not applied: {closes}"))
+        if mirrored.iloc[place]:
+            found.append(Doubt(row["ticker"], day, f"{event} the other way round: {closes}"))
+        if denied.iloc[place]:
+            share, allowed = 1 - left.iloc[place], -np.expm1(-known.iloc[place])
+            dividend = (
+                f"a dividend of {row['dividends']:g} on {day} is told, {share:.2%} of a close"
+            )
+            what = dividend if row["dividends"] > 0 else f"no dividend is told on {day}"
+            why = f"{what}, and adj_close allows for {allowed:.2%}"
+            found.append(Doubt(row["ticker"], day, why))
+    return found
+
+
 def reason(rule: str) -> str:
     """Return a rule's name with what breaks it, as a manifest gives it."""
     return f"{rule}: {BROKEN.get(rule, 'see quality.py')}"

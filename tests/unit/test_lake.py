@@ -461,6 +461,8 @@ def test_a_manifest_is_written_as_the_contract_says(lake_cloud):
         "open_sessions": ["2024-01-04"],
         "no_trade": [],
         "replaced": [],
+        "doubtful": [],
+        "unknown": [],
     }
 
 

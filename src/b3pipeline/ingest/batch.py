@@ -174,7 +174,7 @@ def _notes(manifest: lake.BatchManifest) -> list[str]:
         + (f", {len(one.removed):,} sessions taken away" if one.removed else "")
         for one in manifest.replaced
     ]
-    for name in ("corrected", "quarantined", "missing", "no_trade"):
+    for name in ("corrected", "doubtful", "quarantined", "missing", "no_trade"):
         gaps: tuple[lake.Gap, ...] = getattr(manifest, name)
         title = name.replace("_", " ")
         lines += [f"  {title} {gap.ticker} {gap.dt}: {gap.reason}" for gap in gaps[:GAPS_SHOWN]]

@@ -148,7 +148,8 @@ def missing(cloud: Cloud) -> Iterator[tuple[Request, bool]]:
     """Yield a request for what each incomplete batch lacks, and whether its quotes are simulated.
 
     The newest batch comes first. What a later batch brought is not asked for again, nor what the
-    exchange has settled; a ticker whose history is of another source by now is left out.
+    exchange has settled, nor what the source does not know; a ticker whose history is of another
+    source by now is left out.
     """
     newest_first = sorted(lake.list_manifests(cloud), key=_created_at, reverse=True)
     answers = [*newest_first, *lake.list_answers(cloud)]
@@ -168,6 +169,7 @@ def missing(cloud: Cloud) -> Iterator[tuple[Request, bool]]:
             origin, lacking = lake.Origin.of(batch), dict[str, list[str]]()
             for gap in batch.missing:
                 fits = gap.ticker not in now or now[gap.ticker].fits(origin)
+                fits = fits and gap.ticker not in batch.unknown
                 if fits and (gap.ticker, gap.dt) not in brought:
                     lacking.setdefault(gap.ticker, []).append(gap.dt)
             if lacking:

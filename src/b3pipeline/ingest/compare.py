@@ -6,6 +6,7 @@ See docs/adr/0007 for why the rules are these.
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
@@ -19,6 +20,8 @@ from b3pipeline.exchange import EXCHANGE
 from b3pipeline.ingest.fetch import Findings, LastBar, last_bars
 from b3pipeline.ingest.plans import Plan, split_asks
 from b3pipeline.lake import Gap, Restatement
+
+log = logging.getLogger(__name__)
 
 TICK = EXCHANGE.tick
 """BRL. Closes that differ by no more are the same: adjusting for a split rounds."""
@@ -63,6 +66,27 @@ def compare(cloud: Cloud, plan: Plan, came: Findings) -> dict[str, Verdict]:
         ticker: judge_ticker(ticker, held[ticker], came.bars[ticker], came.splits[ticker])
         for ticker in plan.windows
     }
+
+
+def doubt_uncompared(cloud: Cloud, plan: Plan, came: Findings) -> None:
+    """Note, and log, a split before which bronze holds sessions of which none was compared.
+
+    Without a window nobody can tell whether they are on the scale of what comes.
+    """
+    for ticker, splits in came.splits.items():
+        if not splits or plan.windows.get(ticker) or ticker in plan.anew:
+            continue
+        day, ratio = min(splits.items())
+        held = lake.held_sessions(cloud, [ticker], None, dt.date.fromisoformat(day))[ticker]
+        older = {each for each in held if each < day}.difference(plan.wanted(ticker))
+        if older:
+            reason = (
+                f"a split of {ratio:g} on {day} came, and the {len(older)} sessions that bronze "
+                "holds before it were not compared: they may be on another scale; a window above "
+                "0 compares them"
+            )
+            came.doubts[ticker].append(Gap(ticker, day, reason))
+            log.warning("%s, %s: %s", plan.source, ticker, reason)
 
 
 def judge_ticker(

@@ -36,6 +36,7 @@ def draft(
     rows: dict[str, Mapping[str, int]] = {}
     lacking: list[Gap] = []
     quarantined: list[Gap] = []
+    doubtful: list[Gap] = []
     for ticker in plan.tickers:
         restated = verdicts.get(ticker, Verdict()).restated
         came = again if restated else found
@@ -60,6 +61,7 @@ def draft(
                 if day not in rows[ticker]
             ]
         quarantined += came.quarantined[ticker]
+        doubtful += [gap for gap in came.doubts[ticker] if gap.dt in rows[ticker]]
     replaced = _replaced(plan, rows)
     removed = {one.ticker: one.removed for one in replaced}
     written = {
@@ -89,6 +91,8 @@ def draft(
         open_sessions=tuple(str(day) for day in plan.open_sessions),
         no_trade=tuple(gap for gap in lacking if gap in settled),
         replaced=replaced,
+        doubtful=tuple(doubtful),
+        unknown=tuple(ticker for ticker in plan.tickers if found.is_unknown(ticker)),
         instead_of=instead_of,
     )
 

@@ -19,7 +19,7 @@ from b3pipeline.errors import DateRangeError, RateLimitedError
 from b3pipeline.ingest.plans import Ask, Plan
 from b3pipeline.lake import Gap, Journal
 from b3pipeline.progress import Progress
-from b3pipeline.quality import CALENDAR_RULES, RULE, judge, reason, unapplied_splits
+from b3pipeline.quality import CALENDAR_RULES, RULE, doubts, judge, reason, unapplied_splits
 from b3pipeline.sources import renamed
 from b3pipeline.sources.base import NO_TRADE, Failure, FailureKind, Quotes, QuoteSource, empty_frame
 from b3pipeline.tickers import TICKERS
@@ -35,12 +35,16 @@ BEYOND = dt.timedelta(days=10)
 
 @dataclass(frozen=True)
 class Slice:
-    """What one question brought: judged quotes with their `rule`, and the tickers that failed."""
+    """What one question brought: judged quotes with their `rule`, and the tickers that failed.
+
+    `doubts` are what the quotes say against themselves, though they are kept.
+    """
 
     number: int
     ask: Ask
     frame: pd.DataFrame
     failures: tuple[Failure, ...] = ()
+    doubts: tuple[Gap, ...] = ()
 
     @property
     def stopped(self) -> bool:
@@ -71,13 +75,15 @@ class LastBar:
 class Findings:
     """What several slices brought, without their quotes.
 
-    Rows a session, failures, what was held back; and for the comparison with bronze the last bars
-    of the windows, and each split that came at all, by ticker and session (YYYY-MM-DD).
+    Rows a session, failures, what was held back, what is doubtful; and for the comparison with
+    bronze the last bars of the windows, and each split that came at all, by ticker and session
+    (YYYY-MM-DD).
     """
 
     rows: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     failures: list[tuple[Ask, Failure]] = field(default_factory=list)
     quarantined: dict[str, list[Gap]] = field(default_factory=lambda: defaultdict(list))
+    doubts: dict[str, list[Gap]] = field(default_factory=lambda: defaultdict(list))
     bars: dict[str, dict[str, LastBar]] = field(default_factory=lambda: defaultdict(dict))
     splits: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
 
@@ -90,6 +96,8 @@ class Findings:
         dated = back["traded_at"].dt.strftime("%Y-%m-%d").fillna("unknown")
         for ticker, day, rule in dict.fromkeys(zip(back["ticker"], dated, back[RULE], strict=True)):
             self.quarantined[ticker].append(Gap(ticker, day, reason(rule)))
+        for gap in found.doubts:
+            self.doubts[gap.ticker].append(gap)
         self._note_windows(plan, found)
 
     def _note_windows(self, plan: Plan, found: Slice) -> None:
@@ -120,6 +128,11 @@ class Findings:
     def not_traded(self, ticker: str, day: str) -> bool:
         """Return whether the source settles that a ticker was not traded on a session."""
         return any(failure.kind == NO_TRADE for failure in self._answers(ticker, day))
+
+    def is_unknown(self, ticker: str) -> bool:
+        """Return whether the source has no such ticker, and nothing of it came."""
+        said = any(f.ticker == ticker and f.kind == "unknown" for _, f in self.failures)
+        return said and not self.rows[ticker]
 
     def _answers(self, ticker: str, day: str) -> Iterator[Failure]:
         """Yield what was answered of a session that did not come."""
@@ -173,7 +186,10 @@ def fetch_all(
             whole = first_number > 0 or any(ticker in plan.anew for ticker in ask.tickers)
             quotes = _fetch(source, plan, ask, progress, whole=whole)
             found = _slice(number, ask, quotes, plan)
-            notes = {"failures": [_noted(failure) for failure in found.failures]}
+            notes = {
+                "failures": [_noted(failure) for failure in found.failures],
+                "doubts": [[gap.ticker, gap.dt, gap.reason] for gap in found.doubts],
+            }
             journal.write_slice(number, found.frame, notes)
         stopped |= found.stopped
         yield found
@@ -182,7 +198,8 @@ def fetch_all(
 def read_slice(journal: Journal, number: int, ask: Ask) -> Slice:
     """Return a slice as the journal holds it."""
     frame, notes = journal.read_slice(number)
-    return Slice(number, ask, frame, tuple(_failure(*note) for note in notes["failures"]))
+    failures = tuple(_failure(*note) for note in notes["failures"])
+    return Slice(number, ask, frame, failures, tuple(Gap(*one) for one in notes.get("doubts", ())))
 
 
 def _noted(failure: Failure) -> list[Any]:
@@ -222,7 +239,21 @@ def _slice(number: int, ask: Ask, quotes: Quotes, plan: Plan) -> Slice:
     came = set(judged["ticker"])
     told = (_with_advice(failure, came) for failure in quotes.failures)
     failures = (Failure(ticker, "unusable", f"held back, {why}") for ticker, why in denied)
-    return Slice(number, ask, _counting(judged, ask, plan), (*told, *failures))
+    counting = _counting(judged, ask, plan)
+    return Slice(number, ask, counting, (*told, *failures), _doubts(judged, plan))
+
+
+def _doubts(judged: pd.DataFrame, plan: Plan) -> tuple[Gap, ...]:
+    """Return what the quotes to be written say against themselves; it is logged, too."""
+    kept = judged[judged[RULE].isna()]
+    found = tuple(
+        Gap(each.ticker, each.day, each.reason)
+        for each in doubts(kept)
+        if each.day in plan.wanted(each.ticker)
+    )
+    for gap in found:
+        log.warning("%s, %s: %s", plan.source, gap.ticker, gap.reason)
+    return found
 
 
 def _with_advice(failure: Failure, came: set[str]) -> Failure:

@@ -22,7 +22,7 @@ from b3pipeline.errors import (
 )
 from b3pipeline.ingest.batch import Batch
 from b3pipeline.ingest.begun import Begun, begin, missing, put_aside, refreshed, settle
-from b3pipeline.ingest.compare import compare, reload_plan
+from b3pipeline.ingest.compare import compare, doubt_uncompared, reload_plan
 from b3pipeline.ingest.draft import (
     draft,
     nothing_came,
@@ -167,7 +167,7 @@ def preview_resume(cloud: Cloud, *, window: int = WINDOW, clock: Clock = utc_now
 
 def _nothing_to_resume() -> NothingToDoError:
     return NothingToDoError(
-        "no batch was cut off, and none lacks a session: there is nothing to resume.",
+        "no batch was cut off, and none lacks a session that can come: there is nothing to resume.",
         hint="`b3 ingest --since last` asks for what is new.",
     )
 
@@ -242,6 +242,7 @@ def _gather(
     if begun.request.strict:
         refuse_unknown(failure for _, failure in found.failures)
     verdicts = compare(cloud, plan, found)
+    doubt_uncompared(cloud, plan, found)
     restated = [ticker for ticker, verdict in verdicts.items() if verdict.restated]
     history = reload_plan(cloud, plan, restated) if restated else replace(plan, asks=())
     first = len(plan.asks)

@@ -73,8 +73,10 @@ class BatchManifest:
     whose whole history was loaded again; `corrected`: single sessions whose close the source has
     changed; `open_sessions`: sessions of the range that had not closed, and were not asked for;
     `no_trade`: sessions of which the source settles that the ticker was not traded, for good;
-    `replaced`: tickers whose history came from another source before; `instead_of`: the source
-    that was asked first and refused, '' where none was.
+    `replaced`: tickers whose history came from another source before; `doubtful`: sessions written
+    of which the source says two things that do not agree; `unknown`: tickers that the source does
+    not have, their sessions among `missing`; `instead_of`: the source that was asked first and
+    refused, '' where none was.
     """
 
     bucket: str
@@ -94,6 +96,8 @@ class BatchManifest:
     open_sessions: tuple[str, ...] = ()
     no_trade: tuple[Gap, ...] = ()
     replaced: tuple[Replacement, ...] = ()
+    doubtful: tuple[Gap, ...] = ()
+    unknown: tuple[str, ...] = ()
     instead_of: str = ""
 
     @property
@@ -143,6 +147,8 @@ class BatchManifest:
             "open_sessions": list(self.open_sessions),
             "no_trade": [vars(gap) for gap in self.no_trade],
             "replaced": [vars(one) for one in self.replaced],
+            "doubtful": [vars(gap) for gap in self.doubtful],
+            "unknown": list(self.unknown),
             "instead_of": self.instead_of,
         }
         return json.dumps(content, separators=(",", ":"))
@@ -251,6 +257,8 @@ def _fields(content: Mapping[str, Any]) -> dict[str, Any]:
             Replacement(one["ticker"], one["before"], tuple(one["removed"]))
             for one in content.get("replaced", ())
         ),
+        "doubtful": tuple(Gap(**gap) for gap in content.get("doubtful", ())),
+        "unknown": tuple(content.get("unknown", ())),
         "instead_of": content.get("instead_of", ""),
     }
 
