@@ -12,6 +12,7 @@ COSTLY = {
         "tests/notebooks/test_batch_use.py",
         "tests/notebooks/test_compared.py",
         "tests/notebooks/test_course.py",
+        "tests/notebooks/test_exercises.py",
         "tests/notebooks/test_readers.py",
         "tests/notebooks/test_teardown.py",
     ),

@@ -42,7 +42,7 @@ WRONG = {
 
 
 @pytest.fixture(scope="module")
-def spark():
+def small_spark():
     """The small Spark of notebook 03; its JVM and settings end here, for others have theirs."""
     before = dict(os.environ)
     session = lesson.spark_session()
@@ -58,7 +58,7 @@ def spark():
 
 
 @pytest.fixture(scope="module")
-def variables(course, spark):
+def variables(course, small_spark):
     """What the notebooks' own variables hold when a reader comes to the exercises."""
     cloud = course.cloud
     asked = {**SPAN, "tickers": TICKERS}
@@ -80,7 +80,7 @@ def variables(course, spark):
         "session": calendar.parse_date(START),
         "batch": batch,
         "sessions": calendar.sessions(calendar.parse_date(START), calendar.parse_date(END)),
-        "daily": job.daily_bars(spark.createDataFrame(bars)).cache(),
+        "daily": job.daily_bars(small_spark.createDataFrame(bars)).cache(),
         "closes": athena.query(cloud, "closes_with_ma5", params=asked),
         "growth": athena.query(cloud, "cumulative_return", params=asked),
         "activity": athena.query(cloud, "volume_and_moves", params=asked),
