@@ -164,7 +164,8 @@ def test_tags_of_other_resources_stay_with_ministack(glue, jobs, name, aws_clien
     crawler = name("crawler")
     account = aws_client("sts").get_caller_identity()["Account"]
     targets = {"S3Targets": [{"Path": "s3://b/"}]}
-    glue.create_crawler(Name=crawler, Role=jobs.role(), Targets=targets)
+    role = jobs.role({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    glue.create_crawler(Name=crawler, Role=role, Targets=targets)
     arn = f"arn:aws:glue:us-east-1:{account}:crawler/{crawler}"
     glue.tag_resource(ResourceArn=arn, TagsToAdd={"a": "1", "b": "2"})
     glue.untag_resource(ResourceArn=arn, TagsToRemove=["b"])
