@@ -159,11 +159,13 @@ def test_tags_are_added_and_removed(glue, name, aws_client):
     assert glue.get_tags(ResourceArn=arn)["Tags"] == {"b": "2", "c": "3"}
 
 
-def test_tags_of_other_resources_stay_with_ministack(glue, name, aws_client):
+def test_tags_of_other_resources_stay_with_ministack(glue, jobs, name, aws_client):
     """A crawler is none of ours, its tags neither."""
     crawler = name("crawler")
-    glue.create_crawler(Name=crawler, Role="r", Targets={"S3Targets": [{"Path": "s3://b/"}]})
     account = aws_client("sts").get_caller_identity()["Account"]
+    targets = {"S3Targets": [{"Path": "s3://b/"}]}
+    role = jobs.role({"Effect": "Allow", "Action": "s3:*", "Resource": "*"})
+    glue.create_crawler(Name=crawler, Role=role, Targets=targets)
     arn = f"arn:aws:glue:us-east-1:{account}:crawler/{crawler}"
     glue.tag_resource(ResourceArn=arn, TagsToAdd={"a": "1", "b": "2"})
     glue.untag_resource(ResourceArn=arn, TagsToRemove=["b"])

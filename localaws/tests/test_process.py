@@ -5,7 +5,6 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import http.client
-import json
 import os
 import resource
 import signal
@@ -127,17 +126,6 @@ def test_a_server_that_dies_at_its_start_shows_its_last_words(tmp_path):
     (state / "glue").write_text("a file where a folder must be")
     with pytest.raises(process.LocalAwsError, match=r"glue\.db cannot be opened"):
         process.start(state, port=0)
-
-
-def test_a_stale_record_does_not_stop_a_stranger(tmp_path):
-    """After a crash its process id may belong to anybody: that process is left alone."""
-    with subprocess.Popen(["sleep", "30"]) as stranger:
-        record = {"pid": stranger.pid, "host": "127.0.0.1", "port": 1}
-        (tmp_path / "server.json").write_text(json.dumps(record))
-        assert process.stop(tmp_path) is False
-        assert process.status(tmp_path) is None
-        assert stranger.poll() is None
-        stranger.kill()
 
 
 def test_a_server_that_hangs_is_killed_after_the_grace_period(local_server):

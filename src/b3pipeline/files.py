@@ -42,7 +42,8 @@ def write_whole(path: Path, text: str) -> None:
     """Write a file so that a reader, or the next start after a power cut, sees old or new whole."""
     draft = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
-        with draft.open("w", encoding="utf-8") as file:
+        draft.unlink(missing_ok=True)
+        with draft.open("x", encoding="utf-8") as file:  # no link of that name is followed
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

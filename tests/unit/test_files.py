@@ -51,5 +51,15 @@ def test_a_file_that_cannot_be_written_whole_stays_as_it_was(tmp_path, monkeypat
     ]
 
 
+def test_a_draft_that_is_a_link_is_not_followed(tmp_path):
+    """Its name can be guessed: what it points to stays, and the file is written."""
+    precious, path = tmp_path / "precious", tmp_path / "outputs.json"
+    precious.write_text("precious")
+    (tmp_path / f".outputs.json.{os.getpid()}.new").symlink_to(precious)
+    write_whole(path, "new")
+    assert (precious.read_text(), path.read_text()) == ("precious", "new")
+    assert not path.is_symlink()
+
+
 def _no_room(_):
     raise OSError(28, "No space left on device")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
 import psutil
 
@@ -18,11 +20,15 @@ from localaws.environment import server_environment
 from localaws.errors import LocalAwsError as LocalAwsError
 from localaws.errors import PortError as PortError
 from localaws.errors import StateDirError as StateDirError
+from localaws.files import open_own
 from localaws.keys import FILE_NAME, Keys, keys_of
 from localaws.limits import check_open_files
 from localaws.orphans import end_processes_of
 from localaws.ports import ask_health, check_port
+from localaws.record import LOCK, RecordError, lock_holder, read_record, recorded_process
 from localaws.settings import DEFAULT_PORT, Settings, endpoint_url
+
+logger = logging.getLogger(__name__)
 
 _READY_SECONDS = 60.0
 _ANSWER_SECONDS = 15.0
@@ -99,7 +105,7 @@ def status(state_dir: Path) -> ServerInfo | None:
     """Return the local AWS that serves a state folder; None where none does.
 
     A server that is just starting counts: the call waits for it. Raises LocalAwsError where one
-    holds the folder and does not answer.
+    holds the folder and does not answer, or its record is not its own.
     """
     folder = state_dir.expanduser().resolve()
     deadline = time.monotonic() + _ANSWER_SECONDS
@@ -108,6 +114,7 @@ def status(state_dir: Path) -> ServerInfo | None:
         if info is not None:
             return info
         if time.monotonic() > deadline:
+            _recorded(folder)
             raise LocalAwsError(
                 f"the local AWS of {folder} does not answer.", hint="stop it, and start it again."
             )
@@ -120,16 +127,36 @@ def stop(state_dir: Path, *, grace_seconds: float = _STOP_SECONDS) -> bool:
 
     The server saves its state and ends its children; one that does not end within
     `grace_seconds` is killed. What a killed server left behind is ended as well.
-    Raises LocalAwsError where the server belongs to another user.
+    Raises LocalAwsError where the server belongs to another user, and RecordError, before anything
+    is ended, where one runs and its record is not its own.
     """
     folder = state_dir.expanduser().resolve()
     held = statedir.is_held(folder)
-    record = statedir.read_record(folder)
-    if held and record is not None:
-        _end(record.pid, grace_seconds)
+    try:
+        server = _recorded(folder)
+    except RecordError as error:
+        if held:
+            raise
+        logger.error("%s", error)  # nothing runs: the next start makes a new one
+        server = None
+    if held and server is not None:
+        _end(server, grace_seconds)
     if folder.is_dir():
         end_processes_of(folder)
+    if held and statedir.is_held(folder):
+        raise LocalAwsError(
+            f"what holds {folder / LOCK} is no server that this user can end.",
+            hint="stop it as the user who started it.",
+        )
     return held
+
+
+def _recorded(folder: Path) -> psutil.Process | None:
+    """Return the server that a folder's record names, or, without one, whoever holds its lock."""
+    record = read_record(folder)
+    if record is not None:
+        return recorded_process(folder, record)
+    return lock_holder(folder) if statedir.is_held(folder) else None
 
 
 def _listed(variable: str) -> tuple[str, ...]:
@@ -162,7 +189,7 @@ def _spawn(settings: Settings) -> subprocess.Popen[bytes]:
         command += ["--allow-origin", origin]
     if settings.owner is not None:
         command += ["--owner", str(settings.owner)]
-    with statedir.log_path(settings.state_dir).open("wb") as log:
+    with _empty_log(settings.state_dir) as log:
         child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -174,6 +201,18 @@ def _spawn(settings: Settings) -> subprocess.Popen[bytes]:
         )
     _children[child.pid] = child
     return child
+
+
+def _empty_log(folder: Path) -> BinaryIO:
+    path = statedir.log_path(folder)
+    try:
+        log = open_own(path)
+        log.truncate()
+    except OSError as error:
+        raise StateDirError(
+            f"{path} cannot be written ({error.strerror}).", hint="remove it, and start again."
+        ) from error
+    return log
 
 
 def _wait_until_ready(child: subprocess.Popen[bytes], folder: Path) -> ServerInfo:
@@ -206,8 +245,11 @@ def _after_death(child: subprocess.Popen[bytes], folder: Path) -> ServerInfo:
 
 def _answering(folder: Path) -> ServerInfo | None:
     """Return the server that the folder's record names, if that very server answers."""
-    record = statedir.read_record(folder)
-    if record is None:
+    try:
+        record = read_record(folder)
+        if record is None or recorded_process(folder, record) is None:
+            return None
+    except RecordError:  # of an earlier server, where one is just starting
         return None
     health = ask_health(record.host, record.port)
     if health is None or (health["pid"], health["state_dir"]) != (record.pid, str(folder)):
@@ -218,10 +260,9 @@ def _answering(folder: Path) -> ServerInfo | None:
     return ServerInfo(record.pid, record.port, address, keys, file, troubles=troubles)
 
 
-def _end(pid: int, grace_seconds: float) -> None:
-    child = _children.pop(pid, None)
+def _end(process: psutil.Process, grace_seconds: float) -> None:
+    child = _children.pop(process.pid, None)
     try:
-        process = psutil.Process(pid)
         process.send_signal(signal.SIGTERM)
         if not _ends_within(process, grace_seconds):
             process.kill()
@@ -230,7 +271,7 @@ def _end(pid: int, grace_seconds: float) -> None:
         pass
     except psutil.AccessDenied as error:
         raise LocalAwsError(
-            f"process {pid} belongs to another user.", hint="stop it as that user."
+            f"process {process.pid} belongs to another user.", hint="stop it as that user."
         ) from error
     if child is not None:
         with contextlib.suppress(subprocess.TimeoutExpired):

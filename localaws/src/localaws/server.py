@@ -19,10 +19,21 @@ import uvloop
 
 from localaws import statedir
 from localaws.app import create_app
+from localaws.damage import Damage
 from localaws.environment import server_environment
+from localaws.files import PRIVATE, check_links
+from localaws.glue.execution import work_folder
 from localaws.limits import check_open_files, raise_open_files
 from localaws.orphans import end_processes_of
 from localaws.ports import bound
+from localaws.record import (
+    RecordError,
+    own_record,
+    read_record,
+    record_path,
+    remove_record,
+    write_record,
+)
 from localaws.recovery import drop_torn_metadata
 from localaws.settings import Settings
 
@@ -33,14 +44,15 @@ _KEEP_ALIVE_SECONDS = 75
 _GRACE_SECONDS = 3
 _BACKLOG = 512
 _WATCH_SECONDS = 1.0
-# A client may hold more connections than the 256 files that some systems allow a process.
 
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT, with port 0 on any free port.
 
-    Raises LocalAwsError where the folder is held or cannot be written, or the port is taken.
+    Raises LocalAwsError where the folder is held, cannot be written or holds a link, or the port is
+    taken.
     """
+    os.umask(PRIVATE)
     settings = replace(settings, state_dir=statedir.prepare(settings.state_dir))
     # uvicorn takes these signals while it serves, and raises them again when it has ended.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -49,6 +61,7 @@ def serve(settings: Settings) -> None:
     raise_open_files()
     with statedir.held(settings.state_dir), bound(settings.host, settings.port) as listener:
         settings = replace(settings, port=listener.getsockname()[1])
+        check_links(settings.state_dir, (settings.temp_dir, work_folder(settings)))
         _recover(settings)
         with _recorded(settings):
             environment = server_environment(settings, os.environ)
@@ -62,7 +75,7 @@ def _recover(settings: Settings) -> None:
     killed = end_processes_of(settings.state_dir)
     if killed:
         logger.warning("ended %d processes that an earlier server left", killed)
-    if statedir.read_record(settings.state_dir) is not None:
+    if _was_killed(settings):
         dropped = drop_torn_metadata(settings.s3_data_dir)
         logger.warning("the last server was killed; %d torn metadata files dropped", dropped)
     for folder in (settings.temp_dir, settings.kept_dir):
@@ -70,15 +83,24 @@ def _recover(settings: Settings) -> None:
         folder.mkdir(parents=True)
 
 
+def _was_killed(settings: Settings) -> bool:
+    """Return whether the last server left its record; one that makes no sense is set aside."""
+    try:
+        return read_record(settings.state_dir) is not None
+    except RecordError as error:
+        lost = "This start has made a new one."
+        Damage(settings.state_dir).set_aside(record_path(settings.state_dir), error.why, lost)
+        return True
+
+
 @contextmanager
 def _recorded(settings: Settings) -> Iterator[None]:
-    record = statedir.Record(os.getpid(), settings.host, settings.port)
-    statedir.write_record(settings.state_dir, record)
+    write_record(settings.state_dir, own_record(settings.host, settings.port))
     try:
         yield
     finally:
         shutil.rmtree(settings.temp_dir, ignore_errors=True)
-        statedir.remove_record(settings.state_dir)
+        remove_record(settings.state_dir)
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> None:

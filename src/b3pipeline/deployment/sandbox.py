@@ -142,7 +142,8 @@ def reset(root: Path | None = None) -> None:
     """Stop the local AWS and remove all that it holds: objects, catalog, runs, queries."""
     root = root or project_root()
     down(root)
-    shutil.rmtree(state_folder(root), ignore_errors=True)
+    # The folder may be a link to one on another disk: that one is emptied.
+    shutil.rmtree(state_folder(root).resolve(), ignore_errors=True)
 
 
 def _preferred_port() -> int | None:
