@@ -89,15 +89,25 @@ def test_a_split_of_the_market_reloads_what_bronze_held(lake_cloud):
 
 
 @pytest.fixture
-def yahoo_source(yahoo, yahoo_server, tmp_path):
-    """The Yahoo source at its stand-in, on 3 April 2024; its pauses cost no time."""
-    return open_source(
-        "yahoo",
-        session=yahoo_server.session(),
-        cache_dir=tmp_path,
-        patience=yahoo.Waiting().patience(),
-        clock=clock,
-    )
+def yahoo_on(yahoo, yahoo_server, tmp_path):
+    """Return the Yahoo source at its stand-in, at a moment; its pauses cost no time."""
+
+    def make(moment):
+        return open_source(
+            "yahoo",
+            session=yahoo_server.session(),
+            cache_dir=tmp_path,
+            patience=yahoo.Waiting().patience(),
+            clock=lambda: moment,
+        )
+
+    return make
+
+
+@pytest.fixture
+def yahoo_source(yahoo_on):
+    """The Yahoo source on 3 April 2024."""
+    return yahoo_on(NOW)
 
 
 def test_what_yahoo_does_to_a_history_is_seen_through(
@@ -127,7 +137,7 @@ def test_what_yahoo_does_to_a_history_is_seen_through(
 
 
 def test_a_split_of_bars_that_yahoo_no_longer_keeps_costs_that_ticker_alone(
-    lake_cloud, yahoo, yahoo_server, yahoo_source
+    lake_cloud, yahoo, yahoo_server, yahoo_on
 ):
     """Bars of 5 minutes go back 60 days: those of 2 January cannot be loaded at the new price."""
 
@@ -138,17 +148,19 @@ def test_a_split_of_bars_that_yahoo_no_longer_keeps_costs_that_ticker_alone(
         ]
         return yahoo.chart(f"{ticker}.SA", bars, interval="5m", **events)
 
-    def load(day, source=yahoo_source):
-        return ingest(lake_cloud, source, ["ITUB4", "PETR4"], day, day, interval="5m", clock=clock)
+    def load(day, now=NOW):
+        tickers, source = ["ITUB4", "PETR4"], yahoo_on(now)
+        return ingest(lake_cloud, source, tickers, day, day, interval="5m", clock=lambda: now)
 
     stamp = int(yahoo.at("2024-04-02 10:00").timestamp())
     split = {"splits": {"1": {"date": stamp, "numerator": 2, "denominator": 1}}}
     for ticker, events in (("ITUB4", {"events": split}), ("PETR4", {})):
         yahoo_server.answers[f"{ticker}.SA"] = [
+            chart(ticker, 30.0, "2024-01-02"),
             chart(ticker, 30.0, "2024-04-01"),
             chart(ticker, 15.0 if events else 30.0, "2024-04-01", "2024-04-02", **events),
         ]
-    load("2024-01-02", open_source("sample"))
+    load("2024-01-02", dt.datetime(2024, 1, 3, 15, 0, tzinfo=dt.UTC))
     load("2024-04-01")
     batch = load("2024-04-02")
     assert batch.manifest.partitions == {"PETR4": ["2024-04-02"]}

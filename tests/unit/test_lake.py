@@ -463,6 +463,7 @@ def test_a_manifest_is_written_as_the_contract_says(lake_cloud):
         "replaced": [],
         "doubtful": [],
         "unknown": [],
+        "instead_of": "",
     }
 
 
