@@ -77,7 +77,7 @@ def test_another_process_may_stop_what_this_one_started(checkout):
     """A notebook's kernel ends the server that the course started, though it cannot reap it."""
     sandbox.up(root=checkout, port=0)
     code = (
-        "import sys, pathlib; from b3pipeline import sandbox;"
+        "import sys, pathlib; from b3pipeline.deployment import sandbox;"
         "sandbox.reset(pathlib.Path(sys.argv[1]))"
     )
     subprocess.run([sys.executable, "-c", code, str(checkout)], check=True, timeout=15)
@@ -145,7 +145,8 @@ def test_teardown_removes_every_part_and_proves_it(checkout):
     cloud = Cloud(sandbox.up(root=checkout, port=0))
     small_batch(cloud)
     kinds = {resource.kind for resource in teardown.inventory(cloud).resources}
-    assert kinds == {
+    # The batch calls the Lambda: whether it has written its log by now is a race.
+    assert kinds - {"log group"} == {
         "S3 bucket", "Lambda", "IAM role", "Glue job", "Glue database", "Athena workgroup",
     }  # fmt: skip
     assert len(teardown.remove(cloud)) == 0
