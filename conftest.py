@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import pytest
+
+# The tests on Spark 4.1 run where the local AWS is not installed: its plugin comes by path there.
+pytest_plugins = ["localaws.testing"] if os.environ.get("LOCALAWS_PYTHON") else []
 
 COSTLY = {
     "course": (

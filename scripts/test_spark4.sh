@@ -55,4 +55,4 @@ tests=(tests/spark --deselect tests/spark/test_requests.py
 
 # The local AWS needs packages that are not pinned for Python 3.13: it runs in the other environment.
 export LOCALAWS_PYTHON="$PWD/.venv/bin/python" JAVA_HOME="$java" LAW_EXAMPLES="${LAW_EXAMPLES:-3}"
-exec "$venv/bin/python" -m pytest -o pythonpath=src "${tests[@]}"
+exec "$venv/bin/python" -m pytest -o "pythonpath=src localaws/src" "${tests[@]}"
