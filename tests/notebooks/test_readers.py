@@ -28,6 +28,13 @@ def read(desk, open_notebook):
     return read
 
 
+def begin(reader):
+    """Run a notebook's first two cells, for two tickers and nine sessions."""
+    assert reader.cell("target: str").error == ""
+    reader.run(SMALL)
+    assert reader.cell("from b3pipeline").error == ""
+
+
 @pytest.mark.parametrize("name", ["03_glue_refine.ipynb", "04_athena_analysis.ipynb"])
 def test_opened_alone_a_notebook_names_the_one_to_run_first(read, name):
     """It makes the local AWS, which is down; what it cannot make it says in two lines."""
@@ -54,21 +61,18 @@ def test_every_cell_of_the_ingestion_may_run_twice(read):
 def test_a_restart_in_the_middle_loses_nothing(read):
     """The cell says what is wrong in a sentence; from the top, all is still there."""
     reader = read("02_ingestion.ipynb")
-    for part in ("target: str", "from b3pipeline"):
-        assert reader.cell(part).error == ""
+    begin(reader)
     reader.restart()
     unknown = reader.cell("partition_counts")
     assert unknown.error.startswith("NameError")
-    for part in ("target: str", "from b3pipeline"):
-        reader.cell(part)
-    reader.run("del sessions")  # as if the cell that binds it had been passed over
+    begin(reader)
     out_of_order = reader.cell("plots.completeness")
     assert out_of_order.traceback == (
-        "NameError: this kernel knows no 'sessions'.",
-        "Try: is 'sessions' misspelt? If not, run the cells above it first "
+        "NameError: this kernel knows no 'batch'.",
+        "Try: is 'batch' misspelt? If not, run the cells above it first "
         "(Run > Run All Above Selected Cell): a new kernel is empty.",
     )
-    reader.cell("from b3pipeline")
+    assert reader.cell("batch = ingest.ingest(").error == ""
     assert reader.cell("plots.completeness").error == ""
     assert reader.run("len(held.frame)").shown == "18"
 
@@ -76,8 +80,8 @@ def test_a_restart_in_the_middle_loses_nothing(read):
 def test_a_night_away_costs_one_cell(read, desk):
     """The machine was off: a query says so in two lines, and the opening cell mends it."""
     reader = read("02_ingestion.ipynb")
-    for part in ("target: str", "from b3pipeline"):
-        reader.cell(part)
+    begin(reader)
+    assert reader.cell("batch = ingest.ingest(").error == ""
     sandbox.down(desk[0])
     by_query = reader.cell("partition_counts")
     assert by_query.error.startswith("QueryError")
