@@ -111,7 +111,10 @@ def test_a_session_at_the_command_line(b3, exchange_file):
     two_days = ("--path", exchange_file, "--start", "2024-01-02", "--end", "2024-01-03")
     found = b3("reconcile", *two_days)
     assert (found.returncode, "1 session that only one side has" in found.stdout) == (3, True)
-    from_file = b3("ingest", "--source", "cotahist", "--tickers", "PETR4", *two_days)
+    whole = ("ingest", "--source", "cotahist", "--tickers", "PETR4", *two_days)
+    refused = b3(*whole)
+    assert (refused.returncode, "--replace" in refused.stderr) == (1, True)
+    from_file = b3(*whole, "--replace")
     assert (from_file.returncode, "cotahist (simulated)" in from_file.stdout) == (0, True)
     assert b3("reconcile", *two_days).returncode == 0
 
