@@ -179,7 +179,7 @@ def pipeline_cost(
     return Bill(
         say("What this costs on AWS"),
         (
-            CostLine("S3 requests", puts + gets, "", s3_cost(puts=puts, gets=gets)),
+            CostLine(say("S3 requests"), puts + gets, "", s3_cost(puts=puts, gets=gets)),
             CostLine(
                 say("S3 storage, a month"),
                 round(stored_bytes / 1024**2, 1),
@@ -217,7 +217,9 @@ def daily_cost(
     return Bill(
         say("What a day costs while nobody uses it"),
         (
-            CostLine("S3 storage", megabytes, "MB", s3_cost(stored_bytes=int(stored_bytes)) / 30),
+            CostLine(
+                say("S3 storage"), megabytes, "MB", s3_cost(stored_bytes=int(stored_bytes)) / 30
+            ),
             CostLine(say("Lambda, Glue job, tables, workgroup"), 0, say("uses"), 0.0),
             CostLine(
                 say("Data Catalog"),

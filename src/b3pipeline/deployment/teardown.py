@@ -86,7 +86,8 @@ class Inventory:
 
     def _repr_html_(self) -> str:
         if not self.resources:
-            return f"<p><b>{html.escape(say('Nothing of the pipeline remains.'))}</b></p>"
+            gone = html.escape(say("Nothing of the pipeline remains."))
+            return f"<p><b>{gone}</b></p>"
         rows = ((say(KINDS[item.kind]), item.name, item.holds) for item in self.resources)
         return table((say("kind"), say("name"), say("holds")), rows)
 
