@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from b3pipeline.errors import SourceError
+from b3pipeline.language import say
 from b3pipeline.rules import VALUE_RULES, Rule
 from b3pipeline.sources.base import QUOTE_COLUMNS
 
@@ -215,8 +216,10 @@ def _typed(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series[bool], pd.Serie
     absent = [name for name in QUOTE_COLUMNS if name not in frame.columns]
     if absent:
         raise SourceError(
-            f"a source of quotes returned a frame without {', '.join(absent)}.",
-            hint="report it as a defect of the source: it breaks the contract in sources/base.py.",
+            say("a source of quotes returned a frame without {absent}.", absent=", ".join(absent)),
+            hint=say(
+                "report it as a defect of the source: it breaks the contract in sources/base.py."
+            ),
         )
     plain = frame[list(QUOTE_COLUMNS)].reset_index(drop=True)
     misfits = pd.Series(False, index=plain.index)

@@ -22,6 +22,7 @@ from b3pipeline.cloud.clients import Cloud
 from b3pipeline.costs import athena_query_cost, format_usd
 from b3pipeline.costs import format_bytes as format_bytes
 from b3pipeline.errors import QueryError
+from b3pipeline.language import say
 from b3pipeline.names import BRONZE_TABLE, SILVER_TABLE
 from b3pipeline.refusals import explain
 from b3pipeline.schema import BRONZE, PARTITION_KEYS, SILVER
@@ -97,7 +98,9 @@ def query(
     text = load_sql(sql_or_name) if is_query_name(sql_or_name) else sql_or_name
     sql = bind(text, params or {})
     if not sql.strip():
-        raise QueryError("the statement is empty.", hint="ask for something: 'SHOW TABLES'.")
+        raise QueryError(
+            say("the statement is empty."), hint=say("ask for something: 'SHOW TABLES'.")
+        )
     try:
         query_id = _start(cloud, sql, database or cloud.config.glue_database)
         execution = _wait(cloud, query_id, progress, sleep)
@@ -154,7 +157,9 @@ def _succeeded(execution: dict[str, Any]) -> dict[str, Any]:
         return execution
     reason = status.get("StateChangeReason") or "Athena gave no reason."
     verb = "cancelled" if status["State"] == "CANCELLED" else "failed"
-    raise QueryError(f"the query {verb}: {reason}", hint=hint_for(reason))
+    raise QueryError(
+        say("the query {verb}: {reason}", verb=verb, reason=reason), hint=hint_for(reason)
+    )
 
 
 def _read_result(cloud: Cloud, execution: dict[str, Any]) -> pd.DataFrame:
@@ -316,4 +321,6 @@ def _refused(error: ClientError | BotoCoreError) -> QueryError:
     if refusal.kind not in {"other", "gone"}:
         return QueryError(refusal.about("Athena"), hint=refusal.hint)
     reason = f"{refusal.code}: {refusal.said}"
-    return QueryError(f"Athena refused the query: {reason}", hint=hint_for(reason))
+    return QueryError(
+        say("Athena refused the query: {reason}", reason=reason), hint=hint_for(reason)
+    )

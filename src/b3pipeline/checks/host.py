@@ -17,6 +17,7 @@ from b3pipeline.checks.machine import python_finding
 from b3pipeline.checks.report import CheckReport, Finding
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import ConfigError
+from b3pipeline.language import say
 from b3pipeline.refusals import CALL_ERRORS, explain
 
 HOST_VARIABLE = "B3_HOST"
@@ -37,8 +38,8 @@ def refuse_on_host(what: str, needs: str) -> None:
     """Raise ConfigError where this machine is the ingestion host: it has not what `what` needs."""
     if is_host():
         raise ConfigError(
-            f"{what} needs {needs}, which the ingestion host has not.",
-            hint=f"{what} on your own machine, with B3_TARGET=aws.",
+            say("{what} needs {needs}, which the ingestion host has not.", what=what, needs=needs),
+            hint=say("{what} on your own machine, with B3_TARGET=aws.", what=what),
         )
 
 

@@ -20,6 +20,7 @@ from b3pipeline.exchange import EXCHANGE
 from b3pipeline.ingest.fetch import Findings, LastBar, last_bars
 from b3pipeline.ingest.plans import Plan, split_asks
 from b3pipeline.lake import Gap, Restatement
+from b3pipeline.language import say
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +53,18 @@ def compare(
             continue  # it is about to be replaced
         if others:
             raise OriginError(
-                f"the bronze object of {ticker} on {day} is from {', '.join(sorted(others))}, and "
-                f"{plan.source} does not join it in one history. Nothing was written.",
-                hint="ingest that session again, from the source of the others: its object is "
-                "replaced.",
+                say(
+                    "the bronze object of {ticker} on {day} is from {others}, and {source} does "
+                    "not join it in one history. Nothing was written.",
+                    ticker=ticker,
+                    day=day,
+                    others=", ".join(sorted(others)),
+                    source=plan.source,
+                ),
+                hint=say(
+                    "ingest that session again, from the source of the others: its object is "
+                    "replaced."
+                ),
             )
         held[ticker][day] = last_bars(bars, np.repeat(day, len(bars)))[day]
     restated, corrected = dict[str, Restatement](), dict[str, tuple[Gap, ...]]()

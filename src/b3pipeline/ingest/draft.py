@@ -10,6 +10,7 @@ from b3pipeline.ingest.fetch import Findings
 from b3pipeline.ingest.plans import Plan
 from b3pipeline.ingest.request import FALLBACKS
 from b3pipeline.lake import BatchManifest, Gap, Origin, Replacement, Restatement
+from b3pipeline.language import say
 from b3pipeline.sources.base import Failure
 
 OUTDATED = "the source no longer has it: bronze keeps it as it was before the restatement"
@@ -124,7 +125,7 @@ def refuse_half_a_world(plan: Plan, manifest: BatchManifest, failures: Sequence[
         f"{plan.source} did not bring {', '.join(kept)} ({reasons or 'no quote'}), of which bronze "
         f"holds {plan.before[kept[0]]}. Quotes of two markets do not meet in one bucket, so "
         "nothing was replaced.",
-        hint="run it again later; or begin with an empty bucket (`b3 local reset`).",
+        hint=say("run it again later; or begin with an empty bucket (`b3 local reset`)."),
     )
 
 
@@ -135,8 +136,8 @@ def refuse_unknown(failures: Iterable[Failure]) -> None:
         return
     reasons = "; ".join(f"{failure.ticker} ({failure.reason})" for failure in unknown)
     raise UnknownTickerError(
-        f"the source does not know {reasons}. Nothing was written.",
-        hint="correct the code, or leave it out; a renamed stock has a new one.",
+        say("the source does not know {reasons}. Nothing was written.", reasons=reasons),
+        hint=say("correct the code, or leave it out; a renamed stock has a new one."),
     )
 
 
@@ -145,9 +146,17 @@ def settled(manifest: BatchManifest) -> NothingToDoError:
     tickers = ", ".join(dict.fromkeys(gap.ticker for gap in manifest.no_trade))
     days = sorted({gap.dt for gap in manifest.no_trade})
     return NothingToDoError(
-        f"{manifest.label} settles it: {tickers} was not traded on any of the {len(days)} sessions "
-        f"asked for, {days[0]} to {days[-1]}. There is nothing to write, and nothing is missing.",
-        hint="ask for other dates, or look the code up at B3.",
+        say(
+            "{label} settles it: {tickers} was not traded on any of the {days} sessions "
+            "asked for, {days_2} to {days_3}. There is nothing to write, and nothing is "
+            "missing.",
+            label=manifest.label,
+            tickers=tickers,
+            days=len(days),
+            days_2=days[0],
+            days_3=days[-1],
+        ),
+        hint=say("ask for other dates, or look the code up at B3."),
     )
 
 
@@ -157,22 +166,37 @@ def nothing_came(plan: Plan, failures: Sequence[Failure]) -> SourceError:
         second = FALLBACKS.get(plan.source) if plan.interval == "1d" else None
         other = f"; or take daily bars from a second source: --fallback {second}" if second else ""
         return RateLimitedError(
-            f"{plan.source} refuses more requests for now (429). Nothing was written.",
-            hint=f"wait a quarter of an hour, then run it again{other}.",
+            say(
+                "{source} refuses more requests for now (429). Nothing was written.",
+                source=plan.source,
+            ),
+            hint=say("wait a quarter of an hour, then run it again{other}.", other=other),
         )
     if failures and all(failure.kind == "unknown" for failure in failures):
         refuse_unknown(failures)
     unreachable = [failure for failure in failures if failure.kind == "unreachable"]
     if unreachable:
         return SourceError(
-            f"{plan.source}: {unreachable[0].reason} Nothing was written.",
-            hint="see that this machine has a network, and its proxy if there is one, then run it "
-            "again; `--source sample` needs none.",
+            say(
+                "{source}: {reason} Nothing was written.",
+                source=plan.source,
+                reason=unreachable[0].reason,
+            ),
+            hint=say(
+                "see that this machine has a network, and its proxy if there is one, then run "
+                "it again; `--source sample` needs none."
+            ),
         )
     reasons = "; ".join(f"{failure.ticker}: {failure.reason}" for failure in failures[:3])
     return SourceError(
-        f"{plan.source} brought no quote of {', '.join(plan.tickers[:5])} between "
-        f"{plan.start} and {plan.end}{f' ({reasons})' if reasons else ''}. "
-        "Nothing was written.",
-        hint="try later, or other dates: a stock has no quotes before it is listed.",
+        say(
+            "{source} brought no quote of {tickers} between {start} and {end}{value}. "
+            "Nothing was written.",
+            source=plan.source,
+            tickers=", ".join(plan.tickers[:5]),
+            start=plan.start,
+            end=plan.end,
+            value=f" ({reasons})" if reasons else "",
+        ),
+        hint=say("try later, or other dates: a stock has no quotes before it is listed."),
     )

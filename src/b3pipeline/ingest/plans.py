@@ -22,6 +22,7 @@ from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import NothingToDoError, OriginError
 from b3pipeline.ingest.request import Request
 from b3pipeline.lake import Origin
+from b3pipeline.language import say
 from b3pipeline.sources.base import QuoteSource, check_interval
 
 log = logging.getLogger(__name__)
@@ -330,10 +331,18 @@ def _clash(plan: Plan, clashes: Mapping[str, Mapping[str, Origin]]) -> OriginErr
     had = next(iter(next(iter(clashes.values())).values()))
     keep = f"`--source {had.source} --interval {had.interval or plan.interval}`"
     return OriginError(
-        f"bronze holds {_spans(clashes)}. Quotes from {plan.origin} are on another scale: the two "
-        "do not join in one history. Nothing was asked for.",
-        hint=f"`--replace` loads the whole history anew from {plan.source}; {keep} goes on with "
-        "what is there; another bucket (`--bucket`) keeps both apart.",
+        say(
+            "bronze holds {spans}. Quotes from {origin} are on another scale: the two do "
+            "not join in one history. Nothing was asked for.",
+            spans=_spans(clashes),
+            origin=plan.origin,
+        ),
+        hint=say(
+            "`--replace` loads the whole history anew from {source}; {keep} goes on with "
+            "what is there; another bucket (`--bucket`) keeps both apart.",
+            source=plan.source,
+            keep=keep,
+        ),
     )
 
 
@@ -342,10 +351,21 @@ def _two_worlds(plan: Plan, others: Mapping[str, Mapping[str, Origin]]) -> Origi
     if any(o.simulated is plan.simulated for days in others.values() for o in days.values()):
         kind, other = f"{plan.source}'s", "another market's"
     return OriginError(
-        f"bronze holds {other} quotes: {_spans(others)}. {kind[0].upper()}{kind[1:]} ones of "
-        f"{', '.join(plan.tickers[:NAMED])} do not join them in one bucket. Nothing was asked for.",
-        hint=f"`b3 ingest --source {plan.source} --since last --replace` without --tickers loads "
-        "all that bronze holds anew; `b3 local reset` begins with nothing; or use another bucket.",
+        say(
+            "bronze holds {other} quotes: {spans}. {kind}{kind_2} ones of {tickers} do not "
+            "join them in one bucket. Nothing was asked for.",
+            other=other,
+            spans=_spans(others),
+            kind=kind[0].upper(),
+            kind_2=kind[1:],
+            tickers=", ".join(plan.tickers[:NAMED]),
+        ),
+        hint=say(
+            "`b3 ingest --source {source} --since last --replace` without --tickers loads "
+            "all that bronze holds anew; `b3 local reset` begins with nothing; or use "
+            "another bucket.",
+            source=plan.source,
+        ),
     )
 
 
@@ -369,9 +389,13 @@ def _only_new(plan: Plan, held: Mapping[str, Sequence[str]]) -> Plan:
             firsts[ticker] = plan.final + dt.timedelta(days=1)
     if not firsts:
         raise NothingToDoError(
-            f"bronze holds every session up to {plan.sessions[-1]} of "
-            f"{', '.join(plan.tickers)}: there is nothing to ask for.",
-            hint="come back after the next session, at 18:30 São Paulo time.",
+            say(
+                "bronze holds every session up to {sessions} of {tickers}: there is nothing to "
+                "ask for.",
+                sessions=plan.sessions[-1],
+                tickers=", ".join(plan.tickers),
+            ),
+            hint=say("come back after the next session, at 18:30 São Paulo time."),
         )
     begin = min(min(firsts.values()), plan.start)
     return replace(

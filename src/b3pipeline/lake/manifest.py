@@ -14,6 +14,7 @@ from b3pipeline import names
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import StorageError
 from b3pipeline.lake.storage import get_objects, list_keys, put_object
+from b3pipeline.language import say
 from b3pipeline.markup import facts_table
 
 logger = logging.getLogger(__name__)
@@ -165,8 +166,13 @@ class BatchManifest:
             return cls(bucket=bucket, **_fields(content))
         except (ValueError, KeyError, TypeError) as error:
             raise StorageError(
-                f"this is not a batch manifest of version 1 to {VERSION} ({error}): {text[:80]!r}.",
-                hint="ingest that range again: it writes a new manifest.",
+                say(
+                    "this is not a batch manifest of version 1 to {version} ({error}): {text!r}.",
+                    version=VERSION,
+                    error=error,
+                    text=text[:80],
+                ),
+                hint=say("ingest that range again: it writes a new manifest."),
             ) from error
 
     def _repr_html_(self) -> str:

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.costs import format_usd, glue_run_cost
 from b3pipeline.errors import JobError
+from b3pipeline.language import say
 from b3pipeline.markup import facts_table
 from b3pipeline.names import run_summary_key
 from b3pipeline.refine.runs import JobRun
@@ -105,8 +106,8 @@ def run_summary(cloud: Cloud, run: JobRun) -> dict[str, Any]:
     if (said := _summary(cloud, run)) is not None:
         return said
     raise JobError(
-        f"run {run.run_id} ({run.state}) left no summary.",
-        hint="read the end of its log: jobs.tail_log(cloud, run).",
+        say("run {run_id} ({state}) left no summary.", run_id=run.run_id, state=run.state),
+        hint=say("read the end of its log: jobs.tail_log(cloud, run)."),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 import pandas as pd
 
 from b3pipeline.errors import ConfigError, SourceError
+from b3pipeline.language import say
 from b3pipeline.progress import Progress
 
 TIME_TYPE = "datetime64[us]"
@@ -132,8 +133,12 @@ def check_interval(source: QuoteSource, interval: str) -> None:
     """Raise ConfigError where `source` has no bars of the length `interval`."""
     if interval not in source.intervals:
         raise ConfigError(
-            f"the source {source.name!r} has no bars of {interval!r}.",
-            hint=f"use one of {', '.join(source.intervals)}.",
+            say(
+                "the source {name!r} has no bars of {interval!r}.",
+                name=source.name,
+                interval=interval,
+            ),
+            hint=say("use one of {intervals}.", intervals=", ".join(source.intervals)),
         )
 
 
@@ -174,6 +179,6 @@ def check_frame(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _malformed(found: str, wanted: str) -> SourceError:
     return SourceError(
-        f"a source of quotes returned {found} instead of {wanted}.",
-        hint="report it as a defect of the source: it breaks the contract in sources/base.py.",
+        say("a source of quotes returned {found} instead of {wanted}.", found=found, wanted=wanted),
+        hint=say("report it as a defect of the source: it breaks the contract in sources/base.py."),
     )

@@ -16,6 +16,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from b3pipeline.errors import ConfigError, DamagedFileError, InvalidTickerError, SourceError
+from b3pipeline.language import say
 from b3pipeline.names import normalise_ticker
 
 log = logging.getLogger(__name__)
@@ -84,7 +85,10 @@ def portfolio(index: str, *, page: str | None = None) -> Portfolio:
     """
     name = index.strip().upper()
     if not is_index(name):
-        raise ConfigError(f"{index!r} is no index of B3.", hint="four letters, such as IBOV.")
+        raise ConfigError(
+            say("{index!r} is no index of B3.", index=index),
+            hint=say("four letters, such as IBOV."),
+        )
     try:
         return fetch_portfolio(name, page=page or os.environ.get(PAGE_VARIABLE) or PAGE)
     except SourceError as error:
@@ -132,8 +136,12 @@ def _ask(page: str, index: str, number: int, timeout: float) -> dict[str, Any]:
             text = answer.read()
     except (URLError, OSError) as error:
         raise SourceError(
-            f"the portfolio of {index} could not be had from B3: {error}.",
-            hint="see that the network is up, or name the tickers themselves.",
+            say(
+                "the portfolio of {index} could not be had from B3: {error}.",
+                index=index,
+                error=error,
+            ),
+            hint=say("see that the network is up, or name the tickers themselves."),
         ) from error
     try:
         content = json.loads(text)
@@ -154,8 +162,8 @@ def _pages(answer: dict[str, Any], index: str) -> int:
 def _checked(index: str, first: dict[str, Any], rows: list[dict[str, Any]]) -> Portfolio:
     if not rows:
         raise SourceError(
-            f"B3 publishes no portfolio of {index!r}.",
-            hint="use an index of its page, such as IBOV, IBXX, SMLL or IDIV.",
+            say("B3 publishes no portfolio of {index!r}.", index=index),
+            hint=say("use an index of its page, such as IBOV, IBXX, SMLL or IDIV."),
         )
     try:
         day, month, year = map(int, first["header"]["date"].split("/"))
@@ -184,6 +192,6 @@ def _number(text: str) -> float:
 
 def _strange(index: str, why: str) -> DamagedFileError:
     return DamagedFileError(
-        f"B3's page of {index} is not what it must be: {why}.",
-        hint="name the tickers themselves; if it lasts, the exchange has changed its page.",
+        say("B3's page of {index} is not what it must be: {why}.", index=index, why=why),
+        hint=say("name the tickers themselves; if it lasts, the exchange has changed its page."),
     )

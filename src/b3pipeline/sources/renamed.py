@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from b3pipeline.errors import ConfigError, InvalidTickerError
+from b3pipeline.language import say
 from b3pipeline.names import normalise_ticker
 
 VARIABLE = "B3_RENAMED"
@@ -69,8 +70,17 @@ def _table(extra: str) -> dict[str, Renaming]:
             lines = path.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
-                f"{VARIABLE} names {path}, which cannot be read ({error}).",
-                hint=f"give a text file with the columns {','.join(COLUMNS)}, or unset {VARIABLE}.",
+                say(
+                    "{variable} names {path}, which cannot be read ({error}).",
+                    variable=VARIABLE,
+                    path=path,
+                    error=error,
+                ),
+                hint=say(
+                    "give a text file with the columns {columns}, or unset {variable}.",
+                    columns=",".join(COLUMNS),
+                    variable=VARIABLE,
+                ),
             ) from error
         table |= {each.old: each for each in _read(lines, str(path))}
     return table
@@ -80,8 +90,12 @@ def _read(lines: Iterable[str], name: str) -> Iterator[Renaming]:
     rows = csv.DictReader(lines)
     if rows.fieldnames is None or [each.strip() for each in rows.fieldnames] != COLUMNS:
         raise ConfigError(
-            f"{name} begins with {','.join(rows.fieldnames or ['nothing'])}.",
-            hint=f"its first line is {','.join(COLUMNS)}.",
+            say(
+                "{name} begins with {names}.",
+                name=name,
+                names=",".join(rows.fieldnames or ["nothing"]),
+            ),
+            hint=say("its first line is {columns}.", columns=",".join(COLUMNS)),
         )
     for row in rows:
         values = [(value or "").strip() for value in list(row.values())[: len(COLUMNS)]]
@@ -96,6 +110,6 @@ def _read(lines: Iterable[str], name: str) -> Iterator[Renaming]:
 
 def _unread(name: str, line: int, found: str) -> ConfigError:
     return ConfigError(
-        f"{name}, line {line}: {found}",
-        hint="write lines such as VIIA3,BHIA3,2023-09-20,https://… (a year alone will do).",
+        say("{name}, line {line}: {found}", name=name, line=line, found=found),
+        hint=say("write lines such as VIIA3,BHIA3,2023-09-20,https://… (a year alone will do)."),
     )

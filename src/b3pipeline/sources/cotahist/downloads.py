@@ -27,6 +27,7 @@ from b3pipeline.errors import (
     RateLimitedError,
     SourceError,
 )
+from b3pipeline.language import say
 from b3pipeline.progress import Progress, track
 from b3pipeline.sources.cotahist.layout import daily_name, yearly_name
 from b3pipeline.sources.cotahist.records import check_file, read_header
@@ -154,8 +155,12 @@ class Downloads:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SourceError(
-                f"the folder {self.folder} cannot be made ({error.strerror}).",
-                hint="set XDG_CACHE_HOME to a folder that you may write.",
+                say(
+                    "the folder {folder} cannot be made ({strerror}).",
+                    folder=self.folder,
+                    strerror=error.strerror,
+                ),
+                hint=say("set XDG_CACHE_HOME to a folder that you may write."),
             ) from error
 
 
@@ -212,7 +217,10 @@ def fetch_rest(url: str, name: str, part: Path, timeout: float) -> None:
     SourceError for other refusals, ConfigError where `url` is no web address.
     """
     if not url.startswith(("http://", "https://")):
-        raise ConfigError(f"{url!r} is no web address.", hint="give one that begins with https://.")
+        raise ConfigError(
+            say("{url!r} is no web address.", url=url),
+            hint=say("give one that begins with https://."),
+        )
     mark = mark_of(part)
     have = part.stat().st_size if part.exists() and mark.exists() else 0
     headers = {"Accept-Encoding": "identity", "User-Agent": "b3pipeline"}
@@ -229,8 +237,13 @@ def fetch_rest(url: str, name: str, part: Path, timeout: float) -> None:
     if promised is not None and got < int(promised):
         raise RetryError(
             SourceError(
-                f"{name} broke off after {have + got:,} of {have + int(promised):,} bytes.",
-                hint="run it again: it goes on where it stopped.",
+                say(
+                    "{name} broke off after {have:,} of {have_2:,} bytes.",
+                    name=name,
+                    have=have + got,
+                    have_2=have + int(promised),
+                ),
+                hint=say("run it again: it goes on where it stopped."),
             )
         )
 
@@ -271,7 +284,11 @@ def _http_errors(name: str, part: Path) -> Iterator[None]:
     except URLError as error:
         if isinstance(error.reason, ssl.SSLError):
             raise SourceError(
-                f"the exchange's certificate was not accepted for {name} ({error.reason}).",
+                say(
+                    "the exchange's certificate was not accepted for {name} ({reason}).",
+                    name=name,
+                    reason=error.reason,
+                ),
                 hint=_BY_HAND,
             ) from error
         raise RetryError(_unreachable(name, error.reason)) from error
@@ -282,16 +299,20 @@ def _http_errors(name: str, part: Path) -> Iterator[None]:
 def _of_status(name: str, error: HTTPError) -> Exception:
     if error.code == _NOT_FOUND:
         return NotPublishedError(
-            f"the exchange has no {name} (404): not published yet, or no longer kept.",
-            hint="wait: a session's file is there about 22:00 São Paulo time.",
+            say(
+                "the exchange has no {name} (404): not published yet, or no longer kept.", name=name
+            ),
+            hint=say("wait: a session's file is there about 22:00 São Paulo time."),
         )
     if error.code == _TOO_MANY:
         refusal = RateLimitedError(
-            f"the exchange refuses more requests for now (429, at {name}).",
-            hint="wait a quarter of an hour, then run it again.",
+            say("the exchange refuses more requests for now (429, at {name}).", name=name),
+            hint=say("wait a quarter of an hour, then run it again."),
         )
         return RetryError(refusal, _asked_pause(error))
-    failure = SourceError(f"the exchange answered {error.code} for {name}.", hint=_BY_HAND)
+    failure = SourceError(
+        say("the exchange answered {code} for {name}.", code=error.code, name=name), hint=_BY_HAND
+    )
     if error.code in _BUSY:
         return RetryError(failure, _asked_pause(error))
     return failure
@@ -304,6 +325,10 @@ def _asked_pause(error: HTTPError) -> float | None:
 
 def _unreachable(name: str, reason: object) -> SourceError:
     return SourceError(
-        f"{name} could not be had from the exchange: {reason or 'the connection broke off'}.",
-        hint="see that the network is there, and run it again: it goes on where it stopped.",
+        say(
+            "{name} could not be had from the exchange: {value}.",
+            name=name,
+            value=reason or "the connection broke off",
+        ),
+        hint=say("see that the network is there, and run it again: it goes on where it stopped."),
     )

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from b3pipeline.errors import DamagedFileError, SourceError, TruncatedFileError
 from b3pipeline.files import open_regular
+from b3pipeline.language import say
 from b3pipeline.sources.cotahist.layout import BEGIN, END, RECORD
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,13 @@ class Block:
 def damaged(name: str, record: int, found: str, hint: str = AGAIN) -> DamagedFileError:
     """Return the error that says what was found in a record of a file, counted from 1."""
     return DamagedFileError(
-        f"{name}, record {record:,}: {found} Nothing of the file is used.", hint=hint
+        say(
+            "{name}, record {record:,}: {found} Nothing of the file is used.",
+            name=name,
+            record=record,
+            found=found,
+        ),
+        hint=hint,
     )
 
 
@@ -83,8 +90,8 @@ def open_text(path: Path, name: str = "") -> Iterator[tuple[IO[bytes], str]]:
         raise _bad_zip(name, error) from error
     except OSError as error:
         raise SourceError(
-            f"{path} cannot be read ({error.strerror or error}).",
-            hint="see that the file is there and may be read.",
+            say("{path} cannot be read ({value}).", path=path, value=error.strerror or error),
+            hint=say("see that the file is there and may be read."),
         ) from error
 
 
@@ -97,7 +104,11 @@ def _unzip(name: str, file: IO[bytes]) -> IO[bytes]:
 
 def _bad_zip(name: str, error: Exception) -> DamagedFileError:
     return DamagedFileError(
-        f"{name} is a damaged ZIP ({error or 'it ends too early'}). Nothing of the file is used.",
+        say(
+            "{name} is a damaged ZIP ({value}). Nothing of the file is used.",
+            name=name,
+            value=error or "it ends too early",
+        ),
         hint=AGAIN,
     )
 
@@ -112,13 +123,22 @@ def _open_member(name: str, archive: zipfile.ZipFile) -> IO[bytes]:
             return archive.open(members[0])
     except (NotImplementedError, RuntimeError) as error:
         raise DamagedFileError(
-            f"{name} is packed in a way that cannot be read here ({error}).",
-            hint="unpack it with another program and give the text inside.",
+            say(
+                "{name} is packed in a way that cannot be read here ({error}).",
+                name=name,
+                error=error,
+            ),
+            hint=say("unpack it with another program and give the text inside."),
         ) from error
     found = ", ".join(member.filename for member in members[:3]) or "none"
     raise DamagedFileError(
-        f"{name} should hold one file and holds {len(members)} ({found}).",
-        hint="give the ZIP as the exchange publishes it, or the text inside.",
+        say(
+            "{name} should hold one file and holds {members} ({found}).",
+            name=name,
+            members=len(members),
+            found=found,
+        ),
+        hint=say("give the ZIP as the exchange publishes it, or the text inside."),
     )
 
 
@@ -210,13 +230,21 @@ def _line_end(begin: bytes, name: str) -> bytes:
     shown = begin[:_SHOWN].decode("latin-1")
     if begin.startswith(_WIDE):
         raise DamagedFileError(
-            f"{name} is a text of two bytes a letter (UTF-16): an editor has saved it anew.",
-            hint="give the file as the exchange publishes it, of one byte a letter.",
+            say(
+                "{name} is a text of two bytes a letter (UTF-16): an editor has saved it anew.",
+                name=name,
+            ),
+            hint=say("give the file as the exchange publishes it, of one byte a letter."),
         )
     raise DamagedFileError(
-        f"{name} is no COTAHIST file: it begins with {shown!r}, and its first record is not "
-        f"{RECORD} bytes long.",
-        hint="give a file named like COTAHIST_D28062024.ZIP or COTAHIST_A2024.ZIP.",
+        say(
+            "{name} is no COTAHIST file: it begins with {shown!r}, and its first record is "
+            "not {record} bytes long.",
+            name=name,
+            shown=shown,
+            record=RECORD,
+        ),
+        hint=say("give a file named like COTAHIST_D28062024.ZIP or COTAHIST_A2024.ZIP."),
     )
 
 
@@ -243,7 +271,13 @@ def _wrong_length(data: bytes, end: bytes, first: int, name: str) -> SourceError
     if len(rest) > RECORD:
         return damaged(name, number, f"it has more than {RECORD} bytes.")
     return TruncatedFileError(
-        f"{name} breaks off in record {number:,}, after {len(rest)} of its {RECORD} bytes. "
-        "Nothing of the file is used.",
+        say(
+            "{name} breaks off in record {number:,}, after {rest} of its {record} bytes. "
+            "Nothing of the file is used.",
+            name=name,
+            number=number,
+            rest=len(rest),
+            record=RECORD,
+        ),
         hint=AGAIN,
     )

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from b3pipeline.errors import DamagedFileError, TruncatedFileError
+from b3pipeline.language import say
 from b3pipeline.sources.cotahist import layout
 from b3pipeline.sources.cotahist.files import (
     AGAIN,
@@ -225,8 +226,12 @@ def _no_lots(rows: Bytes) -> Iterator[_Problem]:
 def _check_trailer(ends: _Ends) -> None:
     if not ends.trailer:
         raise TruncatedFileError(
-            f"{ends.name} breaks off after record {ends.records:,}: it has no trailer. "
-            "Nothing of the file is used.",
+            say(
+                "{name} breaks off after record {records:,}: it has no trailer. Nothing of the "
+                "file is used.",
+                name=ends.name,
+                records=ends.records,
+            ),
             hint=AGAIN,
         )
     about = slice(layout.NAME.first, layout.MADE_BY.last)

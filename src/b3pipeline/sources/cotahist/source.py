@@ -16,6 +16,7 @@ import pandas as pd
 
 from b3pipeline.calendar import Clock, sessions, utc_now
 from b3pipeline.errors import DamagedFileError, SourceError
+from b3pipeline.language import say
 from b3pipeline.progress import Progress, track
 from b3pipeline.sources.base import (
     NO_TRADE,
@@ -127,8 +128,13 @@ class CotahistSource:
         files = [path for path in self._files_in(self._path) if _may_hold(path, days[0], days[-1])]
         if not files:
             raise SourceError(
-                f"{self._path} holds nothing of {days[0]} to {days[-1]}.",
-                hint="give a file of that year or day, or leave out the path to download it.",
+                say(
+                    "{path} holds nothing of {days} to {days_2}.",
+                    path=self._path,
+                    days=days[0],
+                    days_2=days[-1],
+                ),
+                hint=say("give a file of that year or day, or leave out the path to download it."),
             )
         return Brought(files)
 
@@ -141,9 +147,12 @@ class CotahistSource:
         others = tuple(each.name for each in every if each not in set(found))
         if not found:
             raise SourceError(
-                f"the folder {path} holds no file of the exchange"
-                f"{f', but {_some(others, _SHOWN_OTHERS)}' if others else ''}.",
-                hint="put files such as COTAHIST_A2024.ZIP there, in no folder of their own.",
+                say(
+                    "the folder {path} holds no file of the exchange{value}.",
+                    path=path,
+                    value=f", but {_some(others, _SHOWN_OTHERS)}" if others else "",
+                ),
+                hint=say("put files such as COTAHIST_A2024.ZIP there, in no folder of their own."),
             )
         if others != self._passed_over:
             log.warning(
@@ -206,9 +215,16 @@ def _without_doubles(bars: pd.DataFrame, files: Sequence[Path]) -> pd.DataFrame:
     if twice.any():
         row = once.iloc[int(np.argmax(twice))]
         raise DamagedFileError(
-            f"{row['file']}, record {row['record']:,}: {row['ticker']} on "
-            f"{row['day']:%Y-%m-%d} is not as in another of the {len(files)} files.",
-            hint="keep the one that was downloaded last.",
+            say(
+                "{row}, record {row_2:,}: {row_3} on {row_4:%Y-%m-%d} is not as in another of "
+                "the {files} files.",
+                row=row["file"],
+                row_2=row["record"],
+                row_3=row["ticker"],
+                row_4=row["day"],
+                files=len(files),
+            ),
+            hint=say("keep the one that was downloaded last."),
         )
     return once
 

@@ -31,6 +31,7 @@ import pandas as pd
 from b3pipeline.calendar import parse_date, sessions
 from b3pipeline.errors import ConfigError, DateRangeError
 from b3pipeline.exchange import EXCHANGE
+from b3pipeline.language import say
 from b3pipeline.sources.sample.market import FIRST_SESSION
 from b3pipeline.sources.sample.stocks import STOCKS
 
@@ -222,8 +223,8 @@ def _parse(text: str) -> Fault:
     kind, *fields = (field.strip() for field in text.split(":"))
     if kind not in _EXAMPLES:
         raise ConfigError(
-            f"the fault {text!r} is of no kind that there is: {kind!r}.",
-            hint=f"write it as {', '.join(_EXAMPLES.values())}.",
+            say("the fault {text!r} is of no kind that there is: {kind!r}.", text=text, kind=kind),
+            hint=say("write it as {names}.", names=", ".join(_EXAMPLES.values())),
         )
     wanted = {"429": (1, 2), "split": (3,)}.get(kind, (2,))
     if len(fields) not in wanted:
@@ -248,8 +249,14 @@ def _ticker(text: str, given: str) -> str:
         return given
     near = get_close_matches(given.upper(), STOCKS, n=2)
     raise ConfigError(
-        f"the fault {text!r} names {given!r}, which the simulated market does not have.",
-        hint=f"use {' or '.join(near)}." if near else f"use one of {', '.join(STOCKS)}.",
+        say(
+            "the fault {text!r} names {given!r}, which the simulated market does not have.",
+            text=text,
+            given=given,
+        ),
+        hint=say("use {near}.", near=" or ".join(near))
+        if near
+        else say("use one of {stocks}.", stocks=", ".join(STOCKS)),
     )
 
 
@@ -284,5 +291,6 @@ def _ratio(text: str, given: str) -> Fraction:
 
 def _nonsense(text: str, why: str, kind: str) -> ConfigError:
     return ConfigError(
-        f"the fault {text!r} makes no sense: {why}.", hint=f"write it as {_EXAMPLES[kind]}."
+        say("the fault {text!r} makes no sense: {why}.", text=text, why=why),
+        hint=say("write it as {examples}.", examples=_EXAMPLES[kind]),
     )

@@ -13,6 +13,7 @@ import pandas as pd
 
 from b3pipeline.calendar import sessions
 from b3pipeline.errors import DateRangeError
+from b3pipeline.language import say
 from b3pipeline.progress import Progress
 from b3pipeline.sources.base import CLOSED, Failure, Quotes, check_interval, join_frames
 from b3pipeline.sources.sample.bars import INTERVALS, bars_of
@@ -58,8 +59,12 @@ class SampleSource:
         check_interval(self, interval)
         if start < FIRST_SESSION:
             raise DateRangeError(
-                f"the simulated market holds nothing before {FIRST_SESSION}, and {start} is.",
-                hint=f"start on {FIRST_SESSION} or later.",
+                say(
+                    "the simulated market holds nothing before {first_session}, and {start} is.",
+                    first_session=FIRST_SESSION,
+                    start=start,
+                ),
+                hint=say("start on {first_session} or later.", first_session=FIRST_SESSION),
             )
         asked, refused = self._split_at_refusal(list(dict.fromkeys(tickers)))
         frames = {

@@ -13,6 +13,7 @@ import pandas as pd
 
 from b3pipeline.calendar import SAO_PAULO, Clock, sessions, utc_now
 from b3pipeline.errors import ConfigError, DateRangeError
+from b3pipeline.language import say
 from b3pipeline.progress import Progress, track
 from b3pipeline.sources.base import (
     CLOSED,
@@ -60,8 +61,8 @@ class YahooSource:
     ) -> None:
         if not 1 <= threads <= MAX_THREADS:
             raise ConfigError(
-                f"{threads} threads are not what Yahoo puts up with.",
-                hint=f"use 1 to {MAX_THREADS}.",
+                say("{threads} threads are not what Yahoo puts up with.", threads=threads),
+                hint=say("use 1 to {max_threads}.", max_threads=MAX_THREADS),
             )
         self._client = YahooClient(session, cache_dir, timeout)
         self._threads = threads
@@ -127,9 +128,15 @@ class YahooSource:
         first = today - dt.timedelta(days=kept - 1)
         if start < first:
             raise DateRangeError(
-                f"Yahoo keeps bars of {interval} for {kept} days, and {start} lies "
-                f"{(today - start).days} days back.",
-                hint=f"start on {first} or later, or take bars of 1d.",
+                say(
+                    "Yahoo keeps bars of {interval} for {kept} days, and {start} lies {days} days "
+                    "back.",
+                    interval=interval,
+                    kept=kept,
+                    start=start,
+                    days=(today - start).days,
+                ),
+                hint=say("start on {first} or later, or take bars of 1d.", first=first),
             )
 
 
