@@ -27,7 +27,7 @@ TYPER = Path(typer.__file__).parent
 FILE = PACKAGE / language.CATALOGUE.format(language=language.PORTUGUESE)
 TYPER_FILE = FILE.with_name("messages.po")
 """What Typer says of a command, by Python's own gettext: this reads the compiled file beside it."""
-KEYWORDS = {"say": None, "later": None, "say_many": (1, 2)}
+KEYWORDS = {"say": None, "later": None, "note": None, "say_many": (1, 2)}
 HEADER = r"""# What b3pipeline says, in Brazilian Portuguese.
 # docs/pt-BR/glossario.md has the words; `make translations` keeps the list.
 msgid ""

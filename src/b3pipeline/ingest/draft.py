@@ -10,10 +10,10 @@ from b3pipeline.ingest.fetch import Findings
 from b3pipeline.ingest.plans import Plan
 from b3pipeline.ingest.request import FALLBACKS
 from b3pipeline.lake import BatchManifest, Gap, Origin, Replacement, Restatement
-from b3pipeline.language import say
+from b3pipeline.language import note, retold, say
 from b3pipeline.sources.base import Failure
 
-OUTDATED = "the source no longer has it: bronze keeps it as it was before the restatement"
+OUTDATED = note("the source no longer has it: bronze keeps it as it was before the restatement")
 
 
 def draft(
@@ -43,11 +43,17 @@ def draft(
         came = again if restated else found
         if restated and (failure := again.failed(ticker)):
             # New quotes on a new scale would not fit what bronze holds: they are left out, too.
-            why = f"{restated.reason}, and its history did not come: {failure.reason}"
+            why = note(
+                "{reason}, and its history did not come: {failure}",
+                reason=restated.reason,
+                failure=failure.reason,
+            )
             lacking += [Gap(ticker, day, why) for day in plan.wanted(ticker)]
             rows[ticker], came = {}, found
         elif ticker in plan.anew and (failure := found.failed(ticker)):
-            why = f"bronze keeps {plan.before[ticker]}: {failure.reason}"
+            why = note(
+                "bronze keeps {before}: {reason}", before=plan.before[ticker], reason=failure.reason
+            )
             lacking += [Gap(ticker, day, why) for day in plan.wanted(ticker)]
             rows[ticker] = {}
         else:
@@ -119,12 +125,17 @@ def refuse_half_a_world(plan: Plan, manifest: BatchManifest, failures: Sequence[
     labels = [label for ticker in kept for label in plan.before[ticker].split(" and ")]
     if all(Origin.told(label).meets(plan.origin) for label in labels):
         return
-    reasons = "; ".join(f"{f.ticker}: {f.reason}" for f in failures if f.ticker in kept)
+    reasons = "; ".join(f"{f.ticker}: {retold(f.reason)}" for f in failures if f.ticker in kept)
     limited = any(failure.kind == "rate_limited" for failure in failures)
     raise (RateLimitedError if limited else SourceError)(
-        f"{plan.source} did not bring {', '.join(kept)} ({reasons or 'no quote'}), of which bronze "
-        f"holds {plan.before[kept[0]]}. Quotes of two markets do not meet in one bucket, so "
-        "nothing was replaced.",
+        say(
+            "{source} did not bring {tickers} ({reasons}), of which bronze holds {before}. Quotes "
+            "of two markets do not meet in one bucket, so nothing was replaced.",
+            source=plan.source,
+            tickers=", ".join(kept),
+            reasons=reasons or say("no quote"),
+            before=retold(plan.before[kept[0]]),
+        ),
         hint=say("run it again later; or begin with an empty bucket (`b3 local reset`)."),
     )
 
@@ -134,7 +145,7 @@ def refuse_unknown(failures: Iterable[Failure]) -> None:
     unknown = [failure for failure in failures if failure.kind == "unknown"]
     if not unknown:
         return
-    reasons = "; ".join(f"{failure.ticker} ({failure.reason})" for failure in unknown)
+    reasons = "; ".join(f"{failure.ticker} ({retold(failure.reason)})" for failure in unknown)
     raise UnknownTickerError(
         say("the source does not know {reasons}. Nothing was written.", reasons=reasons),
         hint=say("correct the code, or leave it out; a renamed stock has a new one."),
@@ -147,14 +158,14 @@ def settled(manifest: BatchManifest) -> NothingToDoError:
     days = sorted({gap.dt for gap in manifest.no_trade})
     return NothingToDoError(
         say(
-            "{label} settles it: {tickers} was not traded on any of the {days} sessions "
-            "asked for, {days_2} to {days_3}. There is nothing to write, and nothing is "
+            "{source} settles it: {tickers} was not traded on any of the {count} sessions "
+            "asked for, {first} to {last}. There is nothing to write, and nothing is "
             "missing.",
-            label=manifest.label,
+            source=retold(manifest.label),
             tickers=tickers,
-            days=len(days),
-            days_2=days[0],
-            days_3=days[-1],
+            count=len(days),
+            first=days[0],
+            last=days[-1],
         ),
         hint=say("ask for other dates, or look the code up at B3."),
     )
@@ -164,13 +175,19 @@ def nothing_came(plan: Plan, failures: Sequence[Failure]) -> SourceError:
     """Return the error of a batch of which nothing came at all."""
     if any(failure.kind == "rate_limited" for failure in failures):
         second = FALLBACKS.get(plan.source) if plan.interval == "1d" else None
-        other = f"; or take daily bars from a second source: --fallback {second}" if second else ""
+        hint = say("wait a quarter of an hour, then run it again.")
+        if second:
+            hint = say(
+                "wait a quarter of an hour, then run it again; or take daily bars from a second "
+                "source: --fallback {source}.",
+                source=second,
+            )
         return RateLimitedError(
             say(
                 "{source} refuses more requests for now (429). Nothing was written.",
                 source=plan.source,
             ),
-            hint=say("wait a quarter of an hour, then run it again{other}.", other=other),
+            hint=hint,
         )
     if failures and all(failure.kind == "unknown" for failure in failures):
         refuse_unknown(failures)
@@ -180,23 +197,32 @@ def nothing_came(plan: Plan, failures: Sequence[Failure]) -> SourceError:
             say(
                 "{source}: {reason} Nothing was written.",
                 source=plan.source,
-                reason=unreachable[0].reason,
+                reason=retold(unreachable[0].reason),
             ),
             hint=say(
                 "see that this machine has a network, and its proxy if there is one, then run "
                 "it again; `--source sample` needs none."
             ),
         )
-    reasons = "; ".join(f"{failure.ticker}: {failure.reason}" for failure in failures[:3])
+    reasons = "; ".join(f"{failure.ticker}: {retold(failure.reason)}" for failure in failures[:3])
+    asked = {
+        "source": plan.source,
+        "tickers": ", ".join(plan.tickers[:5]),
+        "start": plan.start,
+        "end": plan.end,
+    }
     return SourceError(
         say(
-            "{source} brought no quote of {tickers} between {start} and {end}{value}. "
+            "{source} brought no quote of {tickers} between {start} and {end}. "
             "Nothing was written.",
-            source=plan.source,
-            tickers=", ".join(plan.tickers[:5]),
-            start=plan.start,
-            end=plan.end,
-            value=f" ({reasons})" if reasons else "",
+            **asked,
+        )
+        if not reasons
+        else say(
+            "{source} brought no quote of {tickers} between {start} and {end} ({reasons}). "
+            "Nothing was written.",
+            reasons=reasons,
+            **asked,
         ),
         hint=say("try later, or other dates: a stock has no quotes before it is listed."),
     )

@@ -22,7 +22,7 @@ from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import NothingToDoError, OriginError
 from b3pipeline.ingest.request import Request
 from b3pipeline.lake import Origin
-from b3pipeline.language import say
+from b3pipeline.language import retold, say
 from b3pipeline.sources.base import QuoteSource, check_interval
 
 log = logging.getLogger(__name__)
@@ -48,7 +48,12 @@ class Ask:
     end: dt.date
 
     def __str__(self) -> str:
-        return f"{', '.join(self.tickers)}, {self.start} to {self.end}"
+        return say(
+            "{tickers}, {start} to {end}",
+            tickers=", ".join(self.tickers),
+            start=self.start,
+            end=self.end,
+        )
 
 
 @dataclass(frozen=True)
@@ -113,26 +118,44 @@ class Plan:
 
     def __str__(self) -> str:
         each = {len(self.wanted(ticker)) for ticker in self.tickers}
-        span = f"{min(each)} to {max(each)}" if len(each) > 1 else f"{next(iter(each), 0)}"
-        return (
-            f"{len(self.tickers)} tickers x {span} sessions = {self.partitions:,} "
-            f"objects from {self.source}, {self.start} to {self.end}, bars of {self.interval}"
+        span = f"{next(iter(each), 0)}"
+        if len(each) > 1:
+            span = say("{least} to {most}", least=min(each), most=max(each))
+        return say(
+            "{tickers} tickers x {sessions} sessions = {objects:,} objects from {source}, "
+            "{start} to {end}, bars of {interval}",
+            tickers=len(self.tickers),
+            sessions=span,
+            objects=self.partitions,
+            source=self.source,
+            start=self.start,
+            end=self.end,
+            interval=self.interval,
         )
 
     def describe(self) -> str:
         """Return what would be asked, compared and written, a line each."""
         lines = [
             f"{self}.",
-            *(f"  ask {self.source}: {ask}" for ask in self.asks),
-            f"  compare: {self.compared:,} objects that bronze holds already",
-            f"  write: at most {self.partitions:,} objects ({self.held:,} of them replace one), "
-            "their partitions, one manifest; a restated ticker's whole history besides",
+            *(say("  ask {source}: {ask}", source=self.source, ask=ask) for ask in self.asks),
+            say("  compare: {count:,} objects that bronze holds already", count=self.compared),
+            say(
+                "  write: at most {count:,} objects ({held:,} of them replace one), their "
+                "partitions, one manifest; a restated ticker's whole history besides",
+                count=self.partitions,
+                held=self.held,
+            ),
             *(
-                f"  load anew: {ticker}, {days[0]} to {days[-1]}, in the place of "
-                f"{self.before[ticker]}"
+                say(
+                    "  load anew: {ticker}, {first} to {last}, in the place of {before}",
+                    ticker=ticker,
+                    first=days[0],
+                    last=days[-1],
+                    before=retold(self.before[ticker]),
+                )
                 for ticker, days in self.anew.items()
             ),
-            *(f"  leave out: {day} has not closed yet" for day in self.open_sessions),
+            *(say("  leave out: {day} has not closed yet", day=day) for day in self.open_sessions),
         ]
         return "\n".join(lines)
 
@@ -320,11 +343,17 @@ def _labels(days: Mapping[str, Origin]) -> str:
 def _spans(found: Mapping[str, Mapping[str, Origin]]) -> str:
     """Return tickers, each with its origin and its first and last date, a few of many."""
     told = [
-        f"{ticker} from {_labels(days)}, {min(days)} to {max(days)}"
+        say(
+            "{ticker} from {origin}, {first} to {last}",
+            ticker=ticker,
+            origin=retold(_labels(days)),
+            first=min(days),
+            last=max(days),
+        )
         for ticker, days in list(found.items())[:NAMED]
     ]
     rest = len(found) - len(told)
-    return "; ".join(told) + (f"; and {rest} tickers more" if rest else "")
+    return "; ".join(told) + (say("; and {count} tickers more", count=rest) if rest else "")
 
 
 def _clash(plan: Plan, clashes: Mapping[str, Mapping[str, Origin]]) -> OriginError:
@@ -335,7 +364,7 @@ def _clash(plan: Plan, clashes: Mapping[str, Mapping[str, Origin]]) -> OriginErr
             "bronze holds {spans}. Quotes from {origin} are on another scale: the two do "
             "not join in one history. Nothing was asked for.",
             spans=_spans(clashes),
-            origin=plan.origin,
+            origin=retold(str(plan.origin)),
         ),
         hint=say(
             "`--replace` loads the whole history anew from {source}; {keep} goes on with "

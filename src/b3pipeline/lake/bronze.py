@@ -25,7 +25,7 @@ from b3pipeline.lake.storage import (
     put_object,
     stored_partitions,
 )
-from b3pipeline.language import say
+from b3pipeline.language import english, say
 from b3pipeline.progress import Progress
 from b3pipeline.schema import BRONZE, PARTITION_KEYS
 
@@ -123,7 +123,7 @@ def _readable(key: str, body: bytes | None) -> pd.DataFrame | None:
     try:
         frame: pd.DataFrame = decode_partition(key, body).to_pandas()
     except StorageError as error:
-        log.warning("%s", error.message)
+        log.warning("%s", english(error.message))
         return None
     return frame
 

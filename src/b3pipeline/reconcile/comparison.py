@@ -70,10 +70,10 @@ def reconcile(
     if bronze.empty:
         raise StorageError(
             say(
-                "bronze holds no quote of {names} from {value} to {value_2}.",
-                names=", ".join(codes or ["any ticker"]),
-                value=first or "the beginning",
-                value_2=last or "today",
+                "bronze holds no quote of {tickers} from {first} to {last}.",
+                tickers=", ".join(codes or [say("any ticker")]),
+                first=first or say("the beginning"),
+                last=last or say("today"),
             ),
             hint=say("ingest them first: `b3 ingest`."),
         )

@@ -18,7 +18,7 @@ from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import DateRangeError, JobError, RefineError, UnknownTickerError
 from b3pipeline.job.batches import batch_of, listed_sessions
 from b3pipeline.lake.storage import find_objects
-from b3pipeline.language import say
+from b3pipeline.language import say, shown
 from b3pipeline.markup import facts_table
 from b3pipeline.names import normalise_ticker
 from b3pipeline.refusals import explain, told
@@ -66,15 +66,15 @@ class JobRun:
 
     def _repr_html_(self) -> str:
         facts: dict[str, Any] = {
-            "state": f"{_MARKS.get(self.state, '✘')} {self.state}",
-            "run": self.run_id,
-            "job": self.job_name,
-            "started (UTC)": f"{self.started_on:%Y-%m-%d %H:%M:%S}",
-            "took": f"{self.seconds:.1f} s",
-            "manifest": self.manifest or "none: started by hand",
+            say("state"): f"{_MARKS.get(self.state, '✘')} {self.state}",
+            say("run"): self.run_id,
+            say("job"): self.job_name,
+            say("started (UTC)"): f"{self.started_on:%Y-%m-%d %H:%M:%S}",
+            say("took"): shown(self.seconds, ".1f") + " s",
+            say("manifest"): self.manifest or say("none: started by hand"),
         }
         if self.error:
-            facts["error"] = self.error
+            facts[say("error")] = self.error
         return facts_table(facts)
 
 
@@ -215,12 +215,12 @@ def wait_for_run(
     Raises JobError where it has not ended after `timeout` seconds; the run itself goes on.
     """
     deadline = clock() + timeout
-    bar = progress(desc="run", bar_format="{desc} {elapsed}") if progress else None
+    bar = progress(desc=say("run"), bar_format="{desc} {elapsed}") if progress else None
     try:
         while True:
             run = get_run(cloud, run_id)
             if bar is not None:
-                bar.set_description_str(f"refine run {run.state}")
+                bar.set_description_str(say("refine run {state}", state=run.state))
             if run.is_final:
                 return run
             if clock() > deadline:
@@ -278,7 +278,7 @@ def _job_error(error: ClientError | BotoCoreError, job_name: str) -> JobError:
                 "wait for the run that is under way, or for its end to be noticed: some seconds."
             ),
         )
-    return told(error, f"the Glue job {job_name}", JobError)
+    return told(error, say("the Glue job {job}", job=job_name), JobError)
 
 
 def check_asked(
@@ -302,9 +302,9 @@ def check_asked(
         held = _held_of(cloud, codes)
         if unknown := [code for code in codes if not held[code]]:
             raise UnknownTickerError(
-                say("bronze holds no quote of {unknown}.", unknown=", ".join(unknown)),
+                say("bronze holds no quote of {tickers}.", tickers=", ".join(unknown)),
                 hint=say(
-                    "ingest it first: `b3 ingest --tickers {unknown} …`.", unknown=",".join(unknown)
+                    "ingest it first: `b3 ingest --tickers {tickers} …`.", tickers=",".join(unknown)
                 ),
             )
         known = set().union(*held.values())
@@ -313,17 +313,19 @@ def check_asked(
     missing = [day for day in days if day not in known]
     if closed := [day for day in missing if not is_session(parse_date(day))]:
         raise DateRangeError(
-            say("the exchange held no session on {closed}.", closed=", ".join(closed)),
+            say("the exchange held no session on {days}.", days=", ".join(closed)),
             hint=say("give dates of sessions; `b3 refine --rebuild` takes all that bronze holds."),
         )
     if missing:
-        whose = f" of {', '.join(codes)}" if codes else ""
+        said = say("bronze holds no quote on {days}.", days=", ".join(missing))
+        if codes:
+            said = say(
+                "bronze holds no quote of {tickers} on {days}.",
+                tickers=", ".join(codes),
+                days=", ".join(missing),
+            )
         raise DateRangeError(
-            say(
-                "bronze holds no quote{whose} on {missing}.",
-                whose=whose,
-                missing=", ".join(missing),
-            ),
+            said,
             hint=say("ingest these sessions first, or leave them out."),
         )
 

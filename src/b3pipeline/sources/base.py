@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 import pandas as pd
 
 from b3pipeline.errors import ConfigError, SourceError
-from b3pipeline.language import say
+from b3pipeline.language import note, say
 from b3pipeline.progress import Progress
 
 TIME_TYPE = "datetime64[us]"
@@ -60,7 +60,7 @@ came about; `retryable`: the request failed, after all its retries, and another 
 NO_TRADE: FailureKind = "no_trade"
 """The kind of an answer that is final: who asks again is told the same."""
 
-CLOSED = "B3 held no session in this range"
+CLOSED = note("B3 held no session in this range")
 """The reason of a failure of the kind `closed`."""
 
 
@@ -163,17 +163,22 @@ def check_frame(frame: pd.DataFrame) -> pd.DataFrame:
     """
     found = {str(name): str(kind) for name, kind in frame.dtypes.items()}
     if list(found) != list(QUOTE_COLUMNS):
-        raise _malformed(f"the columns {', '.join(found)}", f"{', '.join(QUOTE_COLUMNS)}")
+        raise _malformed(
+            say("the columns {found}", found=", ".join(found)), f"{', '.join(QUOTE_COLUMNS)}"
+        )
     for name, kind in QUOTE_COLUMNS.items():
         lacking = name == "volume" and found[name] == "float64" and frame[name].isna().any()
         if found[name] != kind and not lacking:
-            raise _malformed(f"{name} as {found[name]}", kind)
+            raise _malformed(say("{name} as {found}", name=name, found=found[name]), kind)
     keys = pd.MultiIndex.from_frame(frame[["ticker", "traded_at"]])
     if not keys.is_unique:
         ticker, moment = keys[keys.duplicated()][0]
-        raise _malformed(f"the bar of {ticker} at {moment} twice", "each bar once")
+        raise _malformed(
+            say("the bar of {ticker} at {moment} twice", ticker=ticker, moment=moment),
+            say("each bar once"),
+        )
     if not keys.is_monotonic_increasing:
-        raise _malformed("its rows unordered", "them sorted by ticker and traded_at")
+        raise _malformed(say("its rows unordered"), say("them sorted by ticker and traded_at"))
     return frame
 
 

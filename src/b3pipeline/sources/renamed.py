@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from b3pipeline.errors import ConfigError, InvalidTickerError
-from b3pipeline.language import say
+from b3pipeline.language import note, say
 from b3pipeline.names import normalise_ticker
 
 VARIABLE = "B3_RENAMED"
@@ -35,7 +35,9 @@ class Renaming:
     source: str
 
     def __str__(self) -> str:
-        return f"{self.old} is called {self.new} since {self.since}"
+        return note(
+            "{old} is called {new} since {since}", old=self.old, new=self.new, since=self.since
+        )
 
 
 def successors(ticker: str) -> list[Renaming]:
@@ -57,7 +59,15 @@ def told(ticker: str) -> str:
     if became:
         return ", ".join(map(str, became))
     was = [each for each in _table(os.environ.get(VARIABLE, "")).values() if each.new == ticker]
-    return ", ".join(f"before {each.since} {ticker} was called {each.old}" for each in was)
+    return ", ".join(
+        note(
+            "before {since} {ticker} was called {old}",
+            since=each.since,
+            ticker=ticker,
+            old=each.old,
+        )
+        for each in was
+    )
 
 
 @cache
@@ -104,7 +114,7 @@ def _read(lines: Iterable[str], name: str) -> Iterator[Renaming]:
         except InvalidTickerError as error:
             raise _unread(name, rows.line_num, error.message) from error
         if not _SINCE.fullmatch(values[2]):
-            raise _unread(name, rows.line_num, f"{values[2]!r} is no date.")
+            raise _unread(name, rows.line_num, say("{value!r} is no date.", value=values[2]))
         yield Renaming(old, new, *values[2:])
 
 

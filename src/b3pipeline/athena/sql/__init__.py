@@ -80,10 +80,11 @@ def bind(sql: str, params: Mapping[str, Any]) -> str:
     missing = [name for name in wanted if name not in params]
     unknown = sorted(set(params) - set(wanted))
     if missing or unknown:
-        wrong = [f"lacks {name}" for name in missing] + [f"has no {name}" for name in unknown]
+        wrong = [say("lacks {name}", name=name) for name in missing]
+        wrong += [say("has no {name}", name=name) for name in unknown]
         raise QueryError(
-            say("the query {wrong}.", wrong=" and ".join(wrong)),
-            hint=say("its parameters are: {value}.", value=", ".join(wanted) or "none"),
+            say("the query {wrong}.", wrong=say(" and ").join(wrong)),
+            hint=say("its parameters are: {names}.", names=", ".join(wanted) or say("none")),
         )
     return _TOKEN.sub(
         lambda match: literal(params[match["name"]]) if match["name"] else match[0], sql

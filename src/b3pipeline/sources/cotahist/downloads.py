@@ -27,7 +27,7 @@ from b3pipeline.errors import (
     RateLimitedError,
     SourceError,
 )
-from b3pipeline.language import say
+from b3pipeline.language import english, later, say
 from b3pipeline.progress import Progress, track
 from b3pipeline.sources.cotahist.layout import daily_name, yearly_name
 from b3pipeline.sources.cotahist.records import check_file, read_header
@@ -43,7 +43,7 @@ more, and for earlier years, of which the exchange keeps no daily files, it is t
 
 ATTEMPTS = 5
 _FIRST_PAUSE = 1.0
-_SAME_AGAIN = (
+_SAME_AGAIN = later(
     "the same bytes came twice, so the exchange has no better file yet: wait until it has "
     "published another, or take these sessions from another source."
 )
@@ -53,7 +53,7 @@ LONGEST_PAUSE = 60.0
 _PIECE = 1 << 20
 _PARTIAL, _NOT_FOUND, _BEYOND, _TOO_MANY = 206, 404, 416, 429
 _BUSY = {408, 416, 425, 500, 502, 503, 504}
-_BY_HAND = "download the file with a browser and give it with --path."
+_BY_HAND = later("download the file with a browser and give it with --path.")
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Downloads:
                 late.append(name)
                 missing = error
             except RateLimitedError as error:
-                return Brought(files, tuple(late), error.message)
+                return Brought(files, tuple(late), english(error.message))
             else:
                 made_on = read_header(files[-1]).made_on
                 after = [day for day in days if made_on < day <= last]
@@ -126,7 +126,7 @@ class Downloads:
                 if attempt == ATTEMPTS - 1:
                     raise again.error from again
                 pause = again.pause or self._pause(attempt)
-                log.warning("%s Again in %.0f s.", again.error.message, pause)
+                log.warning("%s Again in %.0f s.", english(again.error.message), pause)
                 self.sleep(pause)
         raise AssertionError("unreachable")
 
@@ -144,7 +144,7 @@ class Downloads:
             digest = _digest(part)
             part.unlink()
             if digest in refused:
-                raise type(error)(error.message, hint=_SAME_AGAIN) from error
+                raise type(error)(error.message, hint=say(_SAME_AGAIN)) from error
             refused.add(digest)
             raise RetryError(error) from error
         part.replace(self.folder / name)
@@ -197,7 +197,7 @@ def _is_here(path: Path, last: dt.date | None) -> bool:
     try:
         return path.exists() and (last is None or read_header(path).made_on >= last)
     except DamagedFileError as error:
-        log.warning("%s It is downloaded again.", error.message)
+        log.warning("%s It is downloaded again.", english(error.message))
         return False
 
 
@@ -289,7 +289,7 @@ def _http_errors(name: str, part: Path) -> Iterator[None]:
                     name=name,
                     reason=error.reason,
                 ),
-                hint=_BY_HAND,
+                hint=say(_BY_HAND),
             ) from error
         raise RetryError(_unreachable(name, error.reason)) from error
     except (OSError, HTTPException) as error:
@@ -311,7 +311,8 @@ def _of_status(name: str, error: HTTPError) -> Exception:
         )
         return RetryError(refusal, _asked_pause(error))
     failure = SourceError(
-        say("the exchange answered {code} for {name}.", code=error.code, name=name), hint=_BY_HAND
+        say("the exchange answered {code} for {name}.", code=error.code, name=name),
+        hint=say(_BY_HAND),
     )
     if error.code in _BUSY:
         return RetryError(failure, _asked_pause(error))

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from b3pipeline.errors import DamagedFileError, SourceError, TruncatedFileError
 from b3pipeline.files import open_regular
-from b3pipeline.language import say
+from b3pipeline.language import later, say
 from b3pipeline.sources.cotahist.layout import BEGIN, END, RECORD
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ Bytes = npt.NDArray[np.uint8]
 RECORDS_A_BLOCK = 1 << 14
 """Records in memory at a time: 4 MB of text."""
 
-AGAIN = "download it again; the exchange has the whole file about 22:00 São Paulo time."
+AGAIN = later("download it again; the exchange has the whole file about 22:00 São Paulo time.")
 _SHOWN = 40
 _AFTER = 1 << 16
 """Bytes read after a wrong record, to see how long it is, and at a time after the trailer."""
@@ -54,7 +54,7 @@ class Block:
     rows: Bytes
 
 
-def damaged(name: str, record: int, found: str, hint: str = AGAIN) -> DamagedFileError:
+def damaged(name: str, record: int, found: str, hint: str = "") -> DamagedFileError:
     """Return the error that says what was found in a record of a file, counted from 1."""
     return DamagedFileError(
         say(
@@ -107,9 +107,9 @@ def _bad_zip(name: str, error: Exception) -> DamagedFileError:
         say(
             "{name} is a damaged ZIP ({value}). Nothing of the file is used.",
             name=name,
-            value=error or "it ends too early",
+            value=error or say("it ends too early"),
         ),
-        hint=AGAIN,
+        hint=say(AGAIN),
     )
 
 
@@ -218,8 +218,8 @@ def _without_end(data: bytes, width: int, text: IO[bytes]) -> tuple[bytes, bytes
 
 def _named(filler: bytes) -> str:
     """Return how many bytes carry nothing, and which they are."""
-    kinds = dict.fromkeys(_BYTES.get(byte, "byte-order mark") for byte in filler)
-    return f"{len(filler):,} bytes ({', '.join(kinds)})"
+    kinds = dict.fromkeys(_BYTES.get(byte, say("byte-order mark")) for byte in filler)
+    return say("{count:,} bytes ({kinds})", count=len(filler), kinds=", ".join(kinds))
 
 
 def _line_end(begin: bytes, name: str) -> bytes:
@@ -259,17 +259,24 @@ def _wrong_length(data: bytes, end: bytes, first: int, name: str) -> SourceError
         found = b"\r\n" if line.endswith(b"\r") else b"\n"
         length = len(line) + 1 - len(found)
         if length != RECORD:
-            return damaged(name, number, f"it has {length} bytes instead of {RECORD}.")
+            return damaged(
+                name,
+                number,
+                say("it has {length} bytes instead of {record}.", length=length, record=RECORD),
+            )
         if found != end:
             return damaged(
                 name,
                 number,
-                f"it ends with {_LINE_ENDS[found]}, those before it with {_LINE_ENDS[end]}: "
-                "two files are mixed.",
+                say(
+                    "it ends with {found}, those before it with {before}: two files are mixed.",
+                    found=_LINE_ENDS[found],
+                    before=_LINE_ENDS[end],
+                ),
             )
     number = first + len(lines)
     if len(rest) > RECORD:
-        return damaged(name, number, f"it has more than {RECORD} bytes.")
+        return damaged(name, number, say("it has more than {record} bytes.", record=RECORD))
     return TruncatedFileError(
         say(
             "{name} breaks off in record {number:,}, after {rest} of its {record} bytes. "
@@ -279,5 +286,5 @@ def _wrong_length(data: bytes, end: bytes, first: int, name: str) -> SourceError
             rest=len(rest),
             record=RECORD,
         ),
-        hint=AGAIN,
+        hint=say(AGAIN),
     )

@@ -74,7 +74,11 @@ def _later_splits(splits: pd.Series[float]) -> pd.Series[float]:
 def _refuse_other_years(days: pd.Series[Any]) -> None:
     years = sorted(set(days.dt.year))
     if len(years) != 1 or (days != days.dt.normalize()).any():
-        found = f"the years {', '.join(map(str, years))}" if len(years) != 1 else "intraday bars"
+        found = (
+            say("the years {years}", years=", ".join(map(str, years)))
+            if len(years) != 1
+            else say("intraday bars")
+        )
         raise SourceError(
             say("a COTAHIST file holds the sessions of one year; here are {found}.", found=found),
             hint=say("give daily quotes, and a folder instead of a file for several years."),

@@ -228,7 +228,9 @@ def _parse(text: str) -> Fault:
         )
     wanted = {"429": (1, 2), "split": (3,)}.get(kind, (2,))
     if len(fields) not in wanted:
-        raise _nonsense(text, f"{len(fields)} fields follow {kind!r}", kind)
+        raise _nonsense(
+            text, say("{count} fields follow {kind!r}", count=len(fields), kind=kind), kind
+        )
     ticker = _ticker(text, fields[0])
     if kind == "429":
         return Refusal(ticker, _times(text, fields[1]) if len(fields) == 2 else None)
@@ -254,7 +256,7 @@ def _ticker(text: str, given: str) -> str:
             text=text,
             given=given,
         ),
-        hint=say("use {near}.", near=" or ".join(near))
+        hint=say("use {near}.", near=say(" or ").join(near))
         if near
         else say("use one of {stocks}.", stocks=", ".join(STOCKS)),
     )
@@ -267,15 +269,20 @@ def _day(text: str, kind: str, given: str) -> dt.date:
     except DateRangeError as error:
         raise _nonsense(text, error.message.rstrip("."), kind) from error
     if day <= FIRST_SESSION:
-        raise _nonsense(text, f"the simulated market begins on {FIRST_SESSION}", kind)
+        raise _nonsense(text, say("the simulated market begins on {day}", day=FIRST_SESSION), kind)
     if open_day == (kind == "holiday"):
-        raise _nonsense(text, f"B3 holds {'a' if open_day else 'no'} session on {day}", kind)
+        held = say("B3 holds a session on {day}", day=day)
+        raise _nonsense(
+            text, held if open_day else say("B3 holds no session on {day}", day=day), kind
+        )
     return day
 
 
 def _times(text: str, given: str) -> int:
     if not given.isdecimal() or int(given) == 0:
-        raise _nonsense(text, f"{given!r} is no number of fetches, 1 or more", "429")
+        raise _nonsense(
+            text, say("{given!r} is no number of fetches, 1 or more", given=given), "429"
+        )
     return int(given)
 
 
@@ -285,7 +292,9 @@ def _ratio(text: str, given: str) -> Fraction:
     except (ValueError, ZeroDivisionError):
         ratio = Fraction(0)
     if not Fraction(1, 1000) <= ratio <= 1000 or ratio == 1:
-        raise _nonsense(text, f"{given!r} is no ratio of new shares to old ones", "split")
+        raise _nonsense(
+            text, say("{given!r} is no ratio of new shares to old ones", given=given), "split"
+        )
     return ratio
 
 

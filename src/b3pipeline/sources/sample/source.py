@@ -13,7 +13,7 @@ import pandas as pd
 
 from b3pipeline.calendar import sessions
 from b3pipeline.errors import DateRangeError
-from b3pipeline.language import say
+from b3pipeline.language import note, say
 from b3pipeline.progress import Progress
 from b3pipeline.sources.base import CLOSED, Failure, Quotes, check_interval, join_frames
 from b3pipeline.sources.sample.bars import INTERVALS, bars_of
@@ -23,7 +23,7 @@ from b3pipeline.sources.sample.stocks import STOCKS
 from b3pipeline.sources.seeds import SEED, read_seed, source_of_seed
 
 ADJ_DECIMALS = 6
-REFUSED = "the simulated market refuses more requests for now (429)"
+REFUSED = note("the simulated market refuses more requests for now (429)")
 
 
 class SampleSource:
@@ -72,7 +72,7 @@ class SampleSource:
             for ticker in sorted(set(asked) & STOCKS.keys())
         }
         failures = [
-            Failure(ticker, "unknown", f"the simulated market has no {ticker}")
+            Failure(ticker, "unknown", note("the simulated market has no {ticker}", ticker=ticker))
             for ticker in sorted(set(asked) - STOCKS.keys())
         ]
         if not sessions(start, end):

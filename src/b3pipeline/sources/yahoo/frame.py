@@ -12,6 +12,7 @@ import pandas as pd
 
 from b3pipeline.calendar import SAO_PAULO
 from b3pipeline.exchange import EXCHANGE
+from b3pipeline.language import note
 from b3pipeline.sources.base import QUOTE_COLUMNS, TIME_TYPE, Failure
 from b3pipeline.sources.yahoo.answers import CURRENCY, Result
 
@@ -135,7 +136,7 @@ def _once(ticker: str, bars: pd.DataFrame) -> tuple[pd.DataFrame, list[Failure]]
     days = frozenset(once.loc[torn, "traded_at"].dt.strftime("%Y-%m-%d"))
     if not days:
         return once.reset_index(drop=True), []
-    reason = f"Yahoo gives two different bars of {', '.join(sorted(days)[:3])}"
+    reason = note("Yahoo gives two different bars of {names}", names=", ".join(sorted(days)[:3]))
     return once[~torn].reset_index(drop=True), [Failure(ticker, "unusable", reason, days)]
 
 

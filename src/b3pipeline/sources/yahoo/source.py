@@ -13,7 +13,7 @@ import pandas as pd
 
 from b3pipeline.calendar import SAO_PAULO, Clock, sessions, utc_now
 from b3pipeline.errors import ConfigError, DateRangeError
-from b3pipeline.language import say
+from b3pipeline.language import note, say
 from b3pipeline.progress import Progress, track
 from b3pipeline.sources.base import (
     CLOSED,
@@ -117,7 +117,9 @@ class YahooSource:
             log.debug("yahoo, %s", ticker, exc_info=True)
             return Quotes(empty_frame(), (unreadable(ticker, error),))
         if frame.empty and not failures:
-            failures = [Failure(ticker, "empty", f"no quotes {start} to {end}")]
+            failures = [
+                Failure(ticker, "empty", note("no quotes {start} to {end}", start=start, end=end))
+            ]
         return Quotes(frame, tuple(failures))
 
     def _check_reach(self, start: dt.date, interval: str) -> None:
