@@ -15,7 +15,7 @@ from typing import Any
 
 import typer
 from babel.messages.catalog import Catalog
-from babel.messages.extract import extract_from_dir, extract_python
+from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
@@ -41,16 +41,26 @@ msgstr ""
 """
 
 
-def verbs(file: Any, keywords: Any, tags: Any, options: Any) -> Iterator[Any]:
-    """Yield what a module of verbs says, as Babel wants it: the help of Typer's commands, too."""
-    yield from extract_python(file, keywords, tags, options)
-    file.seek(0)
-    for node in ast.walk(ast.parse(file.read())):
+def said(file: Any, keywords: Any, tags: Any, options: Any) -> Iterator[Any]:
+    """Yield the messages of a Python file as Babel wants them, in their order.
+
+    They are the texts in calls of `KEYWORDS`, wherever these stand (Babel's own reader loses some
+    within other calls), and the help of Typer's commands and options.
+    """
+    nodes = [node for node in ast.walk(ast.parse(file.read())) if hasattr(node, "lineno")]
+    for node in sorted(nodes, key=lambda node: (node.lineno, node.col_offset)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            texts = [arg.value for arg in node.args[:2] if isinstance(arg, ast.Constant)]
+            if node.func.id in keywords and texts:
+                one = node.func.id != "say_many"
+                yield node.lineno, node.func.id, texts[0] if one else tuple(texts), []
+        if "say" not in keywords:  # a library's own file
+            continue
         if isinstance(node, ast.FunctionDef) and any(map(_is_a_verb, node.decorator_list)):
             yield node.lineno, "say", ast.get_docstring(node), []
         if isinstance(node, ast.keyword) and node.arg == "help":
             assert isinstance(node.value, ast.Constant)  # noqa: S101  # a text, not an f-string
-            yield node.value.lineno, "say", node.value.value, []
+            yield node.lineno, "say", node.value.value, []
 
 
 def _is_a_verb(decorator: ast.expr) -> bool:
@@ -59,9 +69,7 @@ def _is_a_verb(decorator: ast.expr) -> bool:
 
 
 READERS = [
-    ("cli.py", verbs),
-    ("**/verbs.py", verbs),
-    ("**.py", "python"),
+    ("**.py", said),
     ("**.html", "jinja2"),
 ]
 """By which of Babel's readers the messages of a file are found."""
@@ -74,7 +82,7 @@ def messages() -> Catalog:
 
 def typers_messages() -> Catalog:
     """Return what Typer says by gettext."""
-    return _catalogue(extract_from_dir(TYPER, [("*.py", "python")], keywords={"_": None}))
+    return _catalogue(extract_from_dir(TYPER, [("*.py", said)], keywords={"_": None}))
 
 
 def _catalogue(found: Iterable[Any]) -> Catalog:

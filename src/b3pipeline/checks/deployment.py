@@ -88,7 +88,7 @@ def _look_at_account(cloud: Cloud) -> tuple[str, str]:
 def _bucket_look(bucket: str) -> Look:
     def look(cloud: Cloud) -> tuple[str, str]:
         cloud.s3.head_bucket(Bucket=bucket)
-        return "exists", ""
+        return say("exists"), ""
 
     return look
 

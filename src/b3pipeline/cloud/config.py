@@ -151,7 +151,7 @@ def _read(path: Path) -> str:
         return read_regular(path)
     except OSError as error:
         raise ConfigError(
-            say("{path} cannot be read: {value}.", path=path, value=error.strerror or error),
+            say("{path} cannot be read: {reason}.", path=path, reason=error.strerror or error),
             hint=say(
                 "remove it, then write it again: `b3 outputs` for aws, `b3 local up` for local."
             ),
@@ -263,9 +263,9 @@ def _terraform_output(folder: Path) -> str:
     if answer.returncode:
         raise ConfigError(
             say(
-                "terraform output failed in {folder}: {value}",
+                "terraform output failed in {folder}: {reason}",
                 folder=folder,
-                value=answer.stderr.strip() or "it gave no reason",
+                reason=answer.stderr.strip() or say("it gave no reason"),
             ),
             hint=say("`terraform -chdir=infra init`, then `apply`."),
         )

@@ -22,7 +22,7 @@ from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import NothingToDoError, OriginError
 from b3pipeline.ingest.request import Request
 from b3pipeline.lake import Origin
-from b3pipeline.language import retold, say
+from b3pipeline.language import later, retold, say
 from b3pipeline.sources.base import QuoteSource, check_interval
 
 log = logging.getLogger(__name__)
@@ -376,17 +376,25 @@ def _clash(plan: Plan, clashes: Mapping[str, Mapping[str, Origin]]) -> OriginErr
 
 
 def _two_worlds(plan: Plan, others: Mapping[str, Mapping[str, Origin]]) -> OriginError:
-    kind, other = ("simulated", "real") if plan.simulated else ("real", "simulated")
+    told = later(
+        "bronze holds simulated quotes: {spans}. Real ones of {tickers} do not join them in one "
+        "bucket. Nothing was asked for."
+    )
+    if plan.simulated:
+        told = later(
+            "bronze holds real quotes: {spans}. Simulated ones of {tickers} do not join them in "
+            "one bucket. Nothing was asked for."
+        )
     if any(o.simulated is plan.simulated for days in others.values() for o in days.values()):
-        kind, other = f"{plan.source}'s", "another market's"
+        told = later(
+            "bronze holds another market's quotes: {spans}. {source}'s ones of {tickers} do not "
+            "join them in one bucket. Nothing was asked for."
+        )
     return OriginError(
         say(
-            "bronze holds {other} quotes: {spans}. {kind}{kind_2} ones of {tickers} do not "
-            "join them in one bucket. Nothing was asked for.",
-            other=other,
+            told,
             spans=_spans(others),
-            kind=kind[0].upper(),
-            kind_2=kind[1:],
+            source=plan.source[0].upper() + plan.source[1:],
             tickers=", ".join(plan.tickers[:NAMED]),
         ),
         hint=say(
@@ -419,9 +427,9 @@ def _only_new(plan: Plan, held: Mapping[str, Sequence[str]]) -> Plan:
     if not firsts:
         raise NothingToDoError(
             say(
-                "bronze holds every session up to {sessions} of {tickers}: there is nothing to "
+                "bronze holds every session up to {last} of {tickers}: there is nothing to "
                 "ask for.",
-                sessions=plan.sessions[-1],
+                last=plan.sessions[-1],
                 tickers=", ".join(plan.tickers),
             ),
             hint=say("come back after the next session, at 18:30 São Paulo time."),

@@ -84,7 +84,7 @@ class Request:
         codes = [names.normalise_ticker(ticker) for ticker in tickers or ()]
         if how.get("window", WINDOW) < 0:
             raise ConfigError(
-                say("the window is {how}.", how=how["window"]),
+                say("the window is {window}.", window=how["window"]),
                 hint=say("give 0, or a number of sessions."),
             )
         return cls(

@@ -78,10 +78,11 @@ def forget_partitions(cloud: Cloud, table: str, partitions: Iterable[tuple[str, 
             if error["ErrorDetail"]["ErrorCode"] != "EntityNotFoundException":
                 raise CatalogError(
                     say(
-                        "the catalog did not let go of the partition {error} of {table}: {get}.",
-                        error=error["PartitionValues"],
+                        "the catalog did not let go of the partition {values} of {table}: "
+                        "{reason}.",
+                        values=error["PartitionValues"],
                         table=table,
-                        get=error["ErrorDetail"].get("ErrorMessage", "no reason given"),
+                        reason=error["ErrorDetail"].get("ErrorMessage", say("no reason given")),
                     ),
                     hint=say("`b3 resume` goes on from there."),
                 )
@@ -154,10 +155,10 @@ def _register(cloud: Cloud, table: str, partitions: list[tuple[str, str]]) -> in
         if error["ErrorDetail"]["ErrorCode"] != "AlreadyExistsException":
             raise CatalogError(
                 say(
-                    "the catalog refused the partition {error} of {table}: {get}.",
-                    error=error["PartitionValues"],
+                    "the catalog refused the partition {values} of {table}: {reason}.",
+                    values=error["PartitionValues"],
                     table=table,
-                    get=error["ErrorDetail"].get("ErrorMessage", "no reason given"),
+                    reason=error["ErrorDetail"].get("ErrorMessage", say("no reason given")),
                 ),
                 hint=say("run the ingestion again: it is idempotent."),
             )
@@ -217,4 +218,4 @@ def _catalog_errors(cloud: Cloud, table: str) -> Iterator[None]:
                 say("the Data Catalog holds no table {place}.", place=place),
                 hint=say("run `b3 local up` or `terraform apply`: both make it."),
             ) from error
-        raise told(error, f"{place} in the Data Catalog", CatalogError) from error
+        raise told(error, say("{place} in the Data Catalog", place=place), CatalogError) from error

@@ -235,4 +235,4 @@ def _unusable(bucket: str, error: Exception) -> StorageError:
             say("there is no bucket {bucket!r}.", bucket=bucket),
             hint=say("run `b3 local up` or `terraform apply`, or correct RAW_BUCKET."),
         )
-    return told(error, f"the bucket {bucket!r}", StorageError)
+    return told(error, say("the bucket {bucket!r}", bucket=bucket), StorageError)

@@ -47,7 +47,8 @@ def open_source(name: str, **options: Any) -> QuoteSource:
                 error=error,
             ),
             hint=say(
-                "it knows {value}.", value=", ".join(signature(make).parameters) or "no options"
+                "it knows {names}.",
+                names=", ".join(signature(make).parameters) or say("no options"),
             ),
         ) from error
     return cast("QuoteSource", make(**options))

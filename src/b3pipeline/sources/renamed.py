@@ -103,7 +103,7 @@ def _read(lines: Iterable[str], name: str) -> Iterator[Renaming]:
             say(
                 "{name} begins with {names}.",
                 name=name,
-                names=",".join(rows.fieldnames or ["nothing"]),
+                names=",".join(rows.fieldnames or [say("nothing")]),
             ),
             hint=say("its first line is {columns}.", columns=",".join(COLUMNS)),
         )

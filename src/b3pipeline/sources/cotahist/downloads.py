@@ -156,9 +156,9 @@ class Downloads:
         except OSError as error:
             raise SourceError(
                 say(
-                    "the folder {folder} cannot be made ({strerror}).",
+                    "the folder {folder} cannot be made ({reason}).",
                     folder=self.folder,
-                    strerror=error.strerror,
+                    reason=error.strerror,
                 ),
                 hint=say("set XDG_CACHE_HOME to a folder that you may write."),
             ) from error
@@ -238,10 +238,10 @@ def fetch_rest(url: str, name: str, part: Path, timeout: float) -> None:
         raise RetryError(
             SourceError(
                 say(
-                    "{name} broke off after {have:,} of {have_2:,} bytes.",
+                    "{name} broke off after {have:,} of {wanted:,} bytes.",
                     name=name,
                     have=have + got,
-                    have_2=have + int(promised),
+                    wanted=have + int(promised),
                 ),
                 hint=say("run it again: it goes on where it stopped."),
             )
@@ -327,9 +327,9 @@ def _asked_pause(error: HTTPError) -> float | None:
 def _unreachable(name: str, reason: object) -> SourceError:
     return SourceError(
         say(
-            "{name} could not be had from the exchange: {value}.",
+            "{name} could not be had from the exchange: {reason}.",
             name=name,
-            value=reason or "the connection broke off",
+            reason=reason or say("the connection broke off"),
         ),
         hint=say("see that the network is there, and run it again: it goes on where it stopped."),
     )

@@ -90,7 +90,7 @@ def open_text(path: Path, name: str = "") -> Iterator[tuple[IO[bytes], str]]:
         raise _bad_zip(name, error) from error
     except OSError as error:
         raise SourceError(
-            say("{path} cannot be read ({value}).", path=path, value=error.strerror or error),
+            say("{path} cannot be read ({reason}).", path=path, reason=error.strerror or error),
             hint=say("see that the file is there and may be read."),
         ) from error
 
@@ -105,9 +105,9 @@ def _unzip(name: str, file: IO[bytes]) -> IO[bytes]:
 def _bad_zip(name: str, error: Exception) -> DamagedFileError:
     return DamagedFileError(
         say(
-            "{name} is a damaged ZIP ({value}). Nothing of the file is used.",
+            "{name} is a damaged ZIP ({reason}). Nothing of the file is used.",
             name=name,
-            value=error or say("it ends too early"),
+            reason=error or say("it ends too early"),
         ),
         hint=say(AGAIN),
     )
@@ -133,9 +133,9 @@ def _open_member(name: str, archive: zipfile.ZipFile) -> IO[bytes]:
     found = ", ".join(member.filename for member in members[:3]) or "none"
     raise DamagedFileError(
         say(
-            "{name} should hold one file and holds {members} ({found}).",
+            "{name} should hold one file and holds {count} ({found}).",
             name=name,
-            members=len(members),
+            count=len(members),
             found=found,
         ),
         hint=say("give the ZIP as the exchange publishes it, or the text inside."),

@@ -129,10 +129,10 @@ class CotahistSource:
         if not files:
             raise SourceError(
                 say(
-                    "{path} holds nothing of {days} to {days_2}.",
+                    "{path} holds nothing of {first} to {last}.",
                     path=self._path,
-                    days=days[0],
-                    days_2=days[-1],
+                    first=days[0],
+                    last=days[-1],
                 ),
                 hint=say("give a file of that year or day, or leave out the path to download it."),
             )

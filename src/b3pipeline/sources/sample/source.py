@@ -60,11 +60,11 @@ class SampleSource:
         if start < FIRST_SESSION:
             raise DateRangeError(
                 say(
-                    "the simulated market holds nothing before {first_session}, and {start} is.",
-                    first_session=FIRST_SESSION,
+                    "the simulated market holds nothing before {first}, and {start} is.",
+                    first=FIRST_SESSION,
                     start=start,
                 ),
-                hint=say("start on {first_session} or later.", first_session=FIRST_SESSION),
+                hint=say("start on {first} or later.", first=FIRST_SESSION),
             )
         asked, refused = self._split_at_refusal(list(dict.fromkeys(tickers)))
         frames = {

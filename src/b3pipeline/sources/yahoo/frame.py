@@ -136,7 +136,7 @@ def _once(ticker: str, bars: pd.DataFrame) -> tuple[pd.DataFrame, list[Failure]]
     days = frozenset(once.loc[torn, "traded_at"].dt.strftime("%Y-%m-%d"))
     if not days:
         return once.reset_index(drop=True), []
-    reason = note("Yahoo gives two different bars of {names}", names=", ".join(sorted(days)[:3]))
+    reason = note("Yahoo gives two different bars of {days}", days=", ".join(sorted(days)[:3]))
     return once[~torn].reset_index(drop=True), [Failure(ticker, "unusable", reason, days)]
 
 

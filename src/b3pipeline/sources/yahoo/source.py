@@ -62,7 +62,7 @@ class YahooSource:
         if not 1 <= threads <= MAX_THREADS:
             raise ConfigError(
                 say("{threads} threads are not what Yahoo puts up with.", threads=threads),
-                hint=say("use 1 to {max_threads}.", max_threads=MAX_THREADS),
+                hint=say("use 1 to {most}.", most=MAX_THREADS),
             )
         self._client = YahooClient(session, cache_dir, timeout)
         self._threads = threads
