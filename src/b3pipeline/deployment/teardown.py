@@ -255,7 +255,7 @@ def remove(cloud: Cloud, *, progress: Callable[..., Any] | None = None) -> Inven
     if cloud.config.target != "local":
         raise ConfigError(
             "this deployment belongs to Terraform, and is not removed from here.",
-            hint="`terraform -chdir=infra destroy`; empty the buckets first, as notebook 05 shows.",
+            hint="`terraform -chdir=infra destroy`; empty the buckets first, as notebook 06 shows.",
         )
     for item in _track(progress, inventory(cloud).resources):
         _REMOVERS[item.kind](cloud, item.name)
