@@ -27,7 +27,7 @@ help: ## list the verbs
 
 .PHONY: tutorial
 tutorial: env ## run everything: local AWS, notebooks 01 to 06, report
-	@$(BIN)/b3 tutorial
+	@$(BIN)/b3 tutorial $(if $(SEED),--seed $(SEED))
 
 .PHONY: test
 test: env checkov ## run every test that this machine can run

@@ -46,6 +46,16 @@ def test_a_headless_run_solves_the_exercises(course):
     assert [text[0] for text in texts] == ["✔"] * 11
 
 
+def test_the_faults_of_notebook_05_leave_nothing(course):
+    """Its buckets, database and student are gone; what stands is the course's own."""
+    cloud = course.cloud
+    buckets = {bucket["Name"] for bucket in cloud.s3.list_buckets()["Buckets"]}
+    assert buckets == {cloud.config.raw_data_bucket, cloud.config.athena_results_bucket}
+    databases = {each["Name"] for each in cloud.glue.get_databases()["DatabaseList"]}
+    assert not any("drill" in name for name in databases)
+    assert cloud.client("iam").list_users()["Users"] == []
+
+
 def test_the_time_of_every_stage_is_said(course):
     """A slow course names what was slow: the kernel or the cells, notebook by notebook."""
     stages = dict(re.findall(r"^  (\S.*?)  +([\d.]+) s$", course.answer.stdout, re.MULTILINE))
