@@ -75,7 +75,7 @@ def test_a_block_that_is_to_fail_keeps_what_it_said():
     """The notebook goes on, and shows the sentence with what to try."""
     with drill.refused() as refusal:
         raise StorageError("the bucket <x> is denied.", hint="start the lab.")
-    assert str(refusal) == "StorageError: the bucket <x> is denied.\nTry: start the lab."
+    assert str(refusal) == "StorageError: the bucket <x> is denied. Try: start the lab."
     assert "&lt;x&gt;" in refusal._repr_html_()
 
 

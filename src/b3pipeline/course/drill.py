@@ -24,6 +24,7 @@ from b3pipeline.course import sentences
 from b3pipeline.deployment import sandbox, teardown
 from b3pipeline.deployment.provision import provision
 from b3pipeline.errors import B3Error, JobError
+from b3pipeline.language import say
 from b3pipeline.markup import table
 from b3pipeline.names import Names
 from b3pipeline.refusals import explain
@@ -124,15 +125,18 @@ class Refused:
 
     def __str__(self) -> str:
         if self.error is None:
-            return "Nothing was refused."
-        return f"{type(self.error).__name__}: {self.error.message}\nTry: {self.error.hint}"
+            return say("Nothing was refused.")
+        return f"{type(self.error).__name__}: {self.error}"
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
         if self.error is None:
             return f"<p>{self}</p>"
-        rows = [(type(self.error).__name__, self.error.message), ("try", self.error.hint)]
+        rows = [
+            (type(self.error).__name__, self.error.message),
+            ("", say("Try: {hint}", hint=self.error.hint)),
+        ]
         return table((), rows)
 
 
@@ -178,6 +182,10 @@ def fire_again(
                 return run
         sleep(0.3)
     raise JobError(
-        f"no second run was started for {batch.uri} in {timeout:.0f} s.",
-        hint="read the Lambda's log: refine.lambda_log(cloud).",
+        say(
+            "no second run was started for {uri} in {timeout:.0f} s.",
+            uri=batch.uri,
+            timeout=timeout,
+        ),
+        hint=say("read the Lambda's log: refine.lambda_log(cloud)."),
     )
