@@ -7,6 +7,7 @@ says no more is gone from it. A test holds that nothing is left untranslated.
 from __future__ import annotations
 
 import ast
+import datetime as dt
 import io
 import sys
 from collections.abc import Iterable, Iterator
@@ -27,6 +28,7 @@ TYPER = Path(typer.__file__).parent
 FILE = PACKAGE / language.CATALOGUE.format(language=language.PORTUGUESE)
 TYPER_FILE = FILE.with_name("messages.po")
 """What Typer says of a command, by Python's own gettext: this reads the compiled file beside it."""
+EPOCH = dt.datetime(1980, 1, 1, tzinfo=dt.UTC)
 KEYWORDS = {"say": None, "later": None, "note": None, "say_many": (1, 2)}
 HEADER = r"""# What b3pipeline says, in Brazilian Portuguese.
 # docs/pt-BR/glossario.md has the words; `make translations` keeps the list.
@@ -112,7 +114,9 @@ def updated(written: str, code: Catalog) -> str:
 def compiled(written: str) -> bytes:
     """Return a catalogue as gettext reads it."""
     lines = io.BytesIO()
-    write_mo(lines, read_po(io.StringIO(written), locale=language.PORTUGUESE))
+    catalogue = read_po(io.StringIO(written), locale=language.PORTUGUESE)
+    catalogue.creation_date = catalogue.revision_date = EPOCH  # the same text gives the same bytes
+    write_mo(lines, catalogue)
     return lines.getvalue()
 
 

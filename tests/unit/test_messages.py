@@ -1,5 +1,6 @@
 """What the package says is whole in Portuguese: the catalogue is what the code says, translated."""
 
+import gettext
 import io
 import re
 import string
@@ -62,7 +63,10 @@ def test_what_typer_says_of_a_command_is_translated_and_compiled():
     text = file.read_text("utf-8")
     assert translate_messages.updated(text, translate_messages.typers_messages()) == text
     assert translate_messages.waiting(text) == []
-    assert translate_messages.compiled(text) == file.with_suffix(".mo").read_bytes()
+    with file.with_suffix(".mo").open("rb") as compiled:
+        spoken = gettext.GNUTranslations(compiled)
+    messages = {m.id: m.string for m in read_po(io.StringIO(text), locale="pt_BR") if m.id}
+    assert {text: spoken.gettext(text) for text in messages} == messages
 
 
 def test_both_sides_of_a_message_have_the_same_fields(messages):
