@@ -187,6 +187,11 @@ def _in_portuguese(value: Any, form: str) -> str:
     return written if isinstance(value, str) or not form else written.translate(_SWAPPED)
 
 
+def numerals(written: str) -> str:
+    """Return a number that somebody else has written in English in the language of now."""
+    return written if language() == ENGLISH else written.translate(_SWAPPED)
+
+
 class _PortugueseForm(string.Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
         return _in_portuguese(value, format_spec)
