@@ -146,6 +146,8 @@ def _retold(stored: str, catalogue: Catalogue) -> str:
             values = {name: _retold(value, catalogue) for name, value in found.items()}
             return Said(_AS_IT_IS.vformat(catalogue.texts[template][0], (), values), stored)
     for mark in ("; ", ": "):
+        if mark not in stored:
+            continue
         head, _, tail = stored.partition(mark)
         told = _retold(head, catalogue), _retold(tail, catalogue)
         if told != (head, tail):

@@ -55,7 +55,7 @@ def register_partitions(
         for place in range(0, len(wanted), PARTITIONS_A_CALL)
     ]
     made = in_parallel(lambda call: _register(cloud, table, call), calls, CALLS_IN_FLIGHT)
-    return sum(track(made, progress, total=len(calls), desc="register"))
+    return sum(track(made, progress, total=len(calls), desc=say("register")))
 
 
 def forget_partitions(cloud: Cloud, table: str, partitions: Iterable[tuple[str, str]]) -> None:

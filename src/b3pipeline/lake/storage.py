@@ -65,7 +65,7 @@ def put_objects(
             obstore.put(store, item[0], item[1], use_multipart=False)
 
     done = in_parallel(put, items)
-    return sum(1 for _ in track(done, progress, total=total, desc="put"))
+    return sum(1 for _ in track(done, progress, total=total, desc=say("put")))
 
 
 def put_object(cloud: Cloud, key: str, body: bytes) -> None:
@@ -99,7 +99,7 @@ def get_objects(
             body = obstore.get(store, key).bytes().to_bytes()
         return decode(key, body)
 
-    return list(track(in_parallel(get, keys), progress, total=total, desc="get"))
+    return list(track(in_parallel(get, keys), progress, total=total, desc=say("get")))
 
 
 def find_objects(cloud: Cloud, keys: Iterable[str]) -> list[bytes | None]:

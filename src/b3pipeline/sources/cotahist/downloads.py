@@ -89,7 +89,7 @@ class Downloads:
         """
         wanted = deque(files_of(days, now.astimezone(SAO_PAULO).date()))
         files, late = [], []
-        for name, last in track(_taken(wanted), progress, total=len(wanted), desc="download"):
+        for name, last in track(_taken(wanted), progress, total=len(wanted), desc=say("download")):
             try:
                 files.append(self.bring(name, last))
             except NotPublishedError as error:
