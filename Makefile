@@ -27,7 +27,7 @@ help: ## list the verbs
 
 .PHONY: tutorial
 tutorial: env ## run everything: local AWS, notebooks 01 to 05, report; LANG_=pt-BR: in Portuguese
-	@$(BIN)/b3 tutorial $(if $(LANG_),--lang $(LANG_))
+	@$(BIN)/b3 tutorial $(if $(SEED),--seed $(SEED)) $(if $(LANG_),--lang $(LANG_))
 
 .PHONY: test
 test: env checkov ## run every test that this machine can run
@@ -54,7 +54,7 @@ test-browser: env ## run the notebooks in JupyterLab and the report in Chromium
 
 .PHONY: lab
 lab: env ## open JupyterLab on the notebooks; LANG_=pt-BR: in Portuguese
-	@$(BIN)/b3 local up
+	@$(if $(LANG_),B3_LANG=$(LANG_)) $(BIN)/b3 local up
 	@$(BIN)/python scripts/open_lab.py $(if $(LANG_),--lang $(LANG_)) $(AS_ROOT) $(NO_NEWS)
 
 .PHONY: up
@@ -79,6 +79,7 @@ artifacts: env ## build what Terraform uploads, into build/artifacts
 .PHONY: translations
 translations: env ## make what is in Portuguese anew from its catalogues, and bring these up to date
 	@$(BIN)/python scripts/translate_notebooks.py
+	@$(BIN)/python scripts/translate_messages.py
 
 .PHONY: checkov
 checkov: $(SCANNER)/.ready
