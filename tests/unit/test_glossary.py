@@ -55,7 +55,7 @@ def spoken(text, word, phrases=()):
     """Return the places in which a text says a word outside of the phrases that are allowed."""
     for phrase in phrases:
         text = re.sub(re.escape(phrase), "", text, flags=re.IGNORECASE)
-    wanted = r"(?<![\w-])" + re.escape(word) + r"(?![\w-])"
+    wanted = r"(?<![\w.-])" + re.escape(word) + r"(?![\w-])"
     return [text[max(0, m.start() - 30) : m.end() + 30] for m in re.finditer(wanted, text, re.I)]
 
 
