@@ -81,7 +81,7 @@ def test_the_run_is_told_in_figures_and_times(page: Page) -> None:
     assert text_of(soup, "dl dt") == ["source", "bronze objects", "Spark seconds"]
     assert text_of(soup, "dl dd") == ["sample (simulated)", "2,500", "21.7"]
     assert text_of(soup, "table.run tbody td")[:5] == ["1. Check", "1", "0", "0.0", "12.3"]
-    assert "1 Jul 2024, 09:05" in text_of(soup, ".masthead")[0]
+    assert "1 July 2024, 09:05" in text_of(soup, ".masthead")[0]
 
 
 def test_pictures_are_in_the_page_itself(page: Page) -> None:
