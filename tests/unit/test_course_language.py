@@ -92,4 +92,4 @@ def test_the_menus_of_jupyterlab_are_there_in_portuguese():
 
     pack, trouble = get_language_pack("pt_BR")
     assert trouble == ""
-    assert pack["jupyterlab"]["File"] == ["Arquivo"]
+    assert pack["jupyterlab"]["Run All Cells"] == ["Executar todas as células"]
