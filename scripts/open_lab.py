@@ -18,6 +18,7 @@ from b3pipeline import language
 ROOT = Path(__file__).resolve().parents[1]
 FIRST = "01_provisioning_check.ipynb"
 TRANSLATION = "@jupyterlab/translation-extension:plugin"
+NEWS = "@jupyterlab/apputils-extension:notification"
 
 
 def main() -> None:
@@ -33,10 +34,10 @@ def main() -> None:
 
 
 def lab_command(spoken: str, options: Sequence[str], root: Path = ROOT) -> list[str]:
-    """Return the command of JupyterLab in a language; its setting is written beside the build."""
+    """Return the command of JupyterLab in a language; its settings are written into the build."""
     settings = root / "build" / "lab" / spoken
     settings.mkdir(parents=True, exist_ok=True)
-    chosen = {TRANSLATION: {"locale": spoken}}
+    chosen = {TRANSLATION: {"locale": spoken}, NEWS: {"fetchNews": "false"}}
     (settings / "overrides.json").write_text(json.dumps(chosen), encoding="utf-8")
     folder = (
         "notebooks" if spoken == language.ENGLISH else f"notebooks/{language.LANGUAGES[spoken]}"

@@ -4,7 +4,8 @@ A catalogue is a gettext file a notebook, `translations/pt_BR/notebooks/NN_….p
 is a block of a Markdown cell (blank lines part blocks), and a comment of a code cell: the help of
 a parameter is one. Code stays byte for byte. A text that is new or has changed comes into its
 catalogue untranslated, or with its old translation marked fuzzy, and is English in the notebook
-until somebody has translated it; one that is gone leaves.
+until somebody has translated it; one that another notebook has is taken over; one that is gone
+leaves.
 """
 
 from __future__ import annotations
@@ -48,8 +49,12 @@ _LETTER = re.compile(r"[^\W\d_]")
 def main() -> None:
     """Update every catalogue, write every notebook, and name the texts that lack a translation."""
     waiting = []
-    for path in english_notebooks():
-        catalogue = updated_catalogue(path)
+    catalogues = {path: updated_catalogue(path) for path in english_notebooks()}
+    known = {m.id: m.string for one in catalogues.values() for m in one if m.id and is_ready(m)}
+    for path, catalogue in catalogues.items():
+        for message in catalogue:
+            if not message.string:  # a heading that every notebook has
+                message.string = known.get(message.id, "")
         place = catalogue_path(path)
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_bytes(catalogue_bytes(catalogue))

@@ -83,7 +83,7 @@ def test_jupyterlab_opens_in_the_readers_language(tmp_path, spoken, first):
     assert "--allow-root" in command
     [folder] = [re.sub(r".*=", "", word) for word in command if "app_settings_dir" in word]
     settings = json.loads((Path(folder) / "overrides.json").read_text())
-    assert settings == {"@jupyterlab/translation-extension:plugin": {"locale": spoken}}
+    assert settings["@jupyterlab/translation-extension:plugin"] == {"locale": spoken}
 
 
 def test_the_menus_of_jupyterlab_are_there_in_portuguese():
