@@ -32,11 +32,10 @@ from b3pipeline.lake.manifest import (
     write_answer,
     write_manifest,
 )
-from b3pipeline.lake.origins import SIMULATED, Origin, origins_held, origins_of
+from b3pipeline.lake.origins import Origin, is_made_up, origins_held, origins_of
 from b3pipeline.lake.storage import check_bucket, delete_objects, put_objects, stored_partitions
 
 __all__ = [
-    "SIMULATED",
     "BatchManifest",
     "Gap",
     "Journal",
@@ -53,6 +52,7 @@ __all__ = [
     "forget_partitions",
     "held_dates",
     "held_sessions",
+    "is_made_up",
     "list_answers",
     "list_journals",
     "list_manifests",
