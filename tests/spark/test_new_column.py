@@ -12,6 +12,7 @@ from b3pipeline.job import bars, lakehouse
 
 pytestmark = pytest.mark.spark
 
+NAME = "mean_of_twenty_volumes"
 DAYS = [str(dt.date(2024, 1, 1) + dt.timedelta(n)) for n in range(25)]
 
 
@@ -21,10 +22,10 @@ def volumes(make_bar):
 
 
 def with_usual_volume(days):
-    """Add `volume_ma_20`: the mean of the last twenty volumes, null until there are twenty."""
+    """Add the mean of the last twenty volumes, null until there are twenty."""
     window = Window.partitionBy("ticker").orderBy("dt").rowsBetween(-19, Window.currentRow)
     full = F.count("volume").over(window) == 20
-    return days.withColumn("volume_ma_20", F.when(full, F.avg("volume").over(window)))
+    return days.withColumn(NAME, F.when(full, F.avg("volume").over(window)))
 
 
 @pytest.fixture
@@ -33,12 +34,12 @@ def add_column(job, monkeypatch):
 
     def add(sessions=20):
         place = schema.SILVER.get_field_index("refined_at")
-        wider = schema.SILVER.insert(place, pa.field("volume_ma_20", pa.float64()))
+        wider = schema.SILVER.insert(place, pa.field(NAME, pa.float64()))
         for module in (schema, bars, lakehouse, job):
             monkeypatch.setattr(module, "SILVER", wider)
         mean = job.with_moving_average
         monkeypatch.setattr(job, "with_moving_average", lambda days: with_usual_volume(mean(days)))
-        monkeypatch.setitem(job.WINDOWS, "volume_ma_20", sessions)
+        monkeypatch.setitem(job.WINDOWS, NAME, sessions)
         monkeypatch.setattr(job, "LOOK_BACK", max(job.WINDOWS.values()) - 1)
 
     return add
@@ -46,7 +47,7 @@ def add_column(job, monkeypatch):
 
 def usual(lake):
     """Return the new column by session."""
-    return [row["volume_ma_20"] for _, row in sorted(lake.silver().items())]
+    return [row[NAME] for _, row in sorted(lake.silver().items())]
 
 
 def test_a_rebuild_fills_a_new_column_for_sessions_refined_before(make_lake, make_bar, add_column):
