@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from argparse import SUPPRESS, ArgumentParser, Namespace
-from collections.abc import Iterator
-from dataclasses import Field, dataclass, field, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from localaws.keys import Keys, keys_of
 
@@ -16,64 +12,38 @@ LOCALHOST = "127.0.0.1"
 
 
 @dataclass(frozen=True)
-class Option:
-    """How a setting is given: by a flag of the command line, else by a variable if it has one."""
-
-    help: str
-    flag: str = ""
-    variable: str = ""
-
-
-def _option(default: Any, text: str, *, flag: str = "", variable: str = "") -> Any:
-    """Return a field that the command line sets, under its own name unless `flag` says another."""
-    return field(default=default, metadata={"option": Option(text, flag, variable)})
-
-
-@dataclass(frozen=True)
 class Settings:
-    """One local AWS: its folder, its address, its account, and what the command line sets of it."""
+    """One local AWS: its folder, its address, its account."""
 
     state_dir: Path
     port: int = DEFAULT_PORT
     host: str = LOCALHOST
     account_id: str = "0" * 12
     region: str = "us-east-1"
-    any_key: bool = _option(
-        False, "look at no signature and no policy: whoever reaches the port may do everything"
-    )
+    any_key: bool = False
     """Whether anybody who reaches the port is the account's root: no signature is looked at."""
-    seconds_per_minute: float = _option(60.0, "length of a minute of a job's time-out, for tests")
-    ended_run_seconds: float = _option(
-        0.0, "how long an ended run counts against its job's limit, for tests"
-    )
-    """On AWS some seconds."""
-    late_log_seconds: float = _option(0.0, "how late the lines of a run arrive, for tests")
-    """On AWS up to a minute. Where it is above zero they come as there: several to an event, in
-    streams whose names are longer than the run's id."""
-    athena_memory_mb: int = _option(
-        0, "what queries may hold in memory before they spill; 0 is what fits the machine"
-    )
-    athena_seconds: float = _option(1800.0, "how long a statement of Athena may take")
-    """On AWS half an hour."""
-    owner: int | None = _option(None, "id of a process with which the server ends")
-    """A test run that is killed leaves nothing."""
-    hosts: tuple[str, ...] = _option(
-        (),
-        "a further name under which clients may call; may be repeated",
-        flag="--allow-host",
-        variable="LOCALAWS_HOSTS",
-    )
-    """`nas` on the server's port, `nas:8080`, `nas:*`.
+    seconds_per_minute: float = 60.0
+    """Length of a minute of a job's `Timeout`, in seconds: tests make it short."""
+    ended_run_seconds: float = 0.0
+    """How long a run that has ended still counts against its job's limit: on AWS some seconds."""
+    late_log_seconds: float = 0.0
+    """How late the lines of a run arrive: on AWS up to a minute. Where it is above zero they come
+    as there: several to an event, in streams whose names are longer than the run's id."""
+    owner: int | None = None
+    """Id of the process with which this server ends: a test run that is killed leaves nothing."""
+
+    hosts: tuple[str, ...] = ()
+    """Further names under which clients may call: `nas` on the server's port, `nas:8080`, `nas:*`.
 
     A tunnel or a proxy before the server changes the port, and a signature covers what the
     client called: such names must be given.
     """
-    origins: tuple[str, ...] = _option(
-        (),
-        "a web page that may call, such as http://localhost:3000; may be repeated",
-        flag="--allow-origin",
-        variable="LOCALAWS_ORIGINS",
-    )
+    athena_memory_mb: int = 0
+    """What Athena's queries may hold in memory before they spill to disk; 0 is what fits here."""
+    athena_seconds: float = 1800.0
+    """How long a statement of Athena may take: on AWS half an hour."""
+    origins: tuple[str, ...] = ()
+    """Web pages that may call (`http://localhost:3000`): by default none may."""
 
     @property
     def keys(self) -> Keys:
@@ -123,55 +93,3 @@ class Settings:
 def endpoint_url(host: str, port: int) -> str:
     """Return the address under which clients reach a server."""
     return f"http://{host}:{port}"
-
-
-def add_options(parser: ArgumentParser) -> None:
-    """Let a command take every setting that has a flag."""
-    for setting, option in _options():
-        default = setting.default
-        how: dict[str, Any] = {"type": int if default is None else type(default)}
-        if default is False:
-            how = {"action": "store_true"}
-        elif default == ():
-            how = {"action": "append", "metavar": option.flag.rpartition("-")[2].upper()}
-        shown = f"; default: {default}" if default else ""
-        parser.add_argument(
-            option.flag, dest=setting.name, default=SUPPRESS, help=option.help + shown, **how
-        )
-
-
-def given(options: Namespace) -> dict[str, Any]:
-    """Return the settings that a command line names, by the names of their fields."""
-    found = {s.name: getattr(options, s.name) for s, _ in _options() if hasattr(options, s.name)}
-    return {name: tuple(v) if isinstance(v, list) else v for name, v in found.items()}
-
-
-def from_environment(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings with those that are not given taken from their variables, commas between."""
-    found = dict(settings)
-    for setting, option in _options():
-        if option.variable and not found.get(setting.name):
-            values = (value.strip() for value in os.environ.get(option.variable, "").split(","))
-            found[setting.name] = tuple(value for value in values if value)
-    return found
-
-
-def command_line(settings: Settings) -> list[str]:
-    """Return the arguments under which `serve` has these settings."""
-    line = ["--state-dir", str(settings.state_dir), "--port", str(settings.port)]
-    for setting, option in _options():
-        value = getattr(settings, setting.name)
-        if value == setting.default:
-            continue
-        for one in value if isinstance(value, tuple) else (value,):
-            line += [option.flag] if one is True else [option.flag, str(one)]
-    return line
-
-
-def _options() -> Iterator[tuple[Field[Any], Option]]:
-    """Yield each setting that has a flag, with how it is given."""
-    for setting in fields(Settings):
-        option = setting.metadata.get("option")
-        if option is not None:
-            flag = option.flag or f"--{setting.name.replace('_', '-')}"
-            yield setting, Option(option.help, flag, option.variable)
