@@ -12,10 +12,12 @@ from typing import Any
 
 from localaws.backend import Backend
 from localaws.callers import Callers
-from localaws.glue.execution import Execution, Outcome, work_folder
+from localaws.glue.execution import Execution, Outcome
 from localaws.glue.jobs import Jobs, capacity, check_capacity, check_timeout
 from localaws.glue.requests import Handler, Payload, invalid, not_found, paged
+from localaws.glue.run_environment import work_folder
 from localaws.glue.run_store import RunStore
+from localaws.glue.standby import StandbyKeeper
 from localaws.glue.store import dump
 from localaws.settings import Settings
 from localaws.wire import AwsError
@@ -62,6 +64,7 @@ class Runs:
         self._callers = callers
         self._at_work: dict[str, tuple[Execution, asyncio.Task[None]]] = {}
         self._closing = False
+        self.standbys = StandbyKeeper(settings, busy=lambda: bool(self._at_work))
 
     def handlers(self) -> dict[str, Handler]:
         return {
@@ -86,7 +89,7 @@ class Runs:
         tasks = [task for _, task in self._at_work.values()]
         for execution, _ in self._at_work.values():
             execution.stop()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, self.standbys.close(), return_exceptions=True)
 
     def start_run(self, payload: Payload) -> Payload:
         """Start a run, or let it wait where its job is at its limit and the request asks for that.
@@ -208,7 +211,9 @@ class Runs:
             state = "RUNNING" if self._state(run_id) == "STARTING" else self._state(run_id)
             self._runs.change(run_id, JobRunState=state, **{_PRIVATE: time.time()})
 
-        execution = Execution(self._settings, self._backend, self._callers, run, job, running)
+        execution = Execution(
+            self._settings, self._backend, self._callers, run, job, running, self.standbys
+        )
         task = asyncio.create_task(self._work(run, job, execution))
         self._at_work[run_id] = (execution, task)
 

@@ -35,6 +35,7 @@ _REFUSED = (
     "UpdateColumnStatisticsForPartition",
     "DeleteColumnStatisticsForPartition",
 )
+_CHANGES_OF_JOBS = ("CreateJob", "UpdateJob", "DeleteJob")
 
 
 class GlueService:
@@ -47,6 +48,7 @@ class GlueService:
         self, settings: Settings, backend: Backend, callers: Callers, damage: Damage
     ) -> None:
         self._callers = callers
+        self._has_spark = False
         self._store = open_store(settings.glue_dir / "glue.db", damage)
         tags = Tags(self._store, settings, backend)
         self._arn = f"arn:aws:glue:{settings.region}:{settings.account_id}:"
@@ -70,10 +72,23 @@ class GlueService:
     async def call(self, operation: str, payload: Payload) -> Payload:
         validate(operation, payload)
         answer = self._handlers[operation](payload)
+        self._expect_spark(operation)
         return await answer if inspect.isawaitable(answer) else answer
 
     async def start(self) -> None:
         self._runs.resume()
+        self._expect_spark("CreateJob")
+
+    def standby(self) -> str:
+        """Return what is to be said of the standby for Spark runs."""
+        return self._runs.standbys.state()
+
+    def _expect_spark(self, operation: str) -> None:
+        """Have a standby while a Spark job is there and somebody works with it or the catalog."""
+        if operation in _CHANGES_OF_JOBS:
+            self._has_spark = self._jobs.any_spark()
+        if self._has_spark:
+            self._runs.standbys.wish()
 
     async def close(self) -> None:
         await self._runs.close()
