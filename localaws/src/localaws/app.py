@@ -222,7 +222,7 @@ def create_app(settings: Settings) -> AsgiApp:
     callers = Callers(settings, backend)
     if not settings.any_key:
         _seal_lambdas(callers)
-    glue = GlueService(settings, backend, callers, damage)
-    services: list[Service] = [glue, AthenaService(settings, glue, callers, damage)]
+    glue = GlueService(settings, backend, callers, damage, troubles)
+    services: list[Service] = [glue, AthenaService(settings, glue, callers, damage, troubles)]
     local_aws = LocalAws(settings, services, kept, callers, troubles, damage, glue.standby)
     return Guard(settings, local_aws)

@@ -19,6 +19,8 @@ from localaws.glue.tables import Tables
 from localaws.glue.tags import Tags
 from localaws.permissions import glue_needs, passed_role
 from localaws.settings import Settings
+from localaws.sqlite import LastWords
+from localaws.troubles import Troubles
 from localaws.wire import AwsError
 
 # ministack would say that these were done, and do nothing; or it would look into a catalog of
@@ -45,7 +47,12 @@ class GlueService:
     signing_name = "glue"
 
     def __init__(
-        self, settings: Settings, backend: Backend, callers: Callers, damage: Damage
+        self,
+        settings: Settings,
+        backend: Backend,
+        callers: Callers,
+        damage: Damage,
+        troubles: Troubles,
     ) -> None:
         self._callers = callers
         self._has_spark = False
@@ -53,7 +60,8 @@ class GlueService:
         tags = Tags(self._store, settings, backend)
         self._arn = f"arn:aws:glue:{settings.region}:{settings.account_id}:"
         self._jobs = Jobs(self._store, tags, deleted=self._forget, changed=self._dispatch)
-        self._runs = Runs(self._store, self._jobs, settings, backend, callers)
+        last_words = LastWords(self.prefix, troubles)
+        self._runs = Runs(self._store, self._jobs, settings, backend, callers, last_words)
         databases = Databases(self._store, settings.account_id, tags)
         tables = Tables(self._store, databases, settings.account_id)
         partitions = Partitions(self._store, tables, settings.account_id)

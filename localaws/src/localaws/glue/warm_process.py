@@ -131,7 +131,8 @@ class WarmJvm:
             if name != "spark.master" and not name.startswith(OF_A_SESSION)
         }
         return (
-            master.startswith("local")
+            self._gateway.proc.poll() is None
+            and master.startswith("local")
             and rest == self._settings
             and _of_a_jvm(os.environ) == _of_a_jvm(self._environment)
         )
