@@ -18,6 +18,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from b3pipeline import __version__
+from b3pipeline.classroom import verbs as classroom
 from b3pipeline.errors import B3Error
 from b3pipeline.progress import bar_here
 
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 local = typer.Typer(help="The AWS of this machine: no account needed.", no_args_is_help=True)
 app.add_typer(local, name="local")
+app.add_typer(classroom.app, name="class")
 
 TargetOption = Annotated[
     str,
@@ -49,6 +51,10 @@ WindowOption = Annotated[
 ]
 FaultOption = Annotated[
     str, typer.Option(help="What shall go wrong with the sample, such as 429:BBAS3.")
+]
+SeedOption = Annotated[
+    str | None,
+    typer.Option(help="Number of the simulated market; `b3 class seed LOGIN` gives one."),
 ]
 BucketOption = Annotated[
     str | None, typer.Option(envvar="RAW_BUCKET", help="Raw bucket, instead of the target's.")
@@ -181,6 +187,7 @@ def ingest(
     source: Annotated[
         str, typer.Option(help="Where quotes come from: sample, yahoo or cotahist.")
     ] = "sample",
+    seed: SeedOption = None,
     path: PathOption = None,
     tickers: Annotated[
         str,
@@ -231,7 +238,9 @@ def ingest(
     """
     from b3pipeline import ingest as ingestion
     from b3pipeline.sources.portfolio import expand
+    from b3pipeline.sources.seeds import with_seed
 
+    source = with_seed(source, seed)
     since_last = _is_since_last(since)
     if resume_too and since_last:
         from b3pipeline.errors import ConfigError
@@ -649,6 +658,7 @@ def tutorial(
     param: Annotated[
         list[str] | None, typer.Option("--param", "-p", help="name=value for the notebooks.")
     ] = None,
+    seed: SeedOption = None,
     out: Annotated[
         Path, typer.Option(help="Folder of the executed notebooks and the report.")
     ] = Path("build"),
@@ -657,7 +667,8 @@ def tutorial(
     """Execute the notebooks one after the other and write the report."""
     from b3pipeline.course.tutorial import run
 
-    typer.echo(run(only=only or [], parameters=_parameters(param or []), out=out, target=target))
+    given = _parameters(param or []) | ({} if seed is None else {"seed": seed})
+    typer.echo(run(only=only or [], parameters=given, out=out, target=target))
 
 
 def _connect(target: str, bucket: str | None = None) -> Any:

@@ -17,6 +17,7 @@ from b3pipeline.cloud.config import check_target
 from b3pipeline.errors import B3Error, ConfigError, InvalidTickerError
 from b3pipeline.names import normalise_ticker
 from b3pipeline.sources import SOURCES
+from b3pipeline.sources.seeds import SEED, read_seed, seed_of_source, with_seed
 
 _BETWEEN = re.compile(r"[,;\s]+")
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -26,12 +27,14 @@ _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 class Parameters:
     """What a notebook was given, checked; what it does not have keeps its default.
 
-    `start` and `end` are dates as text, YYYY-MM-DD; `sessions` those of the exchange between the
-    two, both included, that have closed.
+    `source` carries the seed that was given beside it: `sample:41`. `start` and `end` are dates
+    as text, YYYY-MM-DD; `sessions` those of the exchange between the two, both included, that
+    have closed.
     """
 
     target: str = "local"
     source: str = "sample"
+    seed: int = SEED
     tickers: tuple[str, ...] = ()
     ticker: str = ""
     start: str = ""
@@ -50,7 +53,17 @@ def read(*, clock: Clock = utc_now, **given: Any) -> Parameters:
     if {"start", "end"} <= values.keys():
         with_names = _named("start, end", lambda span: check_range(span[0], span[1], clock()))
         values["sessions"] = tuple(with_names((values["start"], values["end"])))
+    _join_seed(values)
     return Parameters(**values)
+
+
+def _join_seed(values: dict[str, Any]) -> None:
+    """Put the seed into the source's name, and the one that the name carries beside it."""
+    if "source" in values:
+        join = _named("seed", lambda seed: with_seed(values["source"], seed))
+        values["source"] = join(values.get("seed"))
+        own = seed_of_source(values["source"])
+        values["seed"] = values.get("seed", SEED) if own is None else own
 
 
 def read_one(name: str, value: Any) -> Any:
@@ -71,6 +84,7 @@ def read_given(given: Mapping[str, Any]) -> dict[str, Any]:
     values = {name: read_one(name, value) for name, value in given.items()}
     if {"start", "end"} <= values.keys():
         read(start=values["start"], end=values["end"])
+    _join_seed(dict(values))
     return {
         name: ",".join(value) if isinstance(value, tuple) else value
         for name, value in values.items()
@@ -132,7 +146,8 @@ def _word(value: Any) -> str:
 
 
 def _source(value: Any) -> str:
-    if not isinstance(value, str) or _word(value) not in SOURCES:
+    known = isinstance(value, str) and _word(value).partition(":")[0] in SOURCES
+    if not known or (":" in value and seed_of_source(_word(value)) is None):
         raise ConfigError(
             f"there is no quote source {value!r}.", hint=f"use one of {', '.join(SOURCES)}."
         )
@@ -146,6 +161,7 @@ def _target(value: Any) -> str:
 _READERS: dict[str, Callable[[Any], Any]] = {
     "target": _target,
     "source": _source,
+    "seed": read_seed,
     "tickers": _tickers,
     "ticker": _ticker,
     "start": _date,
