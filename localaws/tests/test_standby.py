@@ -197,12 +197,13 @@ def test_a_warm_run_beyond_its_time_is_ended(jobs, server):
     assert not psutil.pid_exists(java.pid)
 
 
-def test_ten_runs_leave_no_memory_no_files_and_no_process(jobs, server, jobs_on, until):
-    """A warm run that is killed, ten times; each time the next standby is made."""
+@pytest.mark.timeout(900)
+def test_run_after_run_leaves_no_memory_no_files_and_no_process(jobs, server, jobs_on, until):
+    """A warm run that is killed, six times; each time the next standby is made."""
     own = psutil.Process(server.info.pid)
     job = spark_job(jobs, f"import os, sys; os.kill(os.getpid(), 9 * ({WARM}))")
     held = []
-    for _ in range(10):
+    for _ in range(6):
         with_standby(server, jobs_on, until)
         run = jobs.finish(job)
         assert run["ErrorMessage"].startswith("The script was ended by signal SIGKILL")

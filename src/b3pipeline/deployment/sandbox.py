@@ -50,8 +50,14 @@ class Status:
         up = say(
             "The local AWS is up at {url} (process {pid}).", url=self.endpoint_url, pid=self.pid
         )
-        warm = say("Standby for Spark runs: {state}.", state=say(self.standby))
-        return "\n".join([up, warm, *self.troubles])
+        standby = {
+            "ready": say("A standby for Spark runs is ready."),
+            "being made": say("A standby for Spark runs is being made."),
+            "none": say("No standby for Spark runs: the next use of Glue has one made."),
+            "failed": say("The standby for Spark runs cannot be made: the server's log says why."),
+            "off": say("No standby for Spark runs: it is turned off."),
+        }
+        return "\n".join([up, standby.get(self.standby, ""), *self.troubles])
 
 
 def state_folder(root: Path | None = None) -> Path:
