@@ -9,7 +9,7 @@ from pathlib import Path
 
 from b3pipeline import names
 from b3pipeline.deployment import provision
-from b3pipeline.job.session import LOCAL_SETTINGS
+from b3pipeline.job.spark import LOCAL_SETTINGS
 from localaws.glue import warm_process
 
 SCRIPT = Path(__file__).parents[2] / "glue/refine_job.py"
