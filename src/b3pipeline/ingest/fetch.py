@@ -224,7 +224,9 @@ def _judged(
     failures = (
         Failure(ticker, "unusable", note("held back, {why}", why=why)) for ticker, why in denied
     )
-    return _counting(judged, ask, plan), [*told, *failures], _doubts(judged, plan)
+    left_out = (each for each in quotes.doubts if each.day >= str(plan.first(each.ticker)))
+    doubtful = (*_doubts(judged, plan), *(Gap(d.ticker, d.day, d.reason) for d in left_out))
+    return _counting(judged, ask, plan), [*told, *failures], doubtful
 
 
 def _doubts(judged: pd.DataFrame, plan: Plan) -> tuple[Gap, ...]:
