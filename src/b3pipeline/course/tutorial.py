@@ -14,9 +14,9 @@ from b3pipeline.athena import format_bytes
 from b3pipeline.cloud.clients import Cloud, connect
 from b3pipeline.cloud.config import check_target, project_root
 from b3pipeline.course import notebooks
+from b3pipeline.course.chosen import chosen
 from b3pipeline.course.parameters import read_given
 from b3pipeline.deployment import sandbox
-from b3pipeline.errors import NotebookError
 from b3pipeline.language import say, say_many, shown
 from b3pipeline.progress import bar_here
 
@@ -79,7 +79,7 @@ def run(
     """
     began = time.monotonic()
     root = root or project_root()
-    paths = _chosen(root, only)
+    paths = chosen(root, only)
     given = read_given(parameters or {})
     stages: list[Stage] = []
     with _timed(say("local AWS: start, make, register"), stages):
@@ -161,20 +161,6 @@ def _bytes_scanned(cloud: Cloud) -> list[int]:
                 for item in answer["QueryExecutions"]
             ]
     return scanned
-
-
-def _chosen(root: Path, only: Sequence[str]) -> list[Path]:
-    """Return the notebooks that the numbers name, in the order of the course."""
-    paths = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
-    numbers = {path.name[:2]: path for path in paths}
-    wanted = [number.zfill(2) for number in only] or list(numbers)
-    unknown = [number for number in wanted if number not in numbers]
-    if unknown:
-        raise NotebookError(
-            say("there is no notebook {unknown}.", unknown=", ".join(unknown)),
-            hint=say("use numbers of {numbers}.", numbers=", ".join(numbers)),
-        )
-    return [path for number, path in numbers.items() if number in wanted]
 
 
 def _open(target: str, root: Path) -> Cloud:
