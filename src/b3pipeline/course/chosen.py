@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from b3pipeline.errors import NotebookError
-from b3pipeline.language import say
+from b3pipeline.language import ENGLISH, LANGUAGES, language, say
+
+
+def folder() -> str:
+    """Return the folder of the language that is spoken; English has none of its own."""
+    return "" if language() == ENGLISH else LANGUAGES[language()]
 
 
 def chosen(root: Path, only: Sequence[str]) -> list[Path]:
     """Return the notebooks that the numbers name, in the order of the course."""
-    paths = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    paths = sorted((root / "notebooks" / folder()).glob("[0-9][0-9]_*.ipynb"))
     numbers = {path.name[:2]: path for path in paths}
     wanted = [number.zfill(2) for number in only] or list(numbers)
     unknown = [number for number in wanted if number not in numbers]

@@ -14,13 +14,13 @@ from b3pipeline.athena import format_bytes
 from b3pipeline.cloud.clients import Cloud, connect
 from b3pipeline.cloud.config import check_target, project_root
 from b3pipeline.course import notebooks
-from b3pipeline.course.chosen import chosen
+from b3pipeline.course.chosen import chosen, folder
 from b3pipeline.course.parameters import read_given
 from b3pipeline.deployment import sandbox
 from b3pipeline.language import say, say_many, shown
 from b3pipeline.progress import bar_here
 
-TEARDOWN = "05"
+TEARDOWN = "06"
 """The notebook that removes everything: the figures of the run are taken before it."""
 
 
@@ -72,6 +72,8 @@ def run(
 ) -> Course:
     """Return the course just run: notebooks executed into `out`/notebooks, report written.
 
+    It is the course of the language that is spoken; that in Portuguese has a folder `pt-BR` within
+    `notebooks`, `out`/notebooks and `out`/report.
     `only` names notebooks by their numbers; all run without it. Raises NotebookError for an
     unknown number or parameter, and at the first cell that fails: the partial notebook stays,
     and so does the local AWS, for a look at both. The exercises are solved by their solutions,
@@ -85,7 +87,7 @@ def run(
     with _timed(say("local AWS: start, make, register"), stages):
         cloud = _open(target, root)
     out = out if out.is_absolute() else root / out
-    page = out / "report" / "index.html"
+    page = out / "report" / folder() / "index.html"
     values = {"target": target, **given}
     figures: dict[str, Any] = {}
 
@@ -96,7 +98,12 @@ def run(
                 figures.update(run_figures(cloud))
 
     executed = notebooks.execute(
-        paths, out / "notebooks", values, bar_here(), before=look, wishes={"solve": True}
+        paths,
+        out / "notebooks" / folder(),
+        values,
+        bar_here(),
+        before=look,
+        wishes={"solve": True},
     )
     for item in executed:
         stages.append(Stage(say("{notebook}: kernel", notebook=item.name), item.kernel_seconds))
