@@ -20,12 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from b3pipeline import __version__
 from b3pipeline.classroom import verbs as classroom
 from b3pipeline.errors import B3Error
-<<<<<<< HEAD
-from b3pipeline.language import say
-=======
 from b3pipeline.language import LANGUAGES, SETTING, parse, say
-from b3pipeline.progress import bar_here
->>>>>>> main
 
 EXIT_FAILED = 1
 EXIT_INCOMPLETE = 3
@@ -695,15 +690,12 @@ def tutorial(
     ] = None,
 ) -> None:
     """Execute the notebooks one after the other and write the report."""
-<<<<<<< HEAD
+    if lang is not None:
+        os.environ[SETTING] = _read_language(lang)
     from b3pipeline.cloud.config import project_root
     from b3pipeline.course.chosen import chosen
 
     chosen(project_root(), only or [])  # a wrong number is said before seconds of imports
-=======
-    if lang is not None:
-        os.environ[SETTING] = _read_language(lang)
->>>>>>> main
     from b3pipeline.course.tutorial import run
 
     given = _parameters(param or []) | ({} if seed is None else {"seed": seed})
