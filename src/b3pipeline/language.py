@@ -142,7 +142,8 @@ def _retold(stored: str, catalogue: Catalogue) -> str:
     if isinstance(stored, Said) or not stored:
         return stored
     for template, words in catalogue.by_words:
-        if all(part in stored for part in words) and (found := _match(template, stored)):
+        found = _match(template, stored) if all(part in stored for part in words) else None
+        if found is not None:
             values = {name: _retold(value, catalogue) for name, value in found.items()}
             return Said(_AS_IT_IS.vformat(catalogue.texts[template][0], (), values), stored)
     for mark in ("; ", ": "):
@@ -164,7 +165,7 @@ def _match(template: str, stored: str) -> dict[str, str] | None:
             pattern += f"(?P={name})" if name in known else f"(?P<{name}>.+?)"
             known.add(name)
     found = re.fullmatch(pattern, stored, re.DOTALL)
-    return found and found.groupdict()
+    return found.groupdict() if found else None
 
 
 def english(value: Any) -> Any:
