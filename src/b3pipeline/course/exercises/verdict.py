@@ -7,10 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from b3pipeline.course.exercises.reading import UnreadableError
 from b3pipeline.markup import mark
 
 Judge = Callable[[Any, Mapping[str, Any]], str]
 """Takes an answer and the notebook's variables; returns what is wrong, '' where it is right."""
+
+LONGEST = 200
+"""Characters of an error that a verdict repeats."""
 
 State = Literal["right", "wrong", "open"]
 
@@ -52,10 +56,13 @@ def judged(exercise: Exercise, namespace: Mapping[str, Any]) -> Verdict:
         return Verdict(name, "open", f"Not solved yet: bind {name}. Hint: {exercise.hint}")
     try:
         wrong = exercise.judge(namespace[name], namespace)
+    except UnreadableError as error:
+        wrong = str(error)
     except KeyError as error:
         wrong = f"It holds no {error}."
     except Exception as error:  # an answer may be anything at all
-        wrong = f"It cannot be compared ({type(error).__name__}: {error})."
+        said = (str(error).strip().splitlines() or [""])[0][:LONGEST]
+        wrong = f"It cannot be compared ({type(error).__name__}: {said})."
     if wrong:
         return Verdict(name, "wrong", f"Not yet: {wrong} Hint: {exercise.hint}")
     return Verdict(name, "right", f"Right: {name} is what it should be.")
