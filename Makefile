@@ -53,9 +53,10 @@ test-browser: env ## run the notebooks in JupyterLab and the report in Chromium
 	@$(RUN) pytest tests/browser
 
 .PHONY: lab
-lab: env ## open JupyterLab on the notebooks
+lab: env ## open JupyterLab on copies of the notebooks, in work/
+	@$(BIN)/b3 class work
 	@$(BIN)/b3 local up
-	@$(BIN)/jupyter lab $(AS_ROOT) $(NO_NEWS) --notebook-dir=. notebooks/01_provisioning_check.ipynb
+	@$(BIN)/jupyter lab $(AS_ROOT) $(NO_NEWS) --notebook-dir=. work/01_provisioning_check.ipynb
 
 .PHONY: up
 up: env ## start the local AWS and provision it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -10,6 +11,10 @@ app = typer.Typer(help="A class: a market for each student, and what they hand i
 
 ClassOption = Annotated[
     str, typer.Option("--class", help="The name of the class: another class has other markets.")
+]
+
+RosterOption = Annotated[
+    Path | None, typer.Option(help="The class: a login a line, a seed after a comma where wanted.")
 ]
 
 
@@ -28,3 +33,49 @@ def seed(
     from b3pipeline.classroom.seed import seed_of_login
 
     typer.echo(seed_of_login(login, class_name))
+
+
+@app.command("work")
+def work() -> None:
+    """Make copies of the notebooks to write in, in work/: git does not see them.
+
+    What you wrote in them is never overwritten; `make lab` does this, too.
+    """
+    from b3pipeline.classroom.work import refresh
+    from b3pipeline.cloud.config import project_root
+
+    typer.echo(refresh(project_root()))
+
+
+@app.command("reset")
+def reset(
+    numbers: Annotated[
+        list[str] | None, typer.Argument(help="Numbers of notebooks, such as 02; all without.")
+    ] = None,
+) -> None:
+    """Begin the notebooks anew; what you wrote is kept in work/_kept/.
+
+    The copies in work/ are made again, and the notebooks in notebooks/ are as git has them.
+    """
+    from b3pipeline.classroom.work import reset as begin_anew
+    from b3pipeline.cloud.config import project_root
+
+    typer.echo(begin_anew(project_root(), tuple(numbers or ())))
+
+
+@app.command("handout")
+def handout(
+    folder: Annotated[Path, typer.Argument(help="Where the notebooks are written.")],
+    roster: RosterOption = None,
+    class_name: ClassOption = "",
+) -> None:
+    """Write the notebooks for students: without solutions, without outputs.
+
+    With a roster each student gets a folder, with the seed of an own market in notebook 02.
+    """
+    from b3pipeline.classroom.handout import hand_out
+    from b3pipeline.classroom.roster import read_roster
+    from b3pipeline.cloud.config import project_root
+
+    known = read_roster(roster, class_name) if roster else None
+    typer.echo(hand_out(folder, project_root(), known))
