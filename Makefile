@@ -77,6 +77,10 @@ $(READY): requirements.lock pyproject.toml localaws/pyproject.toml scripts/make_
 artifacts: env ## build what Terraform uploads, into build/artifacts
 	@$(BIN)/python scripts/build_artifacts.py
 
+.PHONY: translations
+translations: env ## make what is in Portuguese anew from its catalogues, and bring these up to date
+	@$(BIN)/python scripts/translate_messages.py
+
 .PHONY: checkov
 checkov: $(SCANNER)/.ready
 
