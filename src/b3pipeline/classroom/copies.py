@@ -54,7 +54,8 @@ def tags_of(cell: Any) -> list[str]:
 
 def written(notebook: Any) -> str:
     """Return a notebook as text, as Jupyter writes it."""
-    return str(nbformat.writes(notebook)).rstrip("\n") + "\n"
+    text: str = nbformat.writes(notebook)  # type: ignore[no-untyped-call]
+    return text.rstrip("\n") + "\n"
 
 
 def sources_of(text: str) -> list[tuple[str, str]]:

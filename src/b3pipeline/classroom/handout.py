@@ -35,8 +35,8 @@ def hand_out(folder: Path, root: Path, roster: Mapping[str, int] | None = None) 
     """
     drafts: dict[Path, str] = {}
     for path in course_notebooks(root):
-        for login, seed in (roster or {"": None}).items():
-            given = {} if seed is None else {"seed": str(seed)}
+        for login in roster or [""]:
+            given = {"seed": str(roster[login])} if roster else {}
             notebook = nbformat.read(root / "notebooks" / path, as_version=4)  # type: ignore[no-untyped-call]
             drafts[folder / login / path] = written(stripped(notebook, given))
     try:

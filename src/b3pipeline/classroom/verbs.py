@@ -79,3 +79,47 @@ def handout(
 
     known = read_roster(roster, class_name) if roster else None
     typer.echo(hand_out(folder, project_root(), known))
+
+
+def grade(
+    folder: Annotated[Path, typer.Argument(help="The hand-ins: LOGIN.ipynb, or LOGIN/….ipynb.")],
+    roster: RosterOption = None,
+    class_name: ClassOption = "",
+    out: Annotated[Path, typer.Option(help="Folder of the grades and of the page.")] = Path(
+        "build/grades"
+    ),
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Notebooks at a time; as many as cores, without.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=1, help="Seconds that a notebook may take.")] = 300,
+    memory: Annotated[int, typer.Option(min=500, help="Megabytes that it may take.")] = 6_000,
+    tickers: Annotated[str, typer.Option(help="Tickers of the markets, with commas.")] = "",
+    start: Annotated[str, typer.Option(help="First date of the markets, YYYY-MM-DD.")] = "",
+    end: Annotated[str, typer.Option(help="Last date, itself included.")] = "",
+) -> None:
+    """Grade a folder of notebooks: a CSV, a JSON and a page.
+
+    Each notebook runs by itself on a copy of its student's market, with limits; the answers are
+    judged outside of it. Exit code 3 where a hand-in could not be run at all.
+    """
+    from b3pipeline.classroom.exam import Limits
+    from b3pipeline.classroom.grade import grade as grade_all
+    from b3pipeline.classroom.roster import read_roster
+    from b3pipeline.cloud.config import project_root
+    from b3pipeline.progress import bar_here
+
+    given = {"tickers": tickers, "start": start, "end": end}
+    grades = grade_all(
+        folder,
+        out,
+        project_root(),
+        roster=read_roster(roster, class_name) if roster else None,
+        class_name=class_name,
+        limits=Limits(seconds=seconds, memory_megabytes=memory),
+        jobs=jobs,
+        given={name: value for name, value in given.items() if value},
+        progress=bar_here(),
+    )
+    typer.echo(grades)
+    if not grades.complete:
+        raise typer.Exit(3)
