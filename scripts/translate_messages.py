@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "src" / "b3pipeline"
 FILE = PACKAGE / language.CATALOGUE.format(language=language.PORTUGUESE)
 KEYWORDS = {"say": None, "later": None, "say_many": (1, 2)}
+READERS = [("**.py", "python"), ("**.html", "jinja2")]
 HEADER = r"""# What b3pipeline says, in Brazilian Portuguese.
 # docs/pt-BR/glossario.md has the words; `make translations` keeps the list.
 msgid ""
@@ -36,7 +37,8 @@ msgstr ""
 def messages(package: Path = PACKAGE) -> Catalog:
     """Return what the code says, without translations, in the order of its files."""
     catalogue = Catalog(locale=language.PORTUGUESE)
-    for name, line, text, comments, context in extract_from_dir(package, keywords=KEYWORDS):
+    found = extract_from_dir(package, READERS, keywords=KEYWORDS)
+    for name, line, text, comments, context in found:
         place = [(name.replace("\\", "/"), line)]
         catalogue.add(text, locations=place, auto_comments=comments, context=context)
     return catalogue

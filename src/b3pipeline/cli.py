@@ -20,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from b3pipeline import __version__
 from b3pipeline.classroom import verbs as classroom
 from b3pipeline.errors import B3Error
+from b3pipeline.language import say
 from b3pipeline.progress import bar_here
 
 EXIT_FAILED = 1
@@ -162,7 +163,7 @@ def local_env() -> None:
     from b3pipeline.errors import ConfigError
 
     if not sandbox.status().running:
-        raise ConfigError("the local AWS is down.", hint="start it with `b3 local up`.")
+        raise ConfigError(say("the local AWS is down."), hint=say("start it with `b3 local up`."))
     keep_off_proxies()
     variables = load_config("local").environment()
     variables |= {name: os.environ[name] for name in ("NO_PROXY", "no_proxy") if name in os.environ}
@@ -247,7 +248,8 @@ def ingest(
         from b3pipeline.errors import ConfigError
 
         raise ConfigError(
-            "--since last and --resume exclude each other.", hint="`b3 resume` first, then --since."
+            say("--since last and --resume exclude each other."),
+            hint=say("`b3 resume` first, then --since."),
         )
     if resume_too:  # as it was called before it was a verb
         resume(path, dry_run, window, fault, bucket, wait, as_json, target)
@@ -695,7 +697,8 @@ def _is_since_last(since: str | None) -> bool:
 
     if since not in (None, "last"):
         raise ConfigError(
-            f"--since is {since!r}.", hint="write --since last; for a date there is --start."
+            say("--since is {since!r}.", since=since),
+            hint=say("write --since last; for a date there is --start."),
         )
     return since == "last"
 
@@ -738,8 +741,15 @@ def _follow_run(cloud: Any, run_id: str, quiet: bool = False) -> Any:
         typer.echo(report, err=quiet)
     if run.state != "SUCCEEDED":
         raise JobError(
-            f"run {run_id} ended {run.state}: {run.error or 'no reason given'}",
-            hint="do what the reason says, then `b3 refine --rebuild`; docs/troubleshooting.md.",
+            say(
+                "run {run_id} ended {state}: {reason}",
+                run_id=run_id,
+                state=run.state,
+                reason=run.error or say("no reason given"),
+            ),
+            hint=say(
+                "do what the reason says, then `b3 refine --rebuild`; docs/troubleshooting.md."
+            ),
         )
     if not quiet:
         typer.echo(report)

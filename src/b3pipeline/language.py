@@ -39,8 +39,8 @@ CATALOGUE = "locale/{language}/LC_MESSAGES/b3pipeline.po"
 """Where a catalogue lies, from the package's folder."""
 
 _MONTHS = (
-    *("jan.", "fev.", "mar.", "abr.", "mai.", "jun."),
-    *("jul.", "ago.", "set.", "out.", "nov.", "dez."),
+    *("janeiro", "fevereiro", "março", "abril", "maio", "junho"),
+    *("julho", "agosto", "setembro", "outubro", "novembro", "dezembro"),
 )
 _SWAPPED = str.maketrans(",.", ".,")
 _STRING = re.compile(r'^(?:(\w+(?:\[\d\])?) )?"(.*)"$', re.MULTILINE)
@@ -140,7 +140,8 @@ def shown(value: Any, form: str) -> str:
 
 def _in_portuguese(value: Any, form: str) -> str:
     if isinstance(value, date):
-        return format(value, form.replace("%b", _MONTHS[value.month - 1]))
+        month = _MONTHS[value.month - 1]
+        return format(value, form.replace("%b", f"{month[:3]}.").replace("%B", month))
     written = format(value, form)
     return written if isinstance(value, str) or not form else written.translate(_SWAPPED)
 

@@ -1,6 +1,7 @@
 """What the package says is whole in Portuguese: the catalogue is what the code says, translated."""
 
 import io
+import re
 import string
 import sys
 from pathlib import Path
@@ -20,9 +21,12 @@ def forms(text):
 
 
 def fields(text):
-    """Return the fields of a template, each with its conversion and its format."""
+    """Return the fields of a template, each with its conversion and a number's format.
+
+    How a date is written is the language's own: 28 June 2024, 28 de junho de 2024.
+    """
     return {
-        (name, form, conversion)
+        (name, "a date" if re.search("%[-a-zA-Z]", form) else form, conversion)
         for _, name, form, conversion in string.Formatter().parse(text)
         if name is not None
     }

@@ -7,6 +7,7 @@ import re
 import unicodedata
 
 from b3pipeline.errors import ConfigError
+from b3pipeline.language import say
 from b3pipeline.sources.seeds import SEED
 
 LONGEST_LOGIN = 64
@@ -22,8 +23,11 @@ def read_login(text: str) -> str:
     login = " ".join(unicodedata.normalize("NFC", text).casefold().split())
     if len(login) > LONGEST_LOGIN or not _LOGIN.fullmatch(login):
         raise ConfigError(
-            f"{text[: LONGEST_LOGIN + 10]!r} is no login.",
-            hint=f"write 1 to {LONGEST_LOGIN} letters, figures and . _ - + @, such as ana.silva.",
+            say("{text!r} is no login.", text=text[: LONGEST_LOGIN + 10]),
+            hint=say(
+                "write 1 to {longest} letters, figures and . _ - + @, such as ana.silva.",
+                longest=LONGEST_LOGIN,
+            ),
         )
     return login
 

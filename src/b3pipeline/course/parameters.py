@@ -15,6 +15,7 @@ from typing import Any
 from b3pipeline.calendar import Clock, check_range, parse_date, utc_now
 from b3pipeline.cloud.config import check_target
 from b3pipeline.errors import B3Error, ConfigError, InvalidTickerError
+from b3pipeline.language import say
 from b3pipeline.names import normalise_ticker
 from b3pipeline.sources import SOURCES
 from b3pipeline.sources.seeds import SEED, read_seed, seed_of_source, with_seed
@@ -98,7 +99,9 @@ def _named(name: str, reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
         try:
             return reader(value)
         except B3Error as error:
-            raise type(error)(f"{name}: {error.message}", hint=error.hint) from error
+            raise type(error)(
+                say("{name}: {message}", name=name, message=error.message), hint=error.hint
+            ) from error
 
     return read_it
 
@@ -108,16 +111,20 @@ def _tickers(value: Any) -> tuple[str, ...]:
         value = [code for code in _BETWEEN.split(value) if code]
     if not isinstance(value, Iterable) or isinstance(value, Mapping | bytes):
         raise InvalidTickerError(
-            f"{value!r} is neither text nor a list.", hint='write "PETR4,VALE3" or a list of codes.'
+            say("{value!r} is neither text nor a list.", value=value),
+            hint=say('write "PETR4,VALE3" or a list of codes.'),
         )
     codes = list(value)
     wrong = [code for code in codes if not isinstance(code, str)]
     if wrong:
         raise InvalidTickerError(
-            f"{wrong[0]!r} is no text.", hint='write each code as text, such as "PETR4".'
+            say("{wrong!r} is no text.", wrong=wrong[0]),
+            hint=say('write each code as text, such as "PETR4".'),
         )
     if not codes:
-        raise InvalidTickerError("no ticker is given.", hint="give some, such as PETR4,VALE3.")
+        raise InvalidTickerError(
+            say("no ticker is given."), hint=say("give some, such as PETR4,VALE3.")
+        )
     return tuple(dict.fromkeys(normalise_ticker(code) for code in codes))
 
 
@@ -125,7 +132,8 @@ def _ticker(value: Any) -> str:
     codes = _tickers(value)
     if len(codes) > 1:
         raise InvalidTickerError(
-            f"{', '.join(codes)} are {len(codes)} tickers.", hint="give the one to look at closely."
+            say("{codes} are {count} tickers.", codes=", ".join(codes), count=len(codes)),
+            hint=say("give the one to look at closely."),
         )
     return codes[0]
 
@@ -137,7 +145,10 @@ def _date(value: Any) -> str:
 def _flag(value: Any) -> bool:
     known = _FLAGS.get(str(value).strip().lower())
     if known is None:
-        raise ConfigError(f"{value!r} is neither true nor false.", hint="write True or False.")
+        raise ConfigError(
+            say("{value!r} is neither true nor false.", value=value),
+            hint=say("write True or False."),
+        )
     return known
 
 
@@ -149,7 +160,8 @@ def _source(value: Any) -> str:
     known = isinstance(value, str) and _word(value).partition(":")[0] in SOURCES
     if not known or (":" in value and seed_of_source(_word(value)) is None):
         raise ConfigError(
-            f"there is no quote source {value!r}.", hint=f"use one of {', '.join(SOURCES)}."
+            say("there is no quote source {source!r}.", source=value),
+            hint=say("use one of {sources}.", sources=", ".join(SOURCES)),
         )
     return _word(value)
 

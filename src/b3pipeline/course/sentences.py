@@ -12,11 +12,10 @@ from typing import Any
 from IPython.core.getipython import get_ipython
 
 from b3pipeline.errors import sentence
+from b3pipeline.language import english, say
 from b3pipeline.refusals import CALL_ERRORS, call_failed
 
 _LONGEST = 300
-_ABOVE = "run the cells above it first (Run > Run All Above Selected Cell): a new kernel is empty."
-
 
 _IMPORTS = {
     "pd": "import pandas as pd",
@@ -69,20 +68,24 @@ def describe(error: BaseException, *, at_the_cell: bool) -> list[str]:
     """
     kind = type(error).__name__
     if isinstance(error, NameError):
-        known = _IMPORTS.get(str(error.name))
-        hint = (
-            f"write `{known}` above it."
-            if known
-            else f"is {error.name!r} misspelt? If not, {_ABOVE}"
+        hint = say(
+            "is {name!r} misspelt? If not, run the cells above it first (Run > Run All Above "
+            "Selected Cell): a new kernel is empty.",
+            name=error.name,
         )
-        return sentence(kind, f"this kernel knows no {error.name!r}.", hint) if at_the_cell else []
+        if known := _IMPORTS.get(str(error.name)):
+            hint = say("write `{line}` above it.", line=known)
+        unknown = say("this kernel knows no {name!r}.", name=error.name)
+        return sentence(kind, unknown, hint) if at_the_cell else []
     if isinstance(error, KeyError):
         return _of_column(error)
     if type(error).__module__.startswith(("pyspark.", "py4j.")):
         return _of_spark(error)
     said, hint = call_failed(error)
-    if "local AWS" in hint:
-        hint = "run the cell with `lesson.open_cloud` again: it starts a local AWS that is down."
+    if "local AWS" in english(hint):
+        hint = say(
+            "run the cell with `lesson.open_cloud` again: it starts a local AWS that is down."
+        )
     return sentence(kind, said, hint)
 
 
@@ -94,8 +97,8 @@ def _of_column(error: KeyError) -> list[str]:
         last = last.tb_next
     if not (modules and modules[-1].startswith("pandas.")):
         return []
-    hint = "is it misspelt? `.columns` of a frame and `.index` of a Series list what there is."
-    return sentence("KeyError", f"there is no {error.args[0]!r}.", hint)
+    hint = say("is it misspelt? `.columns` of a frame and `.index` of a Series list what there is.")
+    return sentence("KeyError", say("there is no {name!r}.", name=error.args[0]), hint)
 
 
 def _of_spark(error: BaseException) -> list[str]:
@@ -103,9 +106,9 @@ def _of_spark(error: BaseException) -> list[str]:
     text = str(getattr(error, "java_exception", None) or error).strip()
     found = _SPARK.search(text)
     said = found["said"].strip() if found else text.splitlines()[0]
-    hint = "`.columns` of the frame lists the names that it has."
+    hint = say("`.columns` of the frame lists the names that it has.")
     if found is None or not {"COLUMN", "ATTRIBUTE"} & set(re.split("[._]", found["kind"])):
-        hint = "compare the line with the job's own, which the cells above show."
+        hint = say("compare the line with the job's own, which the cells above show.")
     return sentence(type(error).__name__, said[:_LONGEST], hint)
 
 

@@ -18,6 +18,7 @@ from b3pipeline.course.exercises.reading import (
     rows_of_spark,
 )
 from b3pipeline.course.exercises.verdict import Exercise
+from b3pipeline.language import later, say
 
 Variables = Mapping[str, Any]
 
@@ -31,20 +32,23 @@ def judge_closed(answer: Any, variables: Variables) -> str:
     wanted = set(pd.bdate_range(start, end).date) - set(held)
     given = set(dates(answer))
     if set(held) <= given and any(isinstance(day, dt.datetime) for day in answer):
-        return (
-            f"{held[0]} is a session. Were Timestamps looked for among dates? The two are never "
-            "equal: `.date` turns the one into the other."
+        return say(
+            "{day} is a session. Were Timestamps looked for among dates? The two are never equal: "
+            "`.date` turns the one into the other.",
+            day=held[0],
         )
     if any(day.weekday() > 4 for day in given):
-        return "a Saturday or Sunday is among them, and the question is about weekdays."
-    return _compare_sets(given, wanted, "closed day")
+        return say("a Saturday or Sunday is among them, and the question is about weekdays.")
+    return _compare_days(given, wanted)
 
 
-def _compare_sets(given: set[dt.date], wanted: set[dt.date], noun: str) -> str:
+def _compare_days(given: set[dt.date], wanted: set[dt.date]) -> str:
     if extra := sorted(given - wanted):
-        return f"{extra[0]} is no {noun}."
+        return say("{day} is no closed day.", day=extra[0])
     if lacking := wanted - given:
-        return f"{len(lacking)} of {len(wanted)} are missing."
+        return say(
+            "{lacking:,} of {wanted:,} are missing.", lacking=len(lacking), wanted=len(wanted)
+        )
     return ""
 
 
@@ -59,38 +63,48 @@ def judge_per_ticker(answer: Any, variables: Variables) -> str:
     if wrong := _compare_counts(given.to_dict(), tickers.value_counts().to_dict()):
         return wrong
     if not is_ordered(answer.sql):
-        return "nothing in the statement orders its rows: how they came is chance."
-    return "" if given.is_monotonic_increasing else "the fewest do not come first."
+        return say("nothing in the statement orders its rows: how they came is chance.")
+    return "" if given.is_monotonic_increasing else say("the fewest do not come first.")
 
 
 def _wrong_query(answer: Any) -> str:
     """Return what is wrong with a question over a range, whatever it brought."""
     if not isinstance(answer, QueryResult):
-        return "it is no answer of athena.query."
+        return say("it is no answer of athena.query.")
     if not filters_on_dt(answer.sql):
-        return "it names no range of the partition key dt: it reads every object of the table."
+        return say("it names no range of the partition key dt: it reads every object of the table.")
     return ""
 
 
 def _compare_counts(given: dict[Any, int], wanted: dict[Any, int]) -> str:
     if set(given) != set(wanted):
-        return f"it names {len(given)} tickers, and there are {len(wanted)}."
+        return say(
+            "it names {given:,} tickers, and there are {wanted:,}.",
+            given=len(given),
+            wanted=len(wanted),
+        )
     for ticker, count in wanted.items():
         if given[ticker] != count:
-            return f"{ticker} has {given[ticker]}, and not so many are right."
+            return say(
+                "{ticker} has {given}, and not so many are right.",
+                ticker=ticker,
+                given=given[ticker],
+            )
     return ""
 
 
 def judge_repaired(answer: Any, variables: Variables) -> str:
     """Judge a repair: the partition was out of the catalog, and MSCK put it back."""
     if not isinstance(answer, QueryResult) or "MSCK" not in answer.sql.upper():
-        return "it is no answer of athena.query to a MSCK statement."
+        return say("it is no answer of athena.query to a MSCK statement.")
     session, ticker = variables["session"], variables["ticker"]
     path = names.partition_path(session, ticker).rstrip("/")
     if not answer.frame.astype(str).apply(lambda c: c.str.contains(path)).to_numpy().any():
-        return f"the statement added no {path}: was it out of the catalog before?"
+        return say("the statement added no {path}: was it out of the catalog before?", path=path)
     held = lake.list_partitions(variables["cloud"], names.BRONZE_TABLE)
-    return "" if (str(session), ticker) in held else f"{path} is not in the catalog now."
+    if (str(session), ticker) in held:
+        return ""
+    return say("{path} is not in the catalog now.", path=path)
 
 
 def judge_hours(answer: Any, variables: Variables) -> str:
@@ -100,14 +114,18 @@ def judge_hours(answer: Any, variables: Variables) -> str:
     given = number(answer)
     if abs(given - wanted) <= 0.01 * wanted:
         return ""
-    return f"{given:,.1f} hours are {'too few' if given < wanted else 'too many'}."
+    if given < wanted:
+        return say("{hours:,.1f} hours are too few.", hours=given)
+    return say("{hours:,.1f} hours are too many.", hours=given)
 
 
 def judge_spans(answer: Any, variables: Variables) -> str:
     """Judge a Spark frame: `daily` with the distance from high to low beside it."""
     rows, before = rows_of_spark(answer), variables["daily"].toPandas()
     if len(rows) != len(before):
-        return f"daily has {len(before)} rows, and it has {len(rows)}."
+        return say(
+            "daily has {before} rows, and it has {rows}.", before=len(before), rows=len(rows)
+        )
     return _compare_column(rows, "spread", rows["high"] - rows["low"])
 
 
@@ -115,7 +133,7 @@ def judge_smooth(answer: Any, variables: Variables) -> str:
     """Judge a Spark frame: `daily` with the mean of three closes, null until there are three."""
     rows = rows_of_spark(answer).sort_values(["ticker", "dt"], ignore_index=True)
     if rows["close_ma_3"].head(2).notna().any():
-        return "how many closes does the mean of the first row hold?"
+        return say("how many closes does the mean of the first row hold?")
     closes = variables["daily"].toPandas().sort_values(["ticker", "dt"], ignore_index=True)
     return _compare_column(rows, "close_ma_3", closes["close"].rolling(3).mean())
 
@@ -125,7 +143,14 @@ def _compare_column(rows: pd.DataFrame, column: str, wanted: pd.Series[Any]) -> 
     same = (given - wanted).abs() < 1e-9
     both_null = given.isna() & wanted.isna()
     right = (same | both_null).sum()
-    return "" if right == len(wanted) else f"{right} of {len(wanted)} rows of {column} are right."
+    if right == len(wanted):
+        return ""
+    return say(
+        "{right:,} of {wanted:,} rows of {column} are right.",
+        right=right,
+        wanted=len(wanted),
+        column=column,
+    )
 
 
 def judge_ranking(answer: Any, variables: Variables) -> str:
@@ -134,10 +159,10 @@ def judge_ranking(answer: Any, variables: Variables) -> str:
     wanted = frame.groupby("ticker")["cumulative_return"].last().sort_values(ascending=False)
     given = pd.Series(answer).astype(float)
     if set(given.index) != set(wanted.index):
-        return "its index should hold each ticker once."
+        return say("its index should hold each ticker once.")
     if (given.reindex(wanted.index) - wanted).abs().max() > 1e-9:
-        return "these are not the returns of the last session."
-    return "" if given.is_monotonic_decreasing else "the best does not come first."
+        return say("these are not the returns of the last session.")
+    return "" if given.is_monotonic_decreasing else say("the best does not come first.")
 
 
 def judge_above(answer: Any, variables: Variables) -> str:
@@ -151,7 +176,7 @@ def judge_above(answer: Any, variables: Variables) -> str:
     if wrong := _compare_counts(given, wanted):
         return wrong
     if answer.bytes_scanned > closes.bytes_scanned:
-        return "it reads more than the first query did: does it filter on dt and ticker?"
+        return say("it reads more than the first query did: does it filter on dt and ticker?")
     return ""
 
 
@@ -176,15 +201,21 @@ def longest_run(gains: pd.Series[bool]) -> int:
 EXERCISES = {
     exercise.name: exercise
     for exercise in (
-        Exercise("closed", "keep the weekdays that are not in sessions.", judge_closed),
-        Exercise("per_ticker", "GROUP BY ticker, and count(*) AS sessions.", judge_per_ticker),
-        Exercise("repaired", "lesson.forget_partition first, then MSCK REPAIR.", judge_repaired),
-        Exercise("hours", "how many objects do 250 sessions bring?", judge_hours),
-        Exercise("spans", "withColumn adds a column to every row.", judge_spans),
-        Exercise("smooth", "count the closes of the window, as the job does.", judge_smooth),
-        Exercise("ranking", "groupby, last, sort_values on growth.frame.", judge_ranking),
-        Exercise("above", "count_if(condition) AS sessions_above.", judge_above),
-        Exercise("streaks", "number the losses so far: gains between two share it.", judge_streaks),
+        Exercise("closed", later("keep the weekdays that are not in sessions."), judge_closed),
+        Exercise(
+            "per_ticker", later("GROUP BY ticker, and count(*) AS sessions."), judge_per_ticker
+        ),
+        Exercise(
+            "repaired", later("lesson.forget_partition first, then MSCK REPAIR."), judge_repaired
+        ),
+        Exercise("hours", later("how many objects do 250 sessions bring?"), judge_hours),
+        Exercise("spans", later("withColumn adds a column to every row."), judge_spans),
+        Exercise("smooth", later("count the closes of the window, as the job does."), judge_smooth),
+        Exercise("ranking", later("groupby, last, sort_values on growth.frame."), judge_ranking),
+        Exercise("above", later("count_if(condition) AS sessions_above."), judge_above),
+        Exercise(
+            "streaks", later("number the losses so far: gains between two share it."), judge_streaks
+        ),
     )
 }
 """Every exercise by the name that it asks to bind."""

@@ -14,6 +14,7 @@ import pandas as pd
 
 from b3pipeline.calendar import parse_date
 from b3pipeline.errors import B3Error
+from b3pipeline.language import say
 
 _SKIPPED = re.compile(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
 _FILTER = re.compile(
@@ -36,10 +37,10 @@ def dates(answer: Any) -> list[dt.date]:
     12/02/2024 is none: it is February to some and December to others.
     """
     if isinstance(answer, str | bytes | Mapping) or not isinstance(answer, Iterable):
-        raise UnreadableError(f"it is {_kind(answer)}, and not a list of dates.")
+        raise UnreadableError(say("it is {kind}, and not a list of dates.", kind=_kind(answer)))
     days = [_date(day) for day in answer]
     if twice := [day for day in days if days.count(day) > 1]:
-        raise UnreadableError(f"{twice[0]} is there twice.")
+        raise UnreadableError(say("{day} is there twice.", day=twice[0]))
     return days
 
 
@@ -47,36 +48,38 @@ def _date(value: Any) -> dt.date:
     if isinstance(value, np.datetime64):
         value = pd.Timestamp(value)
     if isinstance(value, dt.datetime) and not pd.isna(value) and value.time() != dt.time(0):
-        raise UnreadableError(f"{value} is a moment, and no date.")
+        raise UnreadableError(say("{moment} is a moment, and no date.", moment=str(value)))
     try:
         if pd.isna(value):
-            raise UnreadableError("a date is missing: it holds a null.")
+            raise UnreadableError(say("a date is missing: it holds a null."))
         return parse_date(value)
     except (B3Error, ValueError) as error:
-        said = error.message if isinstance(error, B3Error) else f"{value!r} is not a date."
-        hint = error.hint if isinstance(error, B3Error) else "write it as YYYY-MM-DD."
-        raise UnreadableError(f"{said} In this order: {hint}") from error
+        if isinstance(error, B3Error):
+            raise UnreadableError(f"{error.message} {error.hint}") from error
+        raise UnreadableError(say("{value!r} is not a date.", value=value)) from error
 
 
 def number(answer: Any) -> float:
     """Return an answer as a number; text and truth are none."""
     value = answer.item() if isinstance(answer, np.generic) else answer
     if not isinstance(value, Real) or isinstance(value, bool) or math.isnan(value):
-        raise UnreadableError(f"it is {_kind(answer)}, and not a number.")
+        raise UnreadableError(say("it is {kind}, and not a number.", kind=_kind(answer)))
     return float(value)
 
 
 def rows_of_spark(answer: Any) -> pd.DataFrame:
     """Return the rows of a DataFrame of Spark."""
     if not hasattr(answer, "toPandas"):
-        raise UnreadableError(f"it is {_kind(answer)}, and no DataFrame of Spark.")
+        raise UnreadableError(say("it is {kind}, and no DataFrame of Spark.", kind=_kind(answer)))
     frame: pd.DataFrame = answer.toPandas()
     return frame
 
 
 def _kind(value: Any) -> str:
     """Return what a value is, in a word or two of its own language."""
-    return "nothing (None)" if value is None else f"of the type {type(value).__name__}"
+    if value is None:
+        return say("nothing (None)")
+    return say("of the type {name}", name=type(value).__name__)
 
 
 def filters_on_dt(sql: str) -> bool:

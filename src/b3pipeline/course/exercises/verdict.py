@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from b3pipeline.course.exercises.reading import UnreadableError
+from b3pipeline.language import say
 from b3pipeline.markup import mark
 
 Judge = Callable[[Any, Mapping[str, Any]], str]
@@ -53,16 +54,26 @@ def judged(exercise: Exercise, namespace: Mapping[str, Any]) -> Verdict:
     """Return the verdict on an exercise; an answer that the judge cannot even read is wrong."""
     name = exercise.name
     if name not in namespace:
-        return Verdict(name, "open", f"Not solved yet: bind {name}. Hint: {exercise.hint}")
+        return Verdict(
+            name,
+            "open",
+            say("Not solved yet: bind {name}. Hint: {hint}", name=name, hint=say(exercise.hint)),
+        )
     try:
         wrong = exercise.judge(namespace[name], namespace)
     except UnreadableError as error:
         wrong = str(error)
     except KeyError as error:
-        wrong = f"It holds no {error}."
+        wrong = say("It holds no {error}.", error=error)
     except Exception as error:  # an answer may be anything at all
         said = (str(error).strip().splitlines() or [""])[0][:LONGEST]
-        wrong = f"It cannot be compared ({type(error).__name__}: {said})."
+        wrong = say(
+            "It cannot be compared ({kind}: {error}).", kind=type(error).__name__, error=said
+        )
     if wrong:
-        return Verdict(name, "wrong", f"Not yet: {wrong} Hint: {exercise.hint}")
-    return Verdict(name, "right", f"Right: {name} is what it should be.")
+        return Verdict(
+            name,
+            "wrong",
+            say("Not yet: {wrong} Hint: {hint}", wrong=wrong, hint=say(exercise.hint)),
+        )
+    return Verdict(name, "right", say("Right: {name} is what it should be.", name=name))
