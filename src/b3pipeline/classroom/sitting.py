@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import sysconfig
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,11 +37,10 @@ def sit(folder: Path) -> None:
 
 def readable() -> list[Path]:
     """Return the folders beside the system's that a run reads: Python, its packages, a Java."""
-    import b3pipeline
-    import localaws
-
     found = [Path(sys.prefix), Path(sys.base_prefix), Path(sysconfig.get_path("purelib"))]
-    found += [Path(str(package.__file__)).parent for package in (b3pipeline, localaws)]
+    for package in ("b3pipeline", "localaws"):  # installed, or where they are written
+        place = find_spec(package)
+        found += [Path(place.origin).parents[1]] if place and place.origin else []
     if home := sandbox.java().home:
         found += [home, home.resolve()]
     return found
