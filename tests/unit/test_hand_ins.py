@@ -89,7 +89,7 @@ def test_a_notebook_is_known_by_its_exercises(folder):
         ('{"cells": 3, "nbformat": 4, "nbformat_minor": 5, "metadata": {}}', "is no notebook"),
         ('{"worksheets": [], "nbformat": 99}', "is no notebook"),
         ("[" * 100_000, "is no notebook"),
-        (nbformat.writes(nbformat.v4.new_notebook()), "has no exercise of the course"),
+        (nbformat.writes(nbformat.v4.new_notebook()), "has no exercise that is graded"),
     ],
     ids=range(7),
 )

@@ -12,6 +12,7 @@ from typing import Any
 import nbformat
 
 from b3pipeline.classroom.copies import NUMBERED, tags_of
+from b3pipeline.classroom.judging import GRADED
 from b3pipeline.classroom.seed import read_login
 from b3pipeline.errors import B3Error, ConfigError
 from b3pipeline.files import open_regular
@@ -48,13 +49,13 @@ class HandIn:
 
 
 def assignments(root: Path) -> list[Assignment]:
-    """Return the notebooks of the course that have exercises; a translation has the same."""
+    """Return the notebooks of the course whose exercises are graded; a translation has the same."""
     found = []
     for path in sorted((root / "notebooks").glob(NUMBERED)):
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
         names = tuple(name for source in code for name in _CHECK.findall(source))
-        if names:
+        if names and set(names) <= GRADED.keys():
             ids = frozenset(str(cell.get("id")) for cell in cells)
             line = re.compile(r"^(\w+): \w+ = (.+?)\s*(?:#.*)?$", re.MULTILINE)
             found.append(Assignment(path.stem, names, ids, dict(line.findall(code[0]))))
@@ -120,7 +121,7 @@ def _read(
     scores = {one.name: _likeness(notebook, one) for one in known}
     best = max(known, key=lambda one: scores[one.name], default=None)
     if best is None or not scores[best.name]:
-        return HandIn(path, login, trouble=f"{path.name} has no exercise of the course.")
+        return HandIn(path, login, trouble=f"{path.name} has no exercise that is graded.")
     return HandIn(path, login, best)
 
 

@@ -23,6 +23,22 @@ from b3pipeline.course.exercises import EXERCISES, Verdict
 from b3pipeline.course.exercises.verdict import judged
 from b3pipeline.errors import B3Error
 
+GRADED: Mapping[str, tuple[str, ...]] = {
+    "closed": (),
+    "per_ticker": (),
+    "repaired": (),
+    "hours": ("batch",),
+    "spans": ("daily",),
+    "smooth": ("daily",),
+    "ranking": ("growth",),
+    "above": ("closes",),
+    "streaks": ("activity",),
+}
+"""The exercises that are graded, and what each judge reads that takes a while to make.
+
+Those of notebook 05 are not: their right answers are what the student's own faults left.
+"""
+
 _QUESTION = re.compile(r"[\s(]*(SELECT|WITH)\b", re.IGNORECASE)
 _REPAIR = re.compile(
     rf"\s*MSCK\s+REPAIR\s+TABLE\s+(`?\w+`?\s*\.\s*)?`?{names.BRONZE_TABLE}`?\s*;?\s*", re.IGNORECASE
@@ -59,15 +75,7 @@ class Desk:
             "batch": lambda: lesson.need_batch(self.cloud, self.ticker),
             "daily": self._daily,
         }
-        needed = {
-            "hours": ["batch"],
-            "spans": ["daily"],
-            "smooth": ["daily"],
-            "ranking": ["growth"],
-            "above": ["closes"],
-            "streaks": ["activity"],
-        }
-        for name in needed.get(exercise, ()):
+        for name in GRADED[exercise]:
             if name not in self._answers:
                 self._answers[name] = made[name]()
         session = sessions(parse_date(start), parse_date(end))[0]
