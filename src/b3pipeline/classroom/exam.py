@@ -98,9 +98,10 @@ def _watched(command: list[str], folder: Path, limits: Limits) -> str:
             start_new_session=True,
         )
     try:
-        return _watch(process, folder, limits)
+        ended = _watch(process, folder, limits)
     finally:
         _end(process, folder)
+    return ended or _too_much(folder, limits)
 
 
 def _watch(process: subprocess.Popen[bytes], folder: Path, limits: Limits) -> str:
@@ -115,10 +116,17 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, limits: Limits) -> st
         if sum(map(_memory, family)) > limits.memory_megabytes * sitting.MEGABYTE:
             return f"it took more than {limits.memory_megabytes:,} MB of memory"
         looks += 1
-        if looks % LOOKS_A_COUNT == 0 and _size(folder) > limits.folder_megabytes:
-            return f"it wrote more than {limits.folder_megabytes:,} MB"
+        if looks % LOOKS_A_COUNT == 0 and (said := _too_much(folder, limits)):
+            return said
         time.sleep(POLL_SECONDS)
     return ""
+
+
+def _too_much(folder: Path, limits: Limits) -> str:
+    """Return what is to be said of a folder that has grown beyond its limit, or ''."""
+    if _size(folder) <= limits.folder_megabytes:
+        return ""
+    return f"it wrote more than {limits.folder_megabytes:,} MB"
 
 
 def _family(pid: int) -> list[psutil.Process]:

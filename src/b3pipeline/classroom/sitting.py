@@ -47,7 +47,9 @@ def readable() -> list[Path]:
 
 
 def _run(folder: Path, order: dict[str, Any]) -> str:
-    """Return why the run ended early, '' where it came to its end."""
+    """Return why the run ended early, or which cell failed first; '' where all is well."""
+    from papermill.exceptions import PapermillExecutionError
+
     from b3pipeline.course import notebooks
 
     try:
@@ -55,6 +57,10 @@ def _run(folder: Path, order: dict[str, Any]) -> str:
         wishes = order["parameters"]
         notebooks.execute([folder / "checkout/work/hand-in.ipynb"], folder / "out", wishes=wishes)
     except B3Error as error:
+        failed = error.__cause__
+        if isinstance(failed, PapermillExecutionError):  # the run went on behind it
+            said = " ".join(str(failed.evalue).split())
+            return f"a cell failed, In [{failed.exec_count}]: {failed.ename}: {said}"
         return error.message
     return ""
 
