@@ -11,6 +11,7 @@ from typing import Any
 import nbformat
 
 from b3pipeline.errors import NotebookError
+from b3pipeline.language import say
 
 NUMBERED = "[0-9][0-9]_*.ipynb"
 
@@ -25,7 +26,8 @@ def course_notebooks(root: Path) -> list[Path]:
     found = [path for path in found if not any(part.startswith(".") for part in path.parts)]
     if not found:
         raise NotebookError(
-            f"{folder} holds no notebook.", hint="check out the project anew, or set B3_HOME."
+            say("{folder} holds no notebook.", folder=folder),
+            hint=say("check out the project anew, or set B3_HOME."),
         )
     return found
 

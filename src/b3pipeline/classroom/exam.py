@@ -22,6 +22,7 @@ import psutil
 from b3pipeline.classroom import sitting, walls
 from b3pipeline.classroom.hand_ins import HandIn, read_notebook, to_run
 from b3pipeline.deployment import sandbox
+from b3pipeline.language import say
 
 POLL_SECONDS = 0.2
 LOOKS_A_COUNT = 10
@@ -109,12 +110,12 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, limits: Limits) -> st
     looks = 0
     while process.poll() is None:
         if time.monotonic() > deadline:
-            return f"it was ended after {limits.seconds:.0f} seconds"
+            return say("it was ended after {seconds:.0f} seconds", seconds=limits.seconds)
         family = _family(process.pid)
         if len(family) > limits.processes:
-            return f"it started more than {limits.processes} processes"
+            return say("it started more than {count} processes", count=limits.processes)
         if sum(map(_memory, family)) > limits.memory_megabytes * sitting.MEGABYTE:
-            return f"it took more than {limits.memory_megabytes:,} MB of memory"
+            return say("it took more than {most:,} MB of memory", most=limits.memory_megabytes)
         looks += 1
         if looks % LOOKS_A_COUNT == 0 and (said := _too_much(folder, limits)):
             return said
@@ -126,7 +127,7 @@ def _too_much(folder: Path, limits: Limits) -> str:
     """Return what is to be said of a folder that has grown beyond its limit, or ''."""
     if _size(folder) <= limits.folder_megabytes:
         return ""
-    return f"it wrote more than {limits.folder_megabytes:,} MB"
+    return say("it wrote more than {most:,} MB", most=limits.folder_megabytes)
 
 
 def _family(pid: int) -> list[psutil.Process]:
@@ -187,4 +188,4 @@ def _said(folder: Path) -> str:
             raise ValueError("a link")
         return str(json.loads(path.read_bytes()[:20_000])["error"])[:400]
     except (OSError, ValueError, KeyError, TypeError):
-        return "its process ended before the notebook did"
+        return say("its process ended before the notebook did")

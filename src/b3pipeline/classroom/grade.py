@@ -25,6 +25,7 @@ from b3pipeline.course.parameters import read_given
 from b3pipeline.deployment import sandbox
 from b3pipeline.errors import ConfigError
 from b3pipeline.files import write_whole
+from b3pipeline.language import say
 from b3pipeline.progress import Progress, track
 
 T = TypeVar("T")
@@ -85,12 +86,16 @@ class Grades:
     def __str__(self) -> str:
         wide = max(len(grade.student) for grade in self.grades)
         lines = [
-            f"  {grade.student:{wide}}  {grade.points} of {grade.of}  {grade.notebook}"
+            f"  {grade.student:{wide}}  {grade.points}/{grade.of}  {grade.notebook}"
             f"{'  ' + grade.note if grade.note else ''}"
             for grade in self.grades
         ]
         return "\n".join(
-            [f"{len(self.grades)} hand-ins:", *lines, f"The page: {self.folder / 'index.html'}"]
+            [
+                say("{count} hand-ins:", count=len(self.grades)),
+                *lines,
+                say("The page: {path}", path=self.folder / "index.html"),
+            ]
         )
 
 
@@ -147,7 +152,7 @@ def grade(
         found = [one for some in by_market for one in some]
     found += [_refused(one) for one in hand_ins if one.trouble]
     found += [
-        Grade(login, seed, "", "", note="nothing was handed in.", graded=False)
+        Grade(login, seed, "", "", note=say("nothing was handed in."), graded=False)
         for login, seed in (roster or {}).items()
         if login not in {one.student for one in found}
     ]
@@ -280,7 +285,8 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError(
-            f"{folder} cannot be written: {error.strerror}.", hint="give another folder: --out."
+            say("{path} cannot be written: {why}.", path=folder, why=error.strerror),
+            hint=say("give another folder."),
         ) from error
 
 

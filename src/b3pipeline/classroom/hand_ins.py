@@ -16,6 +16,7 @@ from b3pipeline.classroom.judging import GRADED
 from b3pipeline.classroom.seed import read_login
 from b3pipeline.errors import B3Error, ConfigError
 from b3pipeline.files import open_regular
+from b3pipeline.language import say
 
 LARGEST = 30_000_000
 """Bytes of a notebook that is read: one with all its plots has two million."""
@@ -69,15 +70,18 @@ def find_hand_ins(folder: Path, root: Path, roster: Mapping[str, int] | None) ->
     where there is no such folder, or no notebook in it.
     """
     if not folder.is_dir():
-        raise ConfigError(f"{folder} is no folder.", hint="name the one with the notebooks.")
+        raise ConfigError(
+            say("{folder} is no folder.", folder=folder),
+            hint=say("name the one with the notebooks."),
+        )
     known = assignments(root)
     found = [
         _read(path, name, known, roster) for path, name in _notebooks(folder) if path.name[0] != "."
     ]
     if not found:
         raise ConfigError(
-            f"{folder} holds no notebook.",
-            hint="put them there as LOGIN.ipynb, or as LOGIN/04_athena_analysis.ipynb.",
+            say("{folder} holds no notebook.", folder=folder),
+            hint=say("put them there as LOGIN.ipynb, or as LOGIN/04_athena_analysis.ipynb."),
         )
     return [_once(one, found) for one in found]
 
@@ -101,8 +105,13 @@ def _once(one: HandIn, every: list[HandIn]) -> HandIn:
     ]
     if len(alike) < 2 or one.trouble:
         return one
-    said = f"{one.login} handed {one.assignment.name if one.assignment else ''} in more than once"
-    return HandIn(one.path, one.login, one.assignment, f"{said}: {', '.join(alike)}.")
+    said = say(
+        "{login} handed {notebook} in more than once: {files}.",
+        login=one.login,
+        notebook=one.assignment.name if one.assignment else "",
+        files=", ".join(alike),
+    )
+    return HandIn(one.path, one.login, one.assignment, said)
 
 
 def _read(
@@ -111,31 +120,35 @@ def _read(
     try:
         login = read_login(name)
     except B3Error as error:
-        return HandIn(path, name[:64], trouble=f"{error.message} It should name its file.")
+        return HandIn(
+            path, name[:64], trouble=say("{why} It should name its file.", why=error.message)
+        )
     if roster is not None and login not in roster:
-        return HandIn(path, login, trouble=f"{login} is not in the roster.")
+        return HandIn(path, login, trouble=say("{login} is not in the roster.", login=login))
     try:
         notebook = read_notebook(path)
     except ValueError as error:
-        return HandIn(path, login, trouble=f"{path.name} is no notebook: {error}.")
+        said = say("{file} is no notebook: {why}.", file=path.name, why=error)
+        return HandIn(path, login, trouble=said)
     scores = {one.name: _likeness(notebook, one) for one in known}
     best = max(known, key=lambda one: scores[one.name], default=None)
     if best is None or not scores[best.name]:
-        return HandIn(path, login, trouble=f"{path.name} has no exercise that is graded.")
+        said = say("{file} has no exercise that is graded.", file=path.name)
+        return HandIn(path, login, trouble=said)
     return HandIn(path, login, best)
 
 
 def read_notebook(path: Path) -> Any:
     """Return a notebook without its outputs; raises ValueError, which says why it is none."""
     if path.is_symlink():
-        raise ValueError("it is a link")
+        raise ValueError(say("it is a link"))
     try:
         with open_regular(path) as file:
             body = file.read(LARGEST + 1)
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from error
     if len(body) > LARGEST:
-        raise ValueError(f"it has more than {LARGEST:,} bytes")
+        raise ValueError(say("it has more than {largest:,} bytes", largest=LARGEST))
     try:
         notebook = nbformat.reads(body.decode("utf-8"), as_version=4)  # type: ignore[no-untyped-call]
         for cell in notebook.cells:
@@ -145,7 +158,8 @@ def read_notebook(path: Path) -> Any:
         nbformat.validate(notebook)
     except Exception as error:  # a file may be anything at all
         said = str(error).strip().partition("\n")[0][:120]
-        raise ValueError(f"it cannot be read ({type(error).__name__}: {said})") from error
+        why = f"{type(error).__name__}: {said}"
+        raise ValueError(say("it cannot be read ({why})", why=why)) from error
     return notebook
 
 

@@ -11,6 +11,7 @@ import nbformat
 from b3pipeline.classroom.copies import course_notebooks, stripped, written
 from b3pipeline.errors import ConfigError
 from b3pipeline.files import write_whole
+from b3pipeline.language import say
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,19 @@ class Handout:
     students: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        each = f", a folder for each of {len(self.students)} students" if self.students else ""
-        return f"{self.notebooks} notebooks without solutions and outputs in {self.folder}{each}."
+        if self.students:
+            return say(
+                "{notebooks} notebooks without solutions and outputs in {folder}, a folder for "
+                "each of {students} students.",
+                notebooks=self.notebooks,
+                folder=self.folder,
+                students=len(self.students),
+            )
+        return say(
+            "{notebooks} notebooks without solutions and outputs in {folder}.",
+            notebooks=self.notebooks,
+            folder=self.folder,
+        )
 
 
 def hand_out(folder: Path, root: Path, roster: Mapping[str, int] | None = None) -> Handout:
@@ -47,15 +59,19 @@ def hand_out(folder: Path, root: Path, roster: Mapping[str, int] | None = None) 
         ]
         if taken:
             raise ConfigError(
-                f"{taken[0]} is there already, and holds something else.",
-                hint="give a new folder, or move that file away: it may be somebody's work.",
+                say("{path} is there already, and holds something else.", path=taken[0]),
+                hint=say("give a new folder, or move that file away: it may be somebody's work."),
             )
         for path, text in drafts.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, text)
     except OSError as error:
         raise ConfigError(
-            f"{error.filename or folder} cannot be written: {error.strerror or error}.",
-            hint="give another folder.",
+            say(
+                "{path} cannot be written: {why}.",
+                path=error.filename or folder,
+                why=error.strerror or error,
+            ),
+            hint=say("give another folder."),
         ) from error
     return Handout(folder, len(drafts), tuple(roster or ()))

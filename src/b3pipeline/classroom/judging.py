@@ -22,6 +22,7 @@ from b3pipeline.course import lesson
 from b3pipeline.course.exercises import EXERCISES, Verdict
 from b3pipeline.course.exercises.verdict import judged
 from b3pipeline.errors import B3Error
+from b3pipeline.language import say
 
 GRADED: Mapping[str, tuple[str, ...]] = {
     "closed": (),
@@ -95,7 +96,7 @@ class Desk:
             try:
                 answer = self._asked_again(answer.sql, repairs=name == "repaired")
             except B3Error as error:
-                return Verdict(name, "wrong", f"Not yet: {error.message}")
+                return Verdict(name, "wrong", say("Not yet: {wrong}", wrong=error.message))
         return judged(exercise, {**variables, name: answer})
 
     def _asked_again(self, sql: str, *, repairs: bool) -> Any:

@@ -26,6 +26,7 @@ from b3pipeline.cloud.clients import Cloud
 from b3pipeline.deployment import sandbox
 from b3pipeline.deployment.provision import ensure_notification
 from b3pipeline.errors import RefineError
+from b3pipeline.language import say
 from b3pipeline.schema import SILVER
 from b3pipeline.sources import open_source
 from b3pipeline.sources.seeds import source_of_seed
@@ -93,8 +94,8 @@ def refine_all(ready: Ready, seeds: Sequence[int]) -> Mapping[int, pd.DataFrame]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     if ran.returncode:
         raise RefineError(
-            f"Spark did not refine the markets of the class: {ran.stderr.strip()[-600:]}",
-            hint="`b3 doctor` says whether Spark can run here.",
+            say("Spark did not refine the markets: {why}", why=ran.stderr.strip()[-600:]),
+            hint=say("`b3 doctor` says whether Spark can run here."),
         )
     found = pd.read_parquet(silver.result_of(exchange))
     split = found["ticker"].str.partition("/")

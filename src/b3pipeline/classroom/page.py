@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from jinja2 import Environment, StrictUndefined
 
 from b3pipeline.files import write_whole
+from b3pipeline.language import LANGUAGES, language, say
 
 if TYPE_CHECKING:
     from b3pipeline.classroom.grade import Grades
@@ -22,8 +23,15 @@ def write_page(path: Path, grades: Grades) -> Path:
     """Return the path of the page, just written; every text of a student is escaped."""
     template = resources.files(__package__).joinpath("grades.html").read_text(encoding="utf-8")
     made = Environment(autoescape=True, undefined=StrictUndefined).from_string(template)
-    write_whole(path, made.render(grades=grades.grades, bars=histogram(grades), walls=grades.walls))
+    known = {"say": say, "language": LANGUAGES[language()], "walls": _walls(grades.walls)}
+    write_whole(path, made.render(grades=grades.grades, bars=histogram(grades), **known))
     return path
+
+
+def _walls(standing: tuple[str, ...]) -> str:
+    """Return the walls in words of the reader's language."""
+    words = {"files": say("files"), "processes": say("processes"), "network": say("network")}
+    return ", ".join(words[wall] for wall in standing)
 
 
 def histogram(grades: Grades) -> list[dict[str, int]]:

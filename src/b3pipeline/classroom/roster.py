@@ -9,6 +9,7 @@ from pathlib import Path
 from b3pipeline.classroom.seed import read_login, seed_of_login
 from b3pipeline.errors import B3Error, ConfigError
 from b3pipeline.files import read_regular
+from b3pipeline.language import say
 from b3pipeline.sources.seeds import read_seed
 
 LONGEST = 1_000_000
@@ -25,8 +26,8 @@ def read_roster(path: Path, class_name: str = "") -> dict[str, int]:
         text = read_regular(path).removeprefix("\ufeff")[:LONGEST]
     except OSError as error:
         raise ConfigError(
-            f"the roster {path} cannot be read: {error.strerror or error}.",
-            hint="give a text file with a login a line.",
+            say("the roster {path} cannot be read: {why}.", path=path, why=error.strerror or error),
+            hint=say("give a text file with a login a line."),
         ) from error
     found: dict[str, int] = {}
     for number, row in enumerate(csv.reader(io.StringIO(text)), start=1):
@@ -39,12 +40,22 @@ def read_roster(path: Path, class_name: str = "") -> dict[str, int]:
         except B3Error as error:
             raise _line(path, number, error.message, error.hint) from error
         if login in found:
-            raise _line(path, number, f"{login} is there twice.", "take one of the two out.")
+            raise _line(
+                path,
+                number,
+                say("{login} is there twice.", login=login),
+                say("take one of the two out."),
+            )
         found[login] = seed
     if not found:
-        raise ConfigError(f"the roster {path} names nobody.", hint="write a login a line.")
+        raise ConfigError(
+            say("the roster {path} names nobody.", path=path), hint=say("write a login a line.")
+        )
     return found
 
 
 def _line(path: Path, number: int, message: str, hint: str) -> ConfigError:
-    return ConfigError(f"{path}, line {number}: {message}", hint=hint)
+    return ConfigError(
+        say("{path}, line {number}: {message}", path=path, number=number, message=message),
+        hint=hint,
+    )

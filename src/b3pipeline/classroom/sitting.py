@@ -18,6 +18,7 @@ from typing import Any
 from b3pipeline.classroom import walls
 from b3pipeline.deployment import sandbox
 from b3pipeline.errors import B3Error
+from b3pipeline.language import say
 
 ORDER, END = "order.json", "end.json"
 MEGABYTE = 1 << 20
@@ -60,7 +61,12 @@ def _run(folder: Path, order: dict[str, Any]) -> str:
         failed = error.__cause__
         if isinstance(failed, PapermillExecutionError):  # the run went on behind it
             said = " ".join(str(failed.evalue).split())
-            return f"a cell failed, In [{failed.exec_count}]: {failed.ename}: {said}"
+            return say(
+                "a cell failed, In [{number}]: {kind}: {said}",
+                number=failed.exec_count,
+                kind=failed.ename,
+                said=said,
+            )
         return error.message
     return ""
 

@@ -14,6 +14,7 @@ from b3pipeline.calendar import Clock, utc_now
 from b3pipeline.classroom.copies import course_notebooks, sources_of
 from b3pipeline.errors import NotebookError
 from b3pipeline.files import write_whole
+from b3pipeline.language import say
 
 FOLDER, KEPT = "work", "_kept"
 _ORIGINS = ".origins.json"
@@ -35,20 +36,24 @@ class WorkCopies:
     kept: Path | None = None
 
     def __str__(self) -> str:
-        lines = [f"Your copies of the notebooks are in {self.folder}."]
+        lines = [say("Your copies of the notebooks are in {folder}.", folder=self.folder)]
         if self.made:
-            lines.append(f"  new: {', '.join(self.made)}")
+            lines.append(say("  new: {names}", names=", ".join(self.made)))
         if self.renewed:
-            lines.append(f"  brought up to date: {', '.join(self.renewed)}")
+            lines.append(say("  brought up to date: {names}", names=", ".join(self.renewed)))
         lines += [
-            f"  {name}: the course has a newer one; yours stays. "
-            f"`b3 class reset {Path(name).name[:2]}` takes the new one and keeps yours."
+            say(
+                "  {name}: the course has a newer one; yours stays. `b3 class reset {number}` "
+                "takes the new one and keeps yours.",
+                name=name,
+                number=Path(name).name[:2],
+            )
             for name in self.behind
         ]
         if self.restored:
-            lines.append(f"  as git has them again: {', '.join(self.restored)}")
+            lines.append(say("  as git has them again: {names}", names=", ".join(self.restored)))
         if self.kept:
-            lines.append(f"  what you had written is kept in {self.kept}")
+            lines.append(say("  what you had written is kept in {folder}", folder=self.kept))
         return "\n".join(lines)
 
 
@@ -92,8 +97,8 @@ def reset(root: Path, numbers: tuple[str, ...] = (), *, clock: Clock = utc_now) 
     if unknown := sorted(wanted - {path.name[:2] for path in paths}):
         known = sorted({path.name[:2] for path in paths})
         raise NotebookError(
-            f"there is no notebook {', '.join(unknown)}.",
-            hint=f"use numbers of {', '.join(known)}.",
+            say("there is no notebook {unknown}.", unknown=", ".join(unknown)),
+            hint=say("use numbers of {numbers}.", numbers=", ".join(known)),
         )
     chosen = [path for path in paths if path.name[:2] in wanted]
     with _writing(root) as folder:
@@ -172,6 +177,10 @@ def _writing(root: Path) -> Iterator[Path]:
     except (OSError, UnicodeDecodeError) as error:
         said = getattr(error, "strerror", None) or error
         raise NotebookError(
-            f"{getattr(error, 'filename', None) or folder} cannot be used: {said}.",
-            hint="free some space, or give this user the right to write there, then again.",
+            say(
+                "{path} cannot be used: {why}.",
+                path=getattr(error, "filename", None) or folder,
+                why=said,
+            ),
+            hint=say("free some space, or give this user the right to write there, then again."),
         ) from error
