@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -112,8 +114,14 @@ def _render(name: str, values: dict[str, object], *, escape: bool) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["code"] = _with_code
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|")
     return environment.from_string(_resource(name)).render(**values)
+
+
+def _with_code(text: str) -> Markup:
+    """Return text as HTML, with what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text)))  # noqa: S704
 
 
 def _resource(name: str) -> str:

@@ -100,7 +100,8 @@ def of_portfolio(cloud: Cloud) -> Seen:
         say("of it in bronze"): ", ".join(members) or "–",
     }  # fmt: skip
     wrong = seen.wrong or ("" if members else say("bronze holds no share of {index}", index=INDEX))
-    return Seen({**facts, **seen.facts}, wrong, seen.mend or f"b3 ingest --tickers {INDEX} --wait")
+    again = seen.mend if members else f"b3 ingest --tickers {INDEX} --wait"
+    return Seen({**facts, **seen.facts}, wrong, again)
 
 
 def of_raw(cloud: Cloud) -> Seen:
