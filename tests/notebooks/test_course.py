@@ -75,7 +75,7 @@ def test_a_cut_event_makes_the_evidence_red(course):
         provision.ensure_notification(cloud)
     assert answer.returncode == 3, answer.stderr
     assert "✘ R3" in answer.stdout
-    assert "try: b3 local up" in answer.stdout
+    assert "Try: b3 local up" in answer.stdout
 
 
 def test_the_time_of_every_stage_is_said(course):

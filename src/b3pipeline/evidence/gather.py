@@ -64,7 +64,7 @@ class Proof:
         line = f"{'✔' if self.ok else '✘'} {self.requirement.name}  "
         if self.ok:
             return line + say(self.requirement.asks)
-        return f"{line}{self.seen.wrong}\n      try: {self.seen.mend}"
+        return f"{line}{self.seen.wrong}\n      {say('Try: {hint}', hint=self.seen.mend)}"
 
 
 @dataclass(frozen=True)
