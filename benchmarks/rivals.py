@@ -197,7 +197,7 @@ def polars_objects(bronze: str, silver: str) -> None:
 
 
 def polars_refined(bars: Any) -> Any:
-    """The job's transforms in polars; the same rows come out."""
+    """The job's transforms in polars: the columns that silver had when the two were compared."""
     import polars as pl
 
     prices = ("open", "high", "low", "close", "adj_close")

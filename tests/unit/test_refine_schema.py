@@ -7,7 +7,10 @@ import sys
 import zipfile
 from pathlib import Path
 
+from b3pipeline import names
 from b3pipeline.deployment import provision
+from b3pipeline.job.spark import LOCAL_SETTINGS
+from localaws.glue import warm_process
 
 SCRIPT = Path(__file__).parents[2] / "glue/refine_job.py"
 ON_GLUE = {"pyspark", "py4j", "pyarrow", "numpy", "boto3", "botocore"} | sys.stdlib_module_names
@@ -41,14 +44,22 @@ def test_the_modules_that_travel_are_all_that_the_script_needs(tmp_path):
         f"sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]\n"
         f"sys.path.insert(0, {str(package)!r})\n"
         f"job = runpy.run_path({str(SCRIPT)!r}, run_name='job')\n"
-        "import b3pipeline; print(b3pipeline.__file__); print(job['LOOK_BACK'])"
+        "import b3pipeline; print(b3pipeline.__file__); print(callable(job['main']))"
     )
 
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert ran.stdout.splitlines() == [f"{package}/b3pipeline/__init__.py", "4"]
+    assert ran.stdout.splitlines() == [f"{package}/b3pipeline/__init__.py", "True"]
 
 
 def test_the_same_sources_make_the_same_zip():
     """Or Terraform would upload it at each apply."""
     assert provision.job_package(SCRIPT) == provision.job_package(SCRIPT)
+
+
+def test_a_session_of_the_job_fits_the_java_that_the_local_aws_keeps_warm():
+    """A setting of another kind would make each run there start cold."""
+    settings = dict(LOCAL_SETTINGS)
+
+    assert settings.pop(warm_process.JAVA_OPTIONS) == names.JOB_JAVA_OPTIONS
+    assert all(name.startswith(warm_process.OF_A_SESSION) for name in settings)

@@ -61,7 +61,11 @@ def draft(
                 if day not in rows[ticker]
             ]
         quarantined += came.quarantined[ticker]
-        doubtful += [gap for gap in came.doubts[ticker] if gap.dt in rows[ticker]]
+        doubtful += [
+            gap
+            for gap in came.doubts[ticker]
+            if gap.dt in rows[ticker] or gap.dt not in came.rows[ticker]  # an event without a bar
+        ]
     replaced = _replaced(plan, rows)
     removed = {one.ticker: one.removed for one in replaced}
     written = {

@@ -221,7 +221,9 @@ def _judged(
     came = set(judged["ticker"])
     told = (_with_advice(failure, came) for failure in quotes.failures)
     failures = (Failure(ticker, "unusable", f"held back, {why}") for ticker, why in denied)
-    return _counting(judged, ask, plan), [*told, *failures], _doubts(judged, plan)
+    left_out = (each for each in quotes.doubts if each.day >= str(plan.first(each.ticker)))
+    doubtful = (*_doubts(judged, plan), *(Gap(d.ticker, d.day, d.reason) for d in left_out))
+    return _counting(judged, ask, plan), [*told, *failures], doubtful
 
 
 def _doubts(judged: pd.DataFrame, plan: Plan) -> tuple[Gap, ...]:
