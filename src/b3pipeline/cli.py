@@ -703,9 +703,9 @@ def tutorial(
     chosen(project_root(), only or [])  # a wrong number is said before seconds of imports
     from b3pipeline.course.tutorial import run
 
-    chosen = {"source": source, "path": path and str(path.resolve()), "seed": seed}
+    options = {"source": source, "path": path and str(path.resolve()), "seed": seed}
     given = _parameters(param or [])
-    given |= {name: value for name, value in chosen.items() if value is not None}
+    given |= {name: value for name, value in options.items() if value is not None}
     typer.echo(run(only=only or [], parameters=given, out=out, target=target))
 
 
