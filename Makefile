@@ -53,7 +53,8 @@ test-browser: env ## run the notebooks in JupyterLab and the report in Chromium
 	@$(RUN) pytest tests/browser
 
 .PHONY: lab
-lab: env ## open JupyterLab on the notebooks; LANG_=pt-BR: in Portuguese
+lab: env ## open JupyterLab on copies of the notebooks, in work/; LANG_=pt-BR: in Portuguese
+	@$(if $(LANG_),B3_LANG=$(LANG_)) $(BIN)/b3 class work
 	@$(if $(LANG_),B3_LANG=$(LANG_)) $(BIN)/b3 local up
 	@$(BIN)/python scripts/open_lab.py $(if $(LANG_),--lang $(LANG_)) $(AS_ROOT) $(NO_NEWS)
 
