@@ -768,6 +768,11 @@ def tutorial(
     param: Annotated[
         list[str] | None, typer.Option("--param", "-p", help="name=value for the notebooks.")
     ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help="Where quotes come from: sample, yahoo or cotahist; else simulated."),
+    ] = None,
+    path: PathOption = None,
     seed: SeedOption = None,
     out: Annotated[
         Path, typer.Option(help="Folder of the executed notebooks and the report.")
@@ -786,8 +791,32 @@ def tutorial(
     chosen(project_root(), only or [])  # a wrong number is said before seconds of imports
     from b3pipeline.course.tutorial import run
 
-    given = _parameters(param or []) | ({} if seed is None else {"seed": seed})
+    options = {"source": source, "path": path and str(path.resolve()), "seed": seed}
+    given = _parameters(param or [])
+    given |= {name: value for name, value in options.items() if value is not None}
     typer.echo(run(only=only or [], parameters=given, out=out, target=target))
+
+
+@app.command()
+def evidence(
+    edition: Annotated[
+        str, typer.Option(help="Edition of the challenge: A (portfolio, plots) or B (quotes).")
+    ] = "B",
+    out: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("build/evidence"),
+    target: TargetOption = "local",
+) -> None:
+    """Prove each requirement of the challenge by what AWS answers now; exit code 3 where one lacks.
+
+    One page for the hand-in, in HTML and Markdown: drawing, evidence, plots, what you write, and
+    a script for the video.
+    """
+    from b3pipeline import evidence as proving
+
+    found = proving.gather(_connect(target), edition, progress=bar_here())
+    typer.echo(found)
+    typer.echo(proving.write_pages(found, out))
+    if not found.ok:
+        raise typer.Exit(EXIT_INCOMPLETE)
 
 
 def _read_language(name: str) -> str:
