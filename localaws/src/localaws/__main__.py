@@ -95,6 +95,11 @@ def _add_server_options(verb: argparse.ArgumentParser) -> None:
         default=1800.0,
         help="how long a statement of Athena may take",
     )
+    verb.add_argument(
+        "--audit",
+        action="store_true",
+        help="keep who did what, and whether it was allowed, in audit.jsonl of the state folder",
+    )
     verb.add_argument("--owner", type=int, help="id of a process with which the server ends")
 
 
@@ -116,6 +121,7 @@ def _serve(options: argparse.Namespace) -> str:
             late_log_seconds=options.late_log_seconds,
             athena_memory_mb=options.athena_memory_mb,
             athena_seconds=options.athena_seconds,
+            audit=options.audit,
             owner=options.owner,
             hosts=tuple(options.allow_host),
             origins=tuple(options.allow_origin),
@@ -134,6 +140,7 @@ def _up(options: argparse.Namespace) -> str:
         late_log_seconds=options.late_log_seconds,
         athena_memory_mb=options.athena_memory_mb,
         athena_seconds=options.athena_seconds,
+        audit=options.audit,
         owner=options.owner,
         hosts=tuple(options.allow_host),
         origins=tuple(options.allow_origin),

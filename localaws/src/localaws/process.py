@@ -67,6 +67,7 @@ def start(
     late_log_seconds: float = 0.0,
     athena_memory_mb: int = 0,
     athena_seconds: float = 1800.0,
+    audit: bool = False,
     owner: int | None = None,
     hosts: tuple[str, ...] = (),
     origins: tuple[str, ...] = (),
@@ -88,6 +89,7 @@ def start(
         late_log_seconds=late_log_seconds,
         athena_memory_mb=athena_memory_mb,
         athena_seconds=athena_seconds,
+        audit=audit,
         owner=owner,
         hosts=hosts or _listed("LOCALAWS_HOSTS"),
         origins=origins or _listed("LOCALAWS_ORIGINS"),
@@ -182,7 +184,7 @@ def _spawn(settings: Settings) -> subprocess.Popen[bytes]:
     command += ["--late-log-seconds", str(settings.late_log_seconds)]
     command += ["--athena-memory-mb", str(settings.athena_memory_mb)]
     command += ["--athena-seconds", str(settings.athena_seconds)]
-    command += ["--any-key"] * settings.any_key
+    command += ["--any-key"] * settings.any_key + ["--audit"] * settings.audit
     for host in settings.hosts:
         command += ["--allow-host", host]
     for origin in settings.origins:

@@ -77,21 +77,32 @@ class Execution:
         """Return how the run ended, once it has."""
         try:
             (self._folder / "tmp").mkdir(parents=True)
-            await self._open_streams()
             session = await self._session()
+            writer = self._backend.signed_by(
+                session.access_key_id, session.secret_access_key, session.session_token
+            )
+            await self._open_streams(writer)
             script = await self._fetch_script(session)
             environment = self._environment(session) | await self._fetch_modules(session)
             return await self._execute(
-                [sys.executable, script.name, *self._arguments()], environment
+                [sys.executable, script.name, *self._arguments()], environment, writer
             )
         except AwsError as error:
             return Outcome("FAILED", error.message)
         finally:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    async def _open_streams(self) -> None:
-        for group in (OUTPUT_GROUP, ERROR_GROUP):
-            await open_stream(self._backend, group, stream_name(self._settings, self._run["Id"]))
+    async def _open_streams(self, writer: Backend) -> None:
+        """Open the run's logs, which on AWS its role writes.
+
+        Whether a run there goes on whose role may not is not known: here it fails at its start.
+        """
+        stream = stream_name(self._settings, self._run["Id"])
+        try:
+            for group in (OUTPUT_GROUP, ERROR_GROUP):
+                await open_stream(writer, group, stream)
+        except AwsError as error:
+            raise AwsError("LaunchError", f"LAUNCH ERROR | {error.message}") from error
 
     async def _session(self) -> Session:
         """Return the credentials under which the script works: those of the job's role."""
@@ -205,7 +216,9 @@ class Execution:
             ),
         }
 
-    async def _execute(self, command: list[str], environment: dict[str, str]) -> Outcome:
+    async def _execute(
+        self, command: list[str], environment: dict[str, str], writer: Backend
+    ) -> Outcome:
         output, errors = self._folder / "stdout.log", self._folder / "stderr.log"
         spark = self._folder / _SPARK_LOG
         spark.touch()
@@ -222,7 +235,7 @@ class Execution:
         self._running()
         stream, late = stream_name(self._settings, self._run["Id"]), self._settings.late_log_seconds
         shippers = [
-            LogShipper(self._backend, group, stream, path, late)
+            LogShipper(writer, group, stream, path, late)
             for group, path in (
                 (OUTPUT_GROUP, output),
                 (OUTPUT_GROUP, errors),
