@@ -27,7 +27,7 @@ help: ## list the verbs
 
 .PHONY: tutorial
 tutorial: env ## run everything: local AWS, notebooks 01 to 05, report
-	@$(BIN)/b3 tutorial
+	@$(BIN)/b3 tutorial $(if $(SEED),--seed $(SEED))
 
 .PHONY: test
 test: env checkov ## run every test that this machine can run
@@ -75,6 +75,10 @@ $(READY): requirements.lock pyproject.toml localaws/pyproject.toml scripts/make_
 .PHONY: artifacts
 artifacts: env ## build what Terraform uploads, into build/artifacts
 	@$(BIN)/python scripts/build_artifacts.py
+
+.PHONY: translations
+translations: env ## make what is in Portuguese anew from its catalogues, and bring these up to date
+	@$(BIN)/python scripts/translate_messages.py
 
 .PHONY: checkov
 checkov: $(SCANNER)/.ready

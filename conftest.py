@@ -7,6 +7,11 @@ from typing import Any
 
 import pytest
 
+# Whoever runs the tests, they read English; those of another language ask for it.
+os.environ["LC_ALL"] = "C.UTF-8"
+for chooser in ("B3_LANG", "LANGUAGE"):
+    os.environ.pop(chooser, None)
+
 # The tests on Spark 4.1 run where the local AWS is not installed: its plugin comes by path there.
 pytest_plugins = ["localaws.testing"] if os.environ.get("LOCALAWS_PYTHON") else []
 

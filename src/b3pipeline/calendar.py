@@ -9,6 +9,7 @@ from functools import cache
 
 from b3pipeline.errors import DateRangeError
 from b3pipeline.exchange import EXCHANGE
+from b3pipeline.language import say
 
 Clock = Callable[[], dt.datetime]
 """Says what time it is, with a time zone."""
@@ -66,17 +67,21 @@ def parse_date(value: object, name: str = "") -> dt.date:
     what = f"{name}: {value!r}" if name else f"{value!r}"
     if not isinstance(value, str):
         raise DateRangeError(
-            f"{what} is not a date but {_article(type(value).__name__)}.",
-            hint="write it in quotes as YYYY-MM-DD, such as '2024-06-28'.",
+            _no_date(what, type(value).__name__),
+            hint=say("write it in quotes as YYYY-MM-DD, such as '2024-06-28'."),
         )
     try:
         return dt.datetime.strptime(value.strip(), "%Y-%m-%d").date()  # noqa: DTZ007 - a date has no zone
     except ValueError as error:
-        raise DateRangeError(f"{what} is not a date.", hint=_spelling(value)) from error
+        raise DateRangeError(
+            say("{what} is not a date.", what=what), hint=_spelling(value)
+        ) from error
 
 
-def _article(word: str) -> str:
-    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
+def _no_date(what: str, kind: str) -> str:
+    if kind[0] in "aeiou":
+        return say("{what} is not a date but an {kind}.", what=what, kind=kind)
+    return say("{what} is not a date but a {kind}.", what=what, kind=kind)
 
 
 def _spelling(value: str) -> str:
@@ -84,8 +89,13 @@ def _spelling(value: str) -> str:
     try:
         day = dt.datetime.strptime(value.strip(), "%d/%m/%Y").date()  # noqa: DTZ007 - a date has no zone
     except ValueError:
-        return "write it as YYYY-MM-DD, such as 2024-06-28."
-    return f"write it as YYYY-MM-DD: {day}, if {day.day} is the day and {day.month} the month."
+        return say("write it as YYYY-MM-DD, such as 2024-06-28.")
+    return say(
+        "write it as YYYY-MM-DD: {date}, if {day} is the day and {month} the month.",
+        date=day,
+        day=day.day,
+        month=day.month,
+    )
 
 
 def check_range(start: str | dt.date, end: str | dt.date, now: dt.datetime) -> list[dt.date]:
@@ -97,15 +107,15 @@ def check_range(start: str | dt.date, end: str | dt.date, now: dt.datetime) -> l
     """
     first, last = parse_date(start, "start"), parse_date(end, "end")
     today = now.astimezone(SAO_PAULO).date()
-    for name, day in (("start", first), ("end", last)):
-        if day > today:
-            raise DateRangeError(
-                f"the {name} {day} lies in the future: today is {today} in São Paulo.",
-                hint=f"end at the last closed session, {last_closed_session(now)}.",
-            )
+    if last > today or first > today:
+        raise DateRangeError(
+            _in_the_future(first, last, today),
+            hint=say("end at the last closed session, {day}.", day=last_closed_session(now)),
+        )
     if first > last:
         raise DateRangeError(
-            f"the start {first} is after the end {last}.", hint="swap the two dates."
+            say("the start {first} is after the end {last}.", first=first, last=last),
+            hint=say("swap the two dates."),
         )
     final = last_closed_session(now)
     closed = [day for day in sessions(first, last) if day <= final]
@@ -114,13 +124,30 @@ def check_range(start: str | dt.date, end: str | dt.date, now: dt.datetime) -> l
     return closed
 
 
+def _in_the_future(first: dt.date, last: dt.date, today: dt.date) -> str:
+    if first > today:
+        return say(
+            "the start {day} lies in the future: today is {today} in São Paulo.",
+            day=first,
+            today=today,
+        )
+    return say(
+        "the end {day} lies in the future: today is {today} in São Paulo.", day=last, today=today
+    )
+
+
 def _no_session(first: dt.date, last: dt.date, final: dt.date) -> str:
     open_sessions = sessions(first, last)
     if open_sessions:
         day = open_sessions[0]
-        return f"the session of {day} is not final before {FINAL_FROM:%H:%M} São Paulo time."
-    span = f"on {first}" if first == last else f"from {first} to {last}"
-    return f"B3 holds no session {span}."
+        return say(
+            "the session of {day} is not final before {time} São Paulo time.",
+            day=day,
+            time=f"{FINAL_FROM:%H:%M}",
+        )
+    if first == last:
+        return say("B3 holds no session on {day}.", day=first)
+    return say("B3 holds no session from {first} to {last}.", first=first, last=last)
 
 
 def _nearest(first: dt.date, last: dt.date, final: dt.date) -> str:
@@ -128,15 +155,15 @@ def _nearest(first: dt.date, last: dt.date, final: dt.date) -> str:
     before = every[max(bisect_left(every, first) - 1, 0)]
     after = every[min(bisect_right(every, last), len(every) - 1)]
     if after > final:
-        return f"the last closed session is {final}."
-    return f"the nearest sessions are {before} and {after}."
+        return say("the last closed session is {day}.", day=final)
+    return say("the nearest sessions are {before} and {after}.", before=before, after=after)
 
 
 def _check_known(day: dt.date) -> None:
     if not FIRST_DAY <= day <= LAST_DAY:
         raise DateRangeError(
-            f"{day} lies outside the calendar of B3 that is kept here.",
-            hint=f"stay between {FIRST_DAY} and {LAST_DAY}.",
+            say("{day} lies outside the calendar of B3 that is kept here.", day=day),
+            hint=say("stay between {first} and {last}.", first=FIRST_DAY, last=LAST_DAY),
         )
 
 

@@ -18,7 +18,9 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from b3pipeline import __version__
+from b3pipeline.classroom import verbs as classroom
 from b3pipeline.errors import B3Error
+from b3pipeline.language import say
 from b3pipeline.progress import bar_here
 
 EXIT_FAILED = 1
@@ -32,6 +34,7 @@ app = typer.Typer(
 )
 local = typer.Typer(help="The AWS of this machine: no account needed.", no_args_is_help=True)
 app.add_typer(local, name="local")
+app.add_typer(classroom.app, name="class")
 
 TargetOption = Annotated[
     str,
@@ -49,6 +52,10 @@ WindowOption = Annotated[
 ]
 FaultOption = Annotated[
     str, typer.Option(help="What shall go wrong with the sample, such as 429:BBAS3.")
+]
+SeedOption = Annotated[
+    str | None,
+    typer.Option(help="Number of the simulated market; `b3 class seed LOGIN` gives one."),
 ]
 BucketOption = Annotated[
     str | None, typer.Option(envvar="RAW_BUCKET", help="Raw bucket, instead of the target's.")
@@ -155,7 +162,7 @@ def local_env() -> None:
     from b3pipeline.errors import ConfigError
 
     if not sandbox.status().running:
-        raise ConfigError("the local AWS is down.", hint="start it with `b3 local up`.")
+        raise ConfigError(say("the local AWS is down."), hint=say("start it with `b3 local up`."))
     keep_off_proxies()
     variables = load_config("local").environment()
     variables |= {name: os.environ[name] for name in ("NO_PROXY", "no_proxy") if name in os.environ}
@@ -181,6 +188,7 @@ def ingest(
     source: Annotated[
         str, typer.Option(help="Where quotes come from: sample, yahoo or cotahist.")
     ] = "sample",
+    seed: SeedOption = None,
     path: PathOption = None,
     tickers: Annotated[
         str,
@@ -231,13 +239,16 @@ def ingest(
     """
     from b3pipeline import ingest as ingestion
     from b3pipeline.sources.portfolio import expand
+    from b3pipeline.sources.seeds import with_seed
 
+    source = with_seed(source, seed)
     since_last = _is_since_last(since)
     if resume_too and since_last:
         from b3pipeline.errors import ConfigError
 
         raise ConfigError(
-            "--since last and --resume exclude each other.", hint="`b3 resume` first, then --since."
+            say("--since last and --resume exclude each other."),
+            hint=say("`b3 resume` first, then --since."),
         )
     if resume_too:  # as it was called before it was a verb
         resume(path, dry_run, window, fault, bucket, wait, as_json, target)
@@ -649,6 +660,7 @@ def tutorial(
     param: Annotated[
         list[str] | None, typer.Option("--param", "-p", help="name=value for the notebooks.")
     ] = None,
+    seed: SeedOption = None,
     out: Annotated[
         Path, typer.Option(help="Folder of the executed notebooks and the report.")
     ] = Path("build"),
@@ -657,7 +669,8 @@ def tutorial(
     """Execute the notebooks one after the other and write the report."""
     from b3pipeline.course.tutorial import run
 
-    typer.echo(run(only=only or [], parameters=_parameters(param or []), out=out, target=target))
+    given = _parameters(param or []) | ({} if seed is None else {"seed": seed})
+    typer.echo(run(only=only or [], parameters=given, out=out, target=target))
 
 
 def _connect(target: str, bucket: str | None = None) -> Any:
@@ -683,7 +696,8 @@ def _is_since_last(since: str | None) -> bool:
 
     if since not in (None, "last"):
         raise ConfigError(
-            f"--since is {since!r}.", hint="write --since last; for a date there is --start."
+            say("--since is {since!r}.", since=since),
+            hint=say("write --since last; for a date there is --start."),
         )
     return since == "last"
 
@@ -726,8 +740,15 @@ def _follow_run(cloud: Any, run_id: str, quiet: bool = False) -> Any:
         typer.echo(report, err=quiet)
     if run.state != "SUCCEEDED":
         raise JobError(
-            f"run {run_id} ended {run.state}: {run.error or 'no reason given'}",
-            hint="do what the reason says, then `b3 refine --rebuild`; docs/troubleshooting.md.",
+            say(
+                "run {run_id} ended {state}: {reason}",
+                run_id=run_id,
+                state=run.state,
+                reason=run.error or say("no reason given"),
+            ),
+            hint=say(
+                "do what the reason says, then `b3 refine --rebuild`; docs/troubleshooting.md."
+            ),
         )
     if not quiet:
         typer.echo(report)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from b3pipeline import markup
+from b3pipeline.language import say, shown
 
 PRICES_NOTED_ON = dt.date(2026, 11, 25)
 
@@ -145,12 +146,16 @@ class Bill:
         return pd.DataFrame(rows, columns=["what", "quantity", "unit", "usd"])
 
     def _repr_html_(self) -> str:
-        caption = f"{self.title}; us-east-1 list prices of {PRICES_NOTED_ON:%B %Y}"
+        caption = say(
+            "{title}; us-east-1 list prices of {noted:%B %Y}",
+            title=self.title,
+            noted=PRICES_NOTED_ON,
+        )
         rows = [
-            (line.what, f"{line.quantity:,.6g} {line.unit}", format_usd(line.usd))
+            (line.what, f"{shown(line.quantity, ',.6g')} {line.unit}", format_usd(line.usd))
             for line in self.lines
         ]
-        total = ("total", "", format_usd(self.usd))
+        total = (say("total"), "", format_usd(self.usd))
         return markup.table((), rows, figures=2, total=total, caption=caption)
 
 
@@ -172,24 +177,24 @@ def pipeline_cost(
     """
     runs, queries = tuple(dpu_seconds), tuple(query_bytes)
     return Bill(
-        "What this costs on AWS",
+        say("What this costs on AWS"),
         (
-            CostLine("S3 requests", puts + gets, "", s3_cost(puts=puts, gets=gets)),
+            CostLine(say("S3 requests"), puts + gets, "", s3_cost(puts=puts, gets=gets)),
             CostLine(
-                "S3 storage, a month",
+                say("S3 storage, a month"),
                 round(stored_bytes / 1024**2, 1),
                 "MB",
                 s3_cost(stored_bytes=stored_bytes),
             ),
-            CostLine("Lambda calls", lambda_calls, "", lambda_cost(lambda_calls)),
+            CostLine(say("Lambda calls"), lambda_calls, "", lambda_cost(lambda_calls)),
             CostLine(
-                "Glue runs",
+                say("Glue runs"),
                 len(runs),
                 "",
                 sum(glue_run_cost(run, glue_version=glue_version) for run in runs),
             ),
-            CostLine("Athena queries", len(queries), "", sum(map(athena_query_cost, queries))),
-            CostLine("EC2 ingestion host", ec2_hours, "hours", ec2_cost(ec2_hours)),
+            CostLine(say("Athena queries"), len(queries), "", sum(map(athena_query_cost, queries))),
+            CostLine(say("EC2 ingestion host"), ec2_hours, say("hours"), ec2_cost(ec2_hours)),
         ),
     )
 
@@ -210,23 +215,25 @@ def daily_cost(
     disks = HOST_DISK_GB * hosts if disk_gb is None else disk_gb
     running = 24 * hosts
     return Bill(
-        "What a day costs while nobody uses it",
+        say("What a day costs while nobody uses it"),
         (
-            CostLine("S3 storage", megabytes, "MB", s3_cost(stored_bytes=int(stored_bytes)) / 30),
-            CostLine("Lambda, Glue job, tables, workgroup", 0, "uses", 0.0),
             CostLine(
-                "Data Catalog",
+                say("S3 storage"), megabytes, "MB", s3_cost(stored_bytes=int(stored_bytes)) / 30
+            ),
+            CostLine(say("Lambda, Glue job, tables, workgroup"), 0, say("uses"), 0.0),
+            CostLine(
+                say("Data Catalog"),
                 catalog_objects,
-                "objects",
+                say("objects"),
                 catalog_cost(int(catalog_objects), months=1 / 30),
             ),
             CostLine(
-                "EC2 ingestion host, with its address",
+                say("EC2 ingestion host, with its address"),
                 running,
-                "hours",
+                say("hours"),
                 ec2_cost(running, disk_gb=0),
             ),
-            CostLine("disk, of a stopped host too", disks, "GB", disk_cost(24, disks)),
+            CostLine(say("disk, of a stopped host too"), disks, "GB", disk_cost(24, disks)),
         ),
     )
 
@@ -262,9 +269,9 @@ class EventComparison:
         return pd.DataFrame(rows, columns=["design", "runs", "hours", "usd"])
 
     def _repr_html_(self) -> str:
-        head = ("design", "Glue runs", "hours", "cost")
+        head = (say("design"), say("Glue runs"), say("hours"), say("cost"))
         rows = [
-            (item.design, f"{item.runs:,}", f"{item.hours:,.2f}", format_usd(item.usd))
+            (item.design, shown(item.runs, ","), shown(item.hours, ",.2f"), format_usd(item.usd))
             for item in (self.per_object, self.per_batch)
         ]
         return markup.table(head, rows, figures=3)
@@ -280,8 +287,8 @@ def event_per_object_cost(
     job's limit of one run at a time has it.
     """
     return EventComparison(
-        per_object=_event_design("an event per object", objects, GLUE_MINIMUM_SECONDS, dpus),
-        per_batch=_event_design("an event per batch", batches, batch_seconds, dpus),
+        per_object=_event_design(say("an event per object"), objects, GLUE_MINIMUM_SECONDS, dpus),
+        per_batch=_event_design(say("an event per batch"), batches, batch_seconds, dpus),
     )
 
 
@@ -293,16 +300,16 @@ def _event_design(design: str, runs: int, seconds: float, dpus: int) -> EventDes
 def format_usd(usd: float) -> str:
     """Return an amount as text, with as many decimals as a small one needs."""
     if usd == 0 or usd >= 0.01:
-        return f"USD {usd:,.2f}"
-    return f"USD {usd:.6f}"
+        return say("USD {usd:,.2f}", usd=usd)
+    return say("USD {usd:.6f}", usd=usd)
 
 
 def format_bytes(size: float) -> str:
     """Return a size as text, in the unit that suits it: 999 bytes, 1.5 KB, 2.0 MB."""
     if size < 1024:
-        return f"{size:.0f} bytes"
+        return say("{size:.0f} bytes", size=size)
     for unit in ("KB", "MB", "GB"):
         size /= 1024
         if size < 1024:
-            return f"{size:.1f} {unit}"
-    return f"{size / 1024:.1f} TB"
+            return f"{shown(size, '.1f')} {unit}"
+    return f"{shown(size / 1024, '.1f')} TB"

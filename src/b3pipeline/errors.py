@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from b3pipeline.language import english, say
+
 
 class B3Error(Exception):
-    """Root of every error this package raises on purpose.
+    """Root of every error this package raises on purpose, in the reader's language.
 
-    `hint` says what to try next; the command line prints it on its own line.
+    `hint` says what to try next; the command line prints it on its own line. `english` is the
+    whole in English, for what is stored.
     """
 
     def __init__(self, message: str, *, hint: str) -> None:
@@ -15,7 +18,11 @@ class B3Error(Exception):
         self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message} Try: {self.hint}"
+        return say("{message} Try: {hint}", message=self.message, hint=self.hint)
+
+    @property
+    def english(self) -> str:
+        return f"{english(self.message)} Try: {english(self.hint)}"
 
     def _render_traceback_(self) -> list[str]:
         """Return what IPython shows in the place of a traceback: the sentence, and what to try."""
@@ -24,7 +31,7 @@ class B3Error(Exception):
 
 def sentence(kind: str, message: str, hint: str) -> list[str]:
     """Return the lines that a notebook shows of an error: what happened, and what to try."""
-    return [f"\N{ESCAPE}[1;31m{kind}\N{ESCAPE}[0m: {message}", f"Try: {hint}"]
+    return [f"\N{ESCAPE}[1;31m{kind}\N{ESCAPE}[0m: {message}", say("Try: {hint}", hint=hint)]
 
 
 class ConfigError(B3Error):

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
+from b3pipeline.language import later
+
 
 @dataclass(frozen=True)
 class Exchange:
@@ -46,7 +48,7 @@ B3 = Exchange(
     # an hour. 18:30 lies past all of them on every day of the year.
     final_from=dt.time(18, 30),
     ticker=re.compile(r"[A-Z0-9]{4}[0-9]{1,2}[A-Z]?"),
-    ticker_hint="four letters and one or two digits, such as PETR4, VALE3 or KLBN11.",
+    ticker_hint=later("four letters and one or two digits, such as PETR4, VALE3 or KLBN11."),
     suffix=".SA",
     currency="BRL",
     tick=0.01,

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from b3pipeline.errors import ConfigError, InvalidTickerError
 from b3pipeline.exchange import EXCHANGE
+from b3pipeline.language import say
 
 BRONZE_TABLE = "b3_daily_quotes"
 SILVER_TABLE = "b3_daily_quotes_refined"
@@ -47,8 +48,12 @@ class Names:
         for what, value in (("project_name", self.project), ("environment", self.environment)):
             if not _PROJECT_PART.fullmatch(value):
                 raise ConfigError(
-                    f"{what} is {value!r}, which AWS resource names cannot carry.",
-                    hint="use lower-case letters, digits and underscores, a letter first.",
+                    say(
+                        "{what} is {value!r}, which AWS resource names cannot carry.",
+                        what=what,
+                        value=value,
+                    ),
+                    hint=say("use lower-case letters, digits and underscores, a letter first."),
                 )
 
     @property
@@ -89,8 +94,8 @@ def normalise_ticker(ticker: object) -> str:
     code = ticker.strip().upper().removesuffix(EXCHANGE.suffix) if isinstance(ticker, str) else ""
     if not EXCHANGE.ticker.fullmatch(code):
         raise InvalidTickerError(
-            f"{ticker!r} is not a ticker of {EXCHANGE.name}.",
-            hint=EXCHANGE.ticker_hint,
+            say("{ticker!r} is not a ticker of {exchange}.", ticker=ticker, exchange=EXCHANGE.name),
+            hint=say(EXCHANGE.ticker_hint),
         )
     return code
 

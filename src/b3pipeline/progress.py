@@ -9,6 +9,8 @@ from typing import Any, Protocol, TypeVar
 
 from tqdm import tqdm
 
+from b3pipeline.language import say, shown
+
 T = TypeVar("T")
 
 
@@ -47,9 +49,22 @@ class StageLine(tqdm):  # type: ignore[type-arg]
             return
         seconds = self.format_dict["elapsed"]
         super().close()
-        wanted = f" of {self.total:,}" if self.total and self.total != self.n else ""
-        count = f"{self.n:,}{wanted} in " if self.n or wanted else ""
-        sys.stderr.write(f"{self.desc.removesuffix(': ')}: {count}{seconds:.1f} s\n")
+        sys.stderr.write(f"{self._line(self.desc.removesuffix(': '), seconds)}\n")
+
+    def _line(self, stage: str, seconds: float) -> str:
+        if self.total and self.total != self.n:
+            return say(
+                "{stage}: {done:,} of {total:,} in {seconds:.1f} s",
+                stage=stage,
+                done=self.n,
+                total=self.total,
+                seconds=seconds,
+            )
+        if self.n:
+            return say(
+                "{stage}: {done:,} in {seconds:.1f} s", stage=stage, done=self.n, seconds=seconds
+            )
+        return f"{stage}: {shown(seconds, '.1f')} s"
 
 
 def bar_here() -> type[tqdm]:  # type: ignore[type-arg]

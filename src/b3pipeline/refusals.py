@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from obstore.exceptions import BaseError
 
 from b3pipeline.errors import B3Error
+from b3pipeline.language import later, say
 
 CALL_ERRORS = (ClientError, BotoCoreError, BaseError)
 """What the libraries raise for a call that failed; obstore's missing object is besides a
@@ -34,41 +35,53 @@ class Refusal:
     def about(self, what: str) -> str:
         """Return the sentence for a call on `what`, such as "the bucket 'x'"."""
         words = f"{self.code}: {self.said}" if self.code and self.said else self.code or self.said
-        sentence = _SENTENCES[self.kind].format(what=what)
-        return f"{sentence} ({words.rstrip('.')})." if words else f"{sentence}."
+        sentence = say(_SENTENCES[self.kind], what=what)
+        if not words:
+            return say("{sentence}.", sentence=sentence)
+        return say("{sentence} ({words}).", sentence=sentence, words=words.rstrip("."))
 
 
 _SENTENCES = {
-    "expired": "the credentials for {what} have expired",
-    "keys": "the access keys for {what} are not accepted",
-    "no_keys": "there are no AWS credentials on this machine",
-    "denied": "access to {what} is denied",
-    "throttled": "AWS takes no more requests for {what} for now",
-    "gone": "AWS knows no such thing as {what}",
-    "region": "{what} lies in another region than the one asked",
-    "clock": "the clock of this machine is too far from AWS's for {what}",
-    "network": "{what} cannot be reached",
-    "server": "AWS failed on its own side with {what}",
-    "other": "AWS refused work on {what}",
+    "expired": later("the credentials for {what} have expired"),
+    "keys": later("the access keys for {what} are not accepted"),
+    "no_keys": later("there are no AWS credentials on this machine"),
+    "denied": later("access to {what} is denied"),
+    "throttled": later("AWS takes no more requests for {what} for now"),
+    "gone": later("AWS knows no such thing as {what}"),
+    "region": later("{what} lies in another region than the one asked"),
+    "clock": later("the clock of this machine is too far from AWS's for {what}"),
+    "network": later("{what} cannot be reached"),
+    "server": later("AWS failed on its own side with {what}"),
+    "other": later("AWS refused work on {what}"),
 }
-_GO_ON = "then `b3 resume` completes an ingestion that was cut off"
-_RENEW = "get new credentials (in AWS Academy: start the lab, then AWS Details)"
+_GO_ON = later("`b3 resume` completes an ingestion that was cut off")
+_RENEW = later("get new credentials (in AWS Academy: start the lab, then AWS Details)")
 _HINTS = {
-    "expired": f"{_RENEW}, {_GO_ON}",
-    "keys": f"{_RENEW}, the key, the secret and the session token of one block (the environment "
-    f"wins over ~/.aws/credentials), {_GO_ON}",
-    "no_keys": "set AWS_PROFILE, or paste the keys of your account or lab session",
-    "denied": "in AWS Academy an ended session denies everything: start the lab and copy its "
-    f"credentials, {_GO_ON}; elsewhere ask for the right to it, and check region and owner",
-    "throttled": "wait some minutes, " + _GO_ON,
-    "gone": "`b3 doctor` lists what is missing; `b3 local up` or `terraform apply` makes it",
-    "region": "set AWS_DEFAULT_REGION to the region of the deployment: `b3 outputs` reads it anew",
-    "clock": "set the clock of this machine (`timedatectl set-ntp true`), " + _GO_ON,
-    "network": "see that the network is up, and that AWS_ENDPOINT_URL and the region are right; "
-    + _GO_ON,
-    "local": "see that the local AWS is up: `b3 local status`, `b3 local up`; " + _GO_ON,
-    "server": "try again in some minutes: " + _GO_ON.removeprefix("then "),
-    "other": "`b3 doctor` checks the deployment and your rights on it",
+    "expired": later("{renew}, then {go_on}."),
+    "keys": later(
+        "{renew}, the key, the secret and the session token of one block (the environment "
+        "wins over ~/.aws/credentials), then {go_on}."
+    ),
+    "no_keys": later("set AWS_PROFILE, or paste the keys of your account or lab session."),
+    "denied": later(
+        "in AWS Academy an ended session denies everything: start the lab and copy its "
+        "credentials, then {go_on}; elsewhere ask for the right to it, and check region and owner."
+    ),
+    "throttled": later("wait some minutes, then {go_on}."),
+    "gone": later(
+        "`b3 doctor` lists what is missing; `b3 local up` or `terraform apply` makes it."
+    ),
+    "region": later(
+        "set AWS_DEFAULT_REGION to the region of the deployment: `b3 outputs` reads it anew."
+    ),
+    "clock": later("set the clock of this machine (`timedatectl set-ntp true`), then {go_on}."),
+    "network": later(
+        "see that the network is up, and that AWS_ENDPOINT_URL and the region are right; "
+        "then {go_on}."
+    ),
+    "local": later("see that the local AWS is up: `b3 local status`, `b3 local up`; then {go_on}."),
+    "server": later("try again in some minutes: {go_on}."),
+    "other": later("`b3 doctor` checks the deployment and your rights on it."),
 }
 
 _CODES = {
@@ -131,7 +144,8 @@ def explain(error: BaseException) -> Refusal:
     code, said = _read(error)
     kind = _kind(code, said, error)
     local = kind == "network" and _THIS_MACHINE.search(str(error))
-    return Refusal(kind, code, said, f"{_HINTS['local' if local else kind]}.")
+    hint = _HINTS["local"] if local else _HINTS[kind]
+    return Refusal(kind, code, said, say(hint, go_on=say(_GO_ON), renew=say(_RENEW)))
 
 
 def told(error: BaseException, what: str, kind: type[E]) -> E:

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 
 from b3pipeline import names
 from b3pipeline.errors import ConfigError, StorageError
+from b3pipeline.language import later, say
 from b3pipeline.refusals import explain, told
 
 OWN_NOTIFICATION = "batch-manifest"
@@ -50,9 +51,11 @@ class Prepared:
     settings: tuple[tuple[str, str], ...]
 
     def __str__(self) -> str:
-        whose = "is the pipeline's" if self.ours else "was there before, and is used as it is"
+        whose = say("{bucket} was there before, and is used as it is", bucket=self.name)
+        if self.ours:
+            whose = say("{bucket} is the pipeline's", bucket=self.name)
         lines = (f"  {what}: {seen}" for what, seen in self.settings)
-        return "\n".join([f"{self.name} {whose}", *lines])
+        return "\n".join([whose, *lines])
 
 
 def terraform_variables(folder: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -79,23 +82,36 @@ def named_buckets(variables: Mapping[str, str], account_id: str) -> BucketPair:
     missing = [name for name in VARIABLES if not variables.get(name)]
     if missing:
         raise ConfigError(
-            f"infra/terraform.tfvars sets no {' and no '.join(missing)}, so Terraform makes its "
-            "own.",
-            hint="in AWS Academy `cp infra/academy.tfvars.example infra/terraform.tfvars`, then "
-            "again; in an account of your own this command is not needed.",
+            say(
+                "infra/terraform.tfvars sets no {variables}, so Terraform makes its own.",
+                variables=say(" and no ").join(missing),
+            ),
+            hint=say(
+                "in AWS Academy `cp infra/academy.tfvars.example infra/terraform.tfvars`, then "
+                "again; in an account of your own this command is not needed."
+            ),
         )
     pair = BucketPair(*(variables[name].replace("ACCOUNT", account_id) for name in VARIABLES))
     for variable, bucket in zip(VARIABLES, pair, strict=True):
         if not _NAME.fullmatch(bucket):
             raise ConfigError(
-                f"{variable} is {variables[variable]!r}, which is no bucket's name.",
-                hint="3 to 63 lower-case letters, digits and hyphens, such as "
-                f"{names.Names().raw_data_bucket('ACCOUNT')}.",
+                say(
+                    "{variable} is {name!r}, which is no bucket's name.",
+                    variable=variable,
+                    name=variables[variable],
+                ),
+                hint=say(
+                    "3 to 63 lower-case letters, digits and hyphens, such as {example}.",
+                    example=names.Names().raw_data_bucket("ACCOUNT"),
+                ),
             )
     if pair.raw_data == pair.athena_results:
         raise ConfigError(
-            f"both buckets are {pair.raw_data!r}: results of queries would lie among the data.",
-            hint="name two different ones in infra/terraform.tfvars.",
+            say(
+                "both buckets are {bucket!r}: results of queries would lie among the data.",
+                bucket=pair.raw_data,
+            ),
+            hint=say("name two different ones in infra/terraform.tfvars."),
         )
     return pair
 
@@ -157,32 +173,40 @@ def remove(s3: Any, bucket: str, *, own: bool = False) -> str:
         mark = _mark(s3, bucket)
     except ClientError as error:
         if explain(error).kind == "gone":
-            return f"{bucket}: is not there."
+            return say("{bucket}: is not there.", bucket=bucket)
         raise
     if _notifications(s3, bucket):
         raise StorageError(
-            f"{bucket} still fires the Lambda of the pipeline.",
-            hint="`terraform -chdir=infra destroy` first, then `b3 buckets --remove`.",
+            say("{bucket} still fires the Lambda of the pipeline.", bucket=bucket),
+            hint=say("`terraform -chdir=infra destroy` first, then `b3 buckets --remove`."),
         )
     if mark != MADE and not own:
         s3.delete_object(Bucket=bucket, Key=names.BUCKET_MARK)
-        return f"{bucket}: stays with what is in it, for it was there before the pipeline."
+        return say(
+            "{bucket}: stays with what is in it, for it was there before the pipeline.",
+            bucket=bucket,
+        )
     count = 0
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket):
         if keys := [{"Key": item["Key"]} for item in page.get("Contents", [])]:
             _delete(s3, bucket, keys)
             count += len(keys)
     s3.delete_bucket(Bucket=bucket)
-    return f"{bucket}: removed, with {count:,} objects."
+    return say("{bucket}: removed, with {count:,} objects.", bucket=bucket, count=count)
 
 
 def _delete(s3: Any, bucket: str, keys: list[dict[str, str]]) -> None:
     answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
     if errors := answer.get("Errors"):
         raise StorageError(
-            f"{len(errors):,} objects of {bucket} stay: {errors[0]['Key']} answers "
-            f"{errors[0]['Code']}.",
-            hint="ask for the right s3:DeleteObject there, then again.",
+            say(
+                "{count:,} objects of {bucket} stay: {key} answers {code}.",
+                count=len(errors),
+                bucket=bucket,
+                key=errors[0]["Key"],
+                code=errors[0]["Code"],
+            ),
+            hint=say("ask for the right s3:DeleteObject there, then again."),
         )
 
 
@@ -218,8 +242,13 @@ def _make(s3: Any, bucket: str, account_id: str) -> bool:
         lies_in = found.get("BucketRegion", region)
         if lies_in != region:
             raise StorageError(
-                f"{bucket} lies in {lies_in}, and the pipeline in {region}.",
-                hint="S3 calls a Lambda of its own region alone: name another bucket.",
+                say(
+                    "{bucket} lies in {lies_in}, and the pipeline in {region}.",
+                    bucket=bucket,
+                    lies_in=lies_in,
+                    region=region,
+                ),
+                hint=say("S3 calls a Lambda of its own region alone: name another bucket."),
             )
         return False
     try:
@@ -233,16 +262,26 @@ def _refused(bucket: str, error: ClientError) -> StorageError:
     refusal = explain(error)
     if refusal.code in ("403", "BucketAlreadyExists") or refusal.kind == "region":
         return StorageError(
-            f"{bucket} is another account's, or lies in another region ({refusal.code}).",
-            hint="set other names in infra/terraform.tfvars; ACCOUNT in one is your number.",
+            say(
+                "{bucket} is another account's, or lies in another region ({code}).",
+                bucket=bucket,
+                code=refusal.code,
+            ),
+            hint=say("set other names in infra/terraform.tfvars; ACCOUNT in one is your number."),
         )
     if refusal.kind == "denied":
         return StorageError(
-            f"the account lets you make no bucket: {bucket} is missing ({refusal.code}).",
-            hint="name buckets that exist in infra/terraform.tfvars; if nothing works any more, "
-            "the lab's session has ended: start it again and copy the credentials.",
+            say(
+                "the account lets you make no bucket: {bucket} is missing ({code}).",
+                bucket=bucket,
+                code=refusal.code,
+            ),
+            hint=say(
+                "name buckets that exist in infra/terraform.tfvars; if nothing works any more, "
+                "the lab's session has ended: start it again and copy the credentials."
+            ),
         )
-    return told(error, f"the bucket {bucket!r}", StorageError)
+    return told(error, say("the bucket {bucket!r}", bucket=bucket), StorageError)
 
 
 Setting = Callable[[Any, str], str]
@@ -252,11 +291,11 @@ Setting = Callable[[Any, str], str]
 def _try_each(settings: Mapping[str, Setting], s3: Any, bucket: str) -> Any:
     for what, act in settings.items():
         try:
-            yield what, act(s3, bucket)
+            yield say(what), act(s3, bucket)
         except ClientError as error:
             if explain(error).kind != "denied":
                 raise
-            yield what, f"denied here ({explain(error).code}){_MEANWHILE.get(what, '')}"
+            yield say(what), say(_MEANWHILE[what], code=explain(error).code)
 
 
 def _close(s3: Any, bucket: str) -> str:
@@ -265,8 +304,8 @@ def _close(s3: Any, bucket: str) -> str:
     except ClientError as error:
         if explain(error).kind != "denied":
             raise
-        return f"could not be set here; {_look_closed(s3, bucket)}"
-    return "yes"
+        return say("could not be set here; {seen}", seen=_look_closed(s3, bucket))
+    return say("yes")
 
 
 def _look_closed(s3: Any, bucket: str) -> str:
@@ -278,21 +317,21 @@ def _look_closed(s3: Any, bucket: str) -> str:
         locks = {}
     if not locks or not all(locks.values()):
         raise StorageError(
-            f"{bucket} may be opened to the public: S3's locks are not all set.",
-            hint="set Block Public Access on it in the console, or name another bucket.",
+            say("{bucket} may be opened to the public: S3's locks are not all set.", bucket=bucket),
+            hint=say("set Block Public Access on it in the console, or name another bucket."),
         )
-    return "yes, as it was"
+    return say("yes, as it was")
 
 
 def _encrypt(s3: Any, bucket: str) -> str:
     rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
     s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
-    return "yes, with S3's own keys"
+    return say("yes, with S3's own keys")
 
 
 def _demand_tls(s3: Any, bucket: str) -> str:
     if s3.meta.endpoint_url.startswith("http://"):
-        return "no, for this endpoint speaks plain HTTP: everybody would be shut out"
+        return say("no, for this endpoint speaks plain HTTP: everybody would be shut out")
     arn = f"arn:aws:s3:::{bucket}"
     statement = {
         "Sid": "TlsOnly",
@@ -304,7 +343,7 @@ def _demand_tls(s3: Any, bucket: str) -> str:
     }
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     s3.put_bucket_policy(Bucket=bucket, Policy=policy)
-    return "yes"
+    return say("yes")
 
 
 def _expire(s3: Any, bucket: str) -> str:
@@ -326,21 +365,27 @@ def _expire(s3: Any, bucket: str) -> str:
     s3.put_bucket_lifecycle_configuration(
         Bucket=bucket, LifecycleConfiguration={"Rules": [*rules, unfinished]}
     )
-    return "yes"
+    return say("yes")
 
 
 _SETTINGS: dict[str, Setting] = {
-    "closed to the public": _close,
-    "encrypted": _encrypt,
-    "TLS only": _demand_tls,
-    "leftovers expire after 7 days": _expire,
+    later("closed to the public"): _close,
+    later("encrypted"): _encrypt,
+    later("TLS only"): _demand_tls,
+    later("leftovers expire after 7 days"): _expire,
 }
 _LOOKS: dict[str, Setting] = {"closed to the public": _look_closed}
 _MEANWHILE = {
-    "closed to the public": ": AWS closes every bucket made since April 2023",
-    "encrypted": ": S3 encrypts every new object with its own keys since January 2023",
-    "TLS only": ": this project's tools speak TLS anyway",
-    "leftovers expire after 7 days": ": `b3 buckets --remove` takes them, too",
+    "closed to the public": later(
+        "denied here ({code}): AWS closes every bucket made since April 2023"
+    ),
+    "encrypted": later(
+        "denied here ({code}): S3 encrypts every new object with its own keys since January 2023"
+    ),
+    "TLS only": later("denied here ({code}): this project's tools speak TLS anyway"),
+    "leftovers expire after 7 days": later(
+        "denied here ({code}): `b3 buckets --remove` takes them, too"
+    ),
 }
 """What holds where a setting is denied."""
 
@@ -351,9 +396,15 @@ def _refuse_other_notifications(s3: Any, bucket: str) -> None:
     if others:
         s3.delete_object(Bucket=bucket, Key=names.BUCKET_MARK)
         raise StorageError(
-            f"{bucket} notifies others already ({', '.join(others)}), and S3 keeps one list: "
-            "Terraform would replace it.",
-            hint="name another bucket in infra/terraform.tfvars, or remove these notifications.",
+            say(
+                "{bucket} notifies others already ({others}), and S3 keeps one list: Terraform "
+                "would replace it.",
+                bucket=bucket,
+                others=", ".join(others),
+            ),
+            hint=say(
+                "name another bucket in infra/terraform.tfvars, or remove these notifications."
+            ),
         )
 
 

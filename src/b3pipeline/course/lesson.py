@@ -25,6 +25,7 @@ from b3pipeline.cloud.config import check_target, project_root
 from b3pipeline.course import sentences
 from b3pipeline.deployment import sandbox
 from b3pipeline.errors import ConfigError, StorageError
+from b3pipeline.language import say, shown
 from b3pipeline.tickers import TICKERS
 
 if TYPE_CHECKING:
@@ -70,16 +71,23 @@ def need_batch(cloud: Cloud, ticker: str | None = None) -> lake.BatchManifest:
     ]
     if not standing:
         raise StorageError(
-            f"bronze holds no batch yet: s3://{cloud.config.raw_data_bucket}/"
-            f"{names.MANIFEST_PREFIX} is empty.",
-            hint="run notebook 02 first, or `b3 ingest`.",
+            say(
+                "bronze holds no batch yet: s3://{bucket}/{prefix} is empty.",
+                bucket=cloud.config.raw_data_bucket,
+                prefix=names.MANIFEST_PREFIX,
+            ),
+            hint=say("run notebook 02 first, or `b3 ingest`."),
         )
     with_it = [batch for batch in standing if ticker is None or ticker in batch.partitions]
     if not with_it:
         codes = sorted({code for batch in standing for code in batch.partitions})
         raise StorageError(
-            f"no batch in bronze holds the ticker {ticker}.",
-            hint=f"bronze holds {', '.join(codes[:20])}; `b3 ingest --tickers {ticker}` adds it.",
+            say("no batch in bronze holds the ticker {ticker}.", ticker=ticker),
+            hint=say(
+                "bronze holds {codes}; `b3 ingest --tickers {ticker}` adds it.",
+                codes=", ".join(codes[:20]),
+                ticker=ticker,
+            ),
         )
     return max(with_it, key=lambda batch: batch.objects)
 
@@ -97,13 +105,26 @@ def need_silver(
     held = lake.held_sessions(cloud, codes, first or None, last or None, names.SILVER_TABLE)
     lacking = [code for code in codes if not held[code]]
     if lacking if tickers else len(lacking) == len(codes):
-        span = f" between {start} and {end}" if start and end else ""
         raise StorageError(
-            f"{names.SILVER_TABLE} has no partition yet of {', '.join(lacking)}{span}.",
-            hint="is it spelt right? If so, run notebooks 02 and 03 for it first, or `b3 ingest` "
-            "and `b3 refine`.",
+            _lacking(names.SILVER_TABLE, ", ".join(lacking), start, end),
+            hint=say(
+                "is it spelt right? If so, run notebooks 02 and 03 for it first, or `b3 "
+                "ingest` and `b3 refine`."
+            ),
         )
     return batch
+
+
+def _lacking(table: str, tickers: str, start: str | None, end: str | None) -> str:
+    if not start or not end:
+        return say("{table} has no partition yet of {tickers}.", table=table, tickers=tickers)
+    return say(
+        "{table} has no partition yet of {tickers} between {start} and {end}.",
+        table=table,
+        tickers=tickers,
+        start=start,
+        end=end,
+    )
 
 
 def is_simulated(cloud: Cloud, tickers: Sequence[str], start: str, end: str) -> bool:
@@ -154,10 +175,13 @@ def compare_runs(cloud: Cloud, **runs: refine.JobRun) -> pd.DataFrame:
     for title, run in runs.items():
         said = refine.run_summary(cloud, run)
         counts = {
-            "partitions read": said.get("partitions_read", 0),
-            "partitions written": said.get("partitions_written", 0),
+            say("partitions read"): said.get("partitions_read", 0),
+            say("partitions written"): said.get("partitions_written", 0),
         }
-        stages = {stage: f"{seconds:7.1f} s" for stage, seconds in said.get("seconds", {}).items()}
+        stages = {
+            stage: shown(seconds, "7.1f") + " s"
+            for stage, seconds in said.get("seconds", {}).items()
+        }
         rows[title] = counts | stages
     return pd.DataFrame(rows).T.fillna("")
 
@@ -165,7 +189,13 @@ def compare_runs(cloud: Cloud, **runs: refine.JobRun) -> pd.DataFrame:
 def query_bill(answers: Mapping[str, QueryResult]) -> pd.DataFrame:
     """Return a row a query: rows, time as text, bytes scanned, and the price in USD."""
     rows = [
-        (name, len(answer.frame), f"{answer.seconds:.1f} s", answer.bytes_scanned, answer.cost_usd)
+        (
+            name,
+            len(answer.frame),
+            shown(answer.seconds, ".1f") + " s",
+            answer.bytes_scanned,
+            answer.cost_usd,
+        )
         for name, answer in answers.items()
     ]
     return pd.DataFrame(rows, columns=["query", "rows", "time", "bytes_scanned", "usd"])
@@ -191,7 +221,10 @@ def _function_source(path: str, text: str, name: str) -> str:
     for node in ast.parse(text).body:
         if isinstance(node, ast.FunctionDef) and node.name == name:
             return str(ast.get_source_segment(text, node))
-    raise ConfigError(f"{path} has no function {name!r}.", hint="look into the file for its names.")
+    raise ConfigError(
+        say("{path} has no function {name!r}.", path=path, name=name),
+        hint=say("look into the file for its names."),
+    )
 
 
 def load_job() -> ModuleType:
@@ -199,7 +232,9 @@ def load_job() -> ModuleType:
     path = project_root() / JOB
     spec = importlib.util.spec_from_file_location("refine_job", path)
     if spec is None or spec.loader is None:
-        raise ConfigError(f"{path} is not a Python file.", hint="check out the project anew.")
+        raise ConfigError(
+            say("{path} is not a Python file.", path=path), hint=say("check out the project anew.")
+        )
     module = importlib.util.module_from_spec(spec)
     sys.modules["refine_job"] = module
     spec.loader.exec_module(module)

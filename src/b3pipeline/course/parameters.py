@@ -15,8 +15,10 @@ from typing import Any
 from b3pipeline.calendar import Clock, check_range, parse_date, utc_now
 from b3pipeline.cloud.config import check_target
 from b3pipeline.errors import B3Error, ConfigError, InvalidTickerError
+from b3pipeline.language import say
 from b3pipeline.names import normalise_ticker
 from b3pipeline.sources import SOURCES
+from b3pipeline.sources.seeds import SEED, read_seed, seed_of_source, with_seed
 
 _BETWEEN = re.compile(r"[,;\s]+")
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -26,12 +28,14 @@ _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0"
 class Parameters:
     """What a notebook was given, checked; what it does not have keeps its default.
 
-    `start` and `end` are dates as text, YYYY-MM-DD; `sessions` those of the exchange between the
-    two, both included, that have closed.
+    `source` carries the seed that was given beside it: `sample:41`. `start` and `end` are dates
+    as text, YYYY-MM-DD; `sessions` those of the exchange between the two, both included, that
+    have closed.
     """
 
     target: str = "local"
     source: str = "sample"
+    seed: int = SEED
     tickers: tuple[str, ...] = ()
     ticker: str = ""
     start: str = ""
@@ -50,7 +54,17 @@ def read(*, clock: Clock = utc_now, **given: Any) -> Parameters:
     if {"start", "end"} <= values.keys():
         with_names = _named("start, end", lambda span: check_range(span[0], span[1], clock()))
         values["sessions"] = tuple(with_names((values["start"], values["end"])))
+    _join_seed(values)
     return Parameters(**values)
+
+
+def _join_seed(values: dict[str, Any]) -> None:
+    """Put the seed into the source's name, and the one that the name carries beside it."""
+    if "source" in values:
+        join = _named("seed", lambda seed: with_seed(values["source"], seed))
+        values["source"] = join(values.get("seed"))
+        own = seed_of_source(values["source"])
+        values["seed"] = values.get("seed", SEED) if own is None else own
 
 
 def read_one(name: str, value: Any) -> Any:
@@ -71,6 +85,7 @@ def read_given(given: Mapping[str, Any]) -> dict[str, Any]:
     values = {name: read_one(name, value) for name, value in given.items()}
     if {"start", "end"} <= values.keys():
         read(start=values["start"], end=values["end"])
+    _join_seed(dict(values))
     return {
         name: ",".join(value) if isinstance(value, tuple) else value
         for name, value in values.items()
@@ -84,7 +99,9 @@ def _named(name: str, reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
         try:
             return reader(value)
         except B3Error as error:
-            raise type(error)(f"{name}: {error.message}", hint=error.hint) from error
+            raise type(error)(
+                say("{name}: {message}", name=name, message=error.message), hint=error.hint
+            ) from error
 
     return read_it
 
@@ -94,16 +111,20 @@ def _tickers(value: Any) -> tuple[str, ...]:
         value = [code for code in _BETWEEN.split(value) if code]
     if not isinstance(value, Iterable) or isinstance(value, Mapping | bytes):
         raise InvalidTickerError(
-            f"{value!r} is neither text nor a list.", hint='write "PETR4,VALE3" or a list of codes.'
+            say("{value!r} is neither text nor a list.", value=value),
+            hint=say('write "PETR4,VALE3" or a list of codes.'),
         )
     codes = list(value)
     wrong = [code for code in codes if not isinstance(code, str)]
     if wrong:
         raise InvalidTickerError(
-            f"{wrong[0]!r} is no text.", hint='write each code as text, such as "PETR4".'
+            say("{wrong!r} is no text.", wrong=wrong[0]),
+            hint=say('write each code as text, such as "PETR4".'),
         )
     if not codes:
-        raise InvalidTickerError("no ticker is given.", hint="give some, such as PETR4,VALE3.")
+        raise InvalidTickerError(
+            say("no ticker is given."), hint=say("give some, such as PETR4,VALE3.")
+        )
     return tuple(dict.fromkeys(normalise_ticker(code) for code in codes))
 
 
@@ -111,7 +132,8 @@ def _ticker(value: Any) -> str:
     codes = _tickers(value)
     if len(codes) > 1:
         raise InvalidTickerError(
-            f"{', '.join(codes)} are {len(codes)} tickers.", hint="give the one to look at closely."
+            say("{codes} are {count} tickers.", codes=", ".join(codes), count=len(codes)),
+            hint=say("give the one to look at closely."),
         )
     return codes[0]
 
@@ -123,7 +145,10 @@ def _date(value: Any) -> str:
 def _flag(value: Any) -> bool:
     known = _FLAGS.get(str(value).strip().lower())
     if known is None:
-        raise ConfigError(f"{value!r} is neither true nor false.", hint="write True or False.")
+        raise ConfigError(
+            say("{value!r} is neither true nor false.", value=value),
+            hint=say("write True or False."),
+        )
     return known
 
 
@@ -132,9 +157,11 @@ def _word(value: Any) -> str:
 
 
 def _source(value: Any) -> str:
-    if not isinstance(value, str) or _word(value) not in SOURCES:
+    known = isinstance(value, str) and _word(value).partition(":")[0] in SOURCES
+    if not known or (":" in value and seed_of_source(_word(value)) is None):
         raise ConfigError(
-            f"there is no quote source {value!r}.", hint=f"use one of {', '.join(SOURCES)}."
+            say("there is no quote source {source!r}.", source=value),
+            hint=say("use one of {sources}.", sources=", ".join(SOURCES)),
         )
     return _word(value)
 
@@ -146,6 +173,7 @@ def _target(value: Any) -> str:
 _READERS: dict[str, Callable[[Any], Any]] = {
     "target": _target,
     "source": _source,
+    "seed": read_seed,
     "tickers": _tickers,
     "ticker": _ticker,
     "start": _date,

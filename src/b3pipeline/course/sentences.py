@@ -11,9 +11,8 @@ from typing import Any
 from IPython.core.getipython import get_ipython
 
 from b3pipeline.errors import sentence
+from b3pipeline.language import english, say
 from b3pipeline.refusals import CALL_ERRORS, call_failed
-
-_ABOVE = "run the cells above it first (Run > Run All Above Selected Cell): a new kernel is empty."
 
 
 def install() -> None:
@@ -44,11 +43,18 @@ def describe(error: BaseException, *, at_the_cell: bool) -> list[str]:
     """
     kind = type(error).__name__
     if isinstance(error, NameError):
-        hint = f"is {error.name!r} misspelt? If not, {_ABOVE}"
-        return sentence(kind, f"this kernel knows no {error.name!r}.", hint) if at_the_cell else []
+        hint = say(
+            "is {name!r} misspelt? If not, run the cells above it first (Run > Run All Above "
+            "Selected Cell): a new kernel is empty.",
+            name=error.name,
+        )
+        unknown = say("this kernel knows no {name!r}.", name=error.name)
+        return sentence(kind, unknown, hint) if at_the_cell else []
     said, hint = call_failed(error)
-    if "local AWS" in hint:
-        hint = "run the cell with `lesson.open_cloud` again: it starts a local AWS that is down."
+    if "local AWS" in english(hint):
+        hint = say(
+            "run the cell with `lesson.open_cloud` again: it starts a local AWS that is down."
+        )
     return sentence(kind, said, hint)
 
 

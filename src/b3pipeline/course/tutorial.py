@@ -17,6 +17,7 @@ from b3pipeline.course import notebooks
 from b3pipeline.course.parameters import read_given
 from b3pipeline.deployment import sandbox
 from b3pipeline.errors import NotebookError
+from b3pipeline.language import say, say_many, shown
 from b3pipeline.progress import bar_here
 
 TEARDOWN = "05"
@@ -45,13 +46,18 @@ class Course:
     stages: tuple[Stage, ...] = ()
 
     def __str__(self) -> str:
-        lines = [f"  {stage.title:<32} {stage.seconds:6.1f} s" for stage in self.stages]
+        lines = [f"  {stage.title:<32} {shown(stage.seconds, '6.1f')} s" for stage in self.stages]
         return "\n".join(
             [
-                f"{len(self.executed)} notebooks in {self.seconds:.0f} s:",
+                say_many(
+                    "{count} notebook in {seconds:.0f} s:",
+                    "{count} notebooks in {seconds:.0f} s:",
+                    len(self.executed),
+                    seconds=self.seconds,
+                ),
                 *lines,
-                f"Executed notebooks: {self.executed[0].path.parent}",
-                f"Report, to open in a browser: {self.report}",
+                say("Executed notebooks: {folder}", folder=self.executed[0].path.parent),
+                say("Report, to open in a browser: {page}", page=self.report),
             ]
         )
 
@@ -76,7 +82,7 @@ def run(
     paths = _chosen(root, only)
     given = read_given(parameters or {})
     stages: list[Stage] = []
-    with _timed("local AWS: start, make, register", stages):
+    with _timed(say("local AWS: start, make, register"), stages):
         cloud = _open(target, root)
     out = out if out.is_absolute() else root / out
     page = out / "report" / "index.html"
@@ -86,17 +92,19 @@ def run(
     def look(path: Path) -> None:
         page.unlink(missing_ok=True)  # of an earlier run: after a failure it would pass for this
         if path.name.startswith(TEARDOWN):
-            with _timed("figures of the run", stages):
+            with _timed(say("figures of the run"), stages):
                 figures.update(run_figures(cloud))
 
     executed = notebooks.execute(
         paths, out / "notebooks", values, bar_here(), before=look, wishes={"solve": True}
     )
     for item in executed:
-        stages.append(Stage(f"{item.name}: kernel", item.kernel_seconds))
-        stages.append(Stage(f"{item.name}: cells", item.seconds - item.kernel_seconds))
+        stages.append(Stage(say("{notebook}: kernel", notebook=item.name), item.kernel_seconds))
+        stages.append(
+            Stage(say("{notebook}: cells", notebook=item.name), item.seconds - item.kernel_seconds)
+        )
     figures = figures or run_figures(cloud)
-    with _timed("report", stages):
+    with _timed(say("report"), stages):
         page = notebooks.report(executed, page, figures)
     return Course(tuple(executed), page, time.monotonic() - began, tuple(stages))
 
@@ -127,14 +135,14 @@ def run_figures(cloud: Cloud) -> dict[str, Any]:
         glue_version=runs[0].glue_version if runs else "",
     )
     return {
-        "bronze objects": bronze,
-        "silver objects": silver,
-        "batches": batches,
-        "Spark runs": len(runs),
-        "seconds of Spark": sum(run.execution_seconds for run in runs),
-        "Athena queries": len(scanned),
-        "scanned": format_bytes(sum(scanned)),
-        "on AWS this costs": costs.format_usd(bill.usd),
+        say("bronze objects"): bronze,
+        say("silver objects"): silver,
+        say("batches"): batches,
+        say("Spark runs"): len(runs),
+        say("seconds of Spark"): sum(run.execution_seconds for run in runs),
+        say("Athena queries"): len(scanned),
+        say("scanned"): format_bytes(sum(scanned)),
+        say("on AWS this costs"): costs.format_usd(bill.usd),
     }
 
 
@@ -163,8 +171,8 @@ def _chosen(root: Path, only: Sequence[str]) -> list[Path]:
     unknown = [number for number in wanted if number not in numbers]
     if unknown:
         raise NotebookError(
-            f"there is no notebook {', '.join(unknown)}.",
-            hint=f"use numbers of {', '.join(numbers)}.",
+            say("there is no notebook {unknown}.", unknown=", ".join(unknown)),
+            hint=say("use numbers of {numbers}.", numbers=", ".join(numbers)),
         )
     return [path for number, path in numbers.items() if number in wanted]
 
@@ -173,7 +181,9 @@ def _open(target: str, root: Path) -> Cloud:
     """Return the deployment; the local AWS is started and provisioned on the way."""
     if check_target(target) == "aws":
         return connect(target)
-    with bar_here()(desc="local AWS", bar_format="{desc} {elapsed}") as bar:
-        config = sandbox.up(root=root, step=lambda title: bar.set_description(f"making {title}"))
-        bar.set_description("local AWS ready")
+    with bar_here()(desc=say("local AWS"), bar_format="{desc} {elapsed}") as bar:
+        config = sandbox.up(
+            root=root, step=lambda title: bar.set_description(say("making {title}", title=title))
+        )
+        bar.set_description(say("local AWS ready"))
     return Cloud(config)

@@ -19,6 +19,7 @@ import b3pipeline
 from b3pipeline import names, schema
 from b3pipeline.cloud.buckets import close_to_public, location
 from b3pipeline.cloud.clients import Cloud
+from b3pipeline.language import later, say
 from b3pipeline.refusals import explain
 
 LAMBDA_SOURCE = Path("src/lambda/start_glue_job/handler.py")
@@ -43,18 +44,18 @@ def provision(cloud: Cloud, root: Path, *, step: Callable[[str], None] | None = 
     """
     for title, make in _steps(cloud, root):
         if step is not None:
-            step(title)
+            step(say(title))
         make()
 
 
 def _steps(cloud: Cloud, root: Path) -> Iterable[tuple[str, Callable[[], None]]]:
-    yield "buckets", lambda: ensure_buckets(cloud)
-    yield "IAM roles", lambda: ensure_roles(cloud)
-    yield "Data Catalog", lambda: ensure_catalog(cloud)
-    yield "Glue job", lambda: ensure_job(cloud, root / JOB_SOURCE)
-    yield "Lambda", lambda: ensure_lambda(cloud, root / LAMBDA_SOURCE)
-    yield "S3 notification", lambda: ensure_notification(cloud)
-    yield "Athena workgroup", lambda: ensure_workgroup(cloud)
+    yield later("buckets"), lambda: ensure_buckets(cloud)
+    yield later("IAM roles"), lambda: ensure_roles(cloud)
+    yield later("Data Catalog"), lambda: ensure_catalog(cloud)
+    yield later("Glue job"), lambda: ensure_job(cloud, root / JOB_SOURCE)
+    yield later("Lambda"), lambda: ensure_lambda(cloud, root / LAMBDA_SOURCE)
+    yield later("S3 notification"), lambda: ensure_notification(cloud)
+    yield later("Athena workgroup"), lambda: ensure_workgroup(cloud)
 
 
 def ensure_buckets(cloud: Cloud) -> None:

@@ -18,6 +18,7 @@ from b3pipeline.cloud.config import Config, dump_outputs, outputs_path, parse_ou
 from b3pipeline.deployment.provision import provision
 from b3pipeline.errors import ConfigError, SandboxError
 from b3pipeline.files import read_regular, write_whole
+from b3pipeline.language import say
 from b3pipeline.names import Names
 from localaws import process
 from localaws.glue.java import find_java, spark_home
@@ -41,8 +42,10 @@ class Status:
 
     def __str__(self) -> str:
         if not self.running:
-            return "The local AWS is down."
-        up = f"The local AWS is up at {self.endpoint_url} (process {self.pid})."
+            return say("The local AWS is down.")
+        up = say(
+            "The local AWS is up at {url} (process {pid}).", url=self.endpoint_url, pid=self.pid
+        )
         return "\n".join([up, *self.troubles])
 
 
@@ -84,8 +87,12 @@ def up(
         write_whole(outputs_path("local", root), dump_outputs(config))
     except OSError as error:
         raise SandboxError(
-            f"{outputs_path('local', root)} cannot be written: {error.strerror}.",
-            hint="free some space, or give this user the right to write there, then again.",
+            say(
+                "{path} cannot be written: {reason}.",
+                path=outputs_path("local", root),
+                reason=error.strerror,
+            ),
+            hint=say("free some space, or give this user the right to write there, then again."),
         ) from error
     return config
 
@@ -103,7 +110,9 @@ def spark_environment() -> dict[str, str]:
     """
     home = java().home
     if home is None:
-        raise SandboxError("Spark finds no Java.", hint="`b3 doctor` says where it looked.")
+        raise SandboxError(
+            say("Spark finds no Java."), hint=say("`b3 doctor` says where it looked.")
+        )
     # Spark's own search for itself stumbles over spaces in a path.
     return {"JAVA_HOME": str(home), "SPARK_HOME": spark_home(), "PYSPARK_PYTHON": sys.executable}
 
@@ -153,7 +162,12 @@ def _preferred_port() -> int | None:
         return None
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise SandboxError(
-            f"{PORT_VARIABLE} is {text!r}, which is no port.", hint="use a number such as 4567."
+            say(
+                "{variable} is {text!r}, which is no port.",
+                variable=PORT_VARIABLE,
+                text=text,
+            ),
+            hint=say("use a number such as 4567."),
         )
     return int(text)
 
@@ -163,8 +177,8 @@ def _database(root: Path, asked: str | None) -> str:
     if asked is not None:
         if not _DATABASE.fullmatch(asked):
             raise SandboxError(
-                f"the database is named {asked!r}, which Athena would not take.",
-                hint="use lower-case letters, digits and underscores, a letter first.",
+                say("the database is named {name!r}, which Athena would not take.", name=asked),
+                hint=say("use lower-case letters, digits and underscores, a letter first."),
             )
         return asked
     with suppress(ConfigError, OSError):
@@ -181,7 +195,10 @@ def _own_errors() -> Iterator[None]:
     try:
         yield
     except process.PortError as error:
-        hint = f"end what holds it, or take another one: `export {PORT_VARIABLE}=4567`, then again."
+        hint = say(
+            "end what holds it, or take another one: `export {variable}=4567`, then again.",
+            variable=PORT_VARIABLE,
+        )
         raise SandboxError(error.message, hint=hint) from error
     except process.StateDirError as error:
         hint = error.hint.replace("give another folder with --state-dir", _OTHER_FOLDER)

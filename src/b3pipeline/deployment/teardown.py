@@ -14,6 +14,7 @@ from b3pipeline import names
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.costs import Bill, daily_cost
 from b3pipeline.errors import ConfigError
+from b3pipeline.language import later, say, say_many, shown
 from b3pipeline.markup import table
 from b3pipeline.refusals import explain
 
@@ -23,6 +24,21 @@ _NO_WORKGROUP = "InvalidRequestException"
 SHARED_DATABASE = "default"
 """The database that an account has of its own: others may keep tables in it, so it stays."""
 OWN_TABLES = (names.BRONZE_TABLE, names.SILVER_TABLE)
+
+
+KINDS = {
+    "EC2 instance": later("EC2 instance"),
+    "EBS volume": later("EBS volume"),
+    "S3 bucket": later("S3 bucket"),
+    "Lambda": later("Lambda"),
+    "SQS queue": later("SQS queue"),
+    "log group": later("log group"),
+    "Glue job": later("Glue job"),
+    "IAM role": later("IAM role"),
+    "Glue database": later("Glue database"),
+    "Athena workgroup": later("Athena workgroup"),
+}
+"""The kinds of resources, and how a reader's language calls them."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +78,18 @@ class Inventory:
         )
 
     def __str__(self) -> str:
-        lines = (f"{item.kind:<16} {item.name}  {item.holds}".rstrip() for item in self.resources)
-        return "\n".join(lines) or "nothing"
+        lines = (
+            f"{say(KINDS[item.kind]):<16} {item.name}  {item.holds}".rstrip()
+            for item in self.resources
+        )
+        return "\n".join(lines) or say("nothing")
 
     def _repr_html_(self) -> str:
         if not self.resources:
-            return "<p><b>Nothing of the pipeline remains.</b></p>"
-        rows = ((item.kind, item.name, item.holds) for item in self.resources)
-        return table(("kind", "name", "holds"), rows)
+            gone = html.escape(say("Nothing of the pipeline remains."))
+            return f"<p><b>{gone}</b></p>"
+        rows = ((say(KINDS[item.kind]), item.name, item.holds) for item in self.resources)
+        return table((say("kind"), say("name"), say("holds")), rows)
 
 
 def inventory(cloud: Cloud) -> Inventory:
@@ -109,7 +129,7 @@ def _probe(kind: str, look: Look) -> tuple[Resource, ...]:
         if refusal.kind == "gone" or refusal.code == _NO_WORKGROUP:
             return ()
         if refusal.kind == "denied":
-            return (Resource(kind, "not known", f"AWS answers {refusal.code}"),)
+            return (Resource(kind, say("not known"), say("AWS answers {code}", code=refusal.code)),)
         raise
 
 
@@ -145,7 +165,17 @@ def _bucket(cloud: Cloud, bucket: str) -> Iterator[Resource]:
     cloud.s3.head_bucket(Bucket=bucket)
     sizes = [item["Size"] for item in _objects(cloud, bucket)]
     total = sum(sizes)
-    yield Resource("S3 bucket", bucket, f"{len(sizes):,} objects, {total / 1e6:.1f} MB", total)
+    yield Resource("S3 bucket", bucket, _size(len(sizes), total), total)
+
+
+def _size(count: int, total: float) -> str:
+    megabytes = total / 1e6
+    return say_many(
+        "{count:,} object, {megabytes:.1f} MB",
+        "{count:,} objects, {megabytes:.1f} MB",
+        count,
+        megabytes=megabytes,
+    )
 
 
 def _lambda(cloud: Cloud) -> Iterator[Resource]:
@@ -159,7 +189,7 @@ def _queue(cloud: Cloud) -> Iterator[Resource]:
     url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
     answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
     held = answer["Attributes"]["ApproximateNumberOfMessages"]
-    yield Resource("SQS queue", name, f"{held} failed events")
+    yield Resource("SQS queue", name, say("{held} failed events", held=held))
 
 
 def _log_group(cloud: Cloud) -> Iterator[Resource]:
@@ -167,14 +197,20 @@ def _log_group(cloud: Cloud) -> Iterator[Resource]:
     name = f"/aws/lambda/{cloud.config.lambda_function_name}"
     for found in cloud.logs.describe_log_groups(logGroupNamePrefix=name)["logGroups"]:
         if found["logGroupName"] == name:
-            yield Resource("log group", name, f"{found.get('storedBytes', 0) / 1e6:.1f} MB")
+            yield Resource(
+                "log group", name, shown(found.get("storedBytes", 0) / 1e6, ".1f") + " MB"
+            )
 
 
 def _job(cloud: Cloud) -> Iterator[Resource]:
     name = cloud.config.glue_job_name
     cloud.glue.get_job(JobName=name)
     runs = cloud.glue.get_paginator("get_job_runs").paginate(JobName=name)
-    yield Resource("Glue job", name, f"{sum(len(page['JobRuns']) for page in runs)} runs")
+    yield Resource("Glue job", name, _runs(sum(len(page["JobRuns"]) for page in runs)))
+
+
+def _runs(count: int) -> str:
+    return say_many("{count:,} run", "{count:,} runs", count)
 
 
 def _role(cloud: Cloud, role: str) -> Iterator[Resource]:
@@ -191,7 +227,12 @@ def _database(cloud: Cloud) -> Iterator[Resource]:
         if not tables:
             return
     objects = len(tables) + sum(_partitions(cloud, name, table) for table in tables)
-    yield Resource("Glue database", name, f"{', '.join(tables)}: {objects:,} objects", objects)
+    yield Resource(
+        "Glue database",
+        name,
+        say("{tables}: {objects:,} objects", tables=", ".join(tables), objects=objects),
+        objects,
+    )
 
 
 def _partitions(cloud: Cloud, database: str, table: str) -> int:
@@ -206,7 +247,7 @@ def _workgroup(cloud: Cloud) -> Iterator[Resource]:
     cloud.athena.get_work_group(WorkGroup=name)
     pages = cloud.athena.get_paginator("list_query_executions").paginate(WorkGroup=name)
     queries = sum(len(page["QueryExecutionIds"]) for page in pages)
-    yield Resource("Athena workgroup", name, f"{queries} queries")
+    yield Resource("Athena workgroup", name, say("{queries} queries", queries=queries))
 
 
 @dataclass(frozen=True)
@@ -230,18 +271,21 @@ def destroy_steps(cloud: Cloud) -> Steps:
     """Return how to remove a deployment on AWS, for which Terraform alone is responsible."""
     host = cloud.config.ec2_instance_id
     stop = (
-        "stop the ingestion host, the one thing that costs money by the hour",
+        say("stop the ingestion host, the one thing that costs money by the hour"),
         f"aws ec2 stop-instances --instance-ids {host}",
     )
     return Steps(
         (
             *([stop] if host else []),
-            ("read what would go", "terraform -chdir=infra plan -destroy"),
+            (say("read what would go"), "terraform -chdir=infra plan -destroy"),
             (
-                "remove it; the buckets go with their objects, unless keep_data is set",
+                say("remove it; the buckets go with their objects, unless keep_data is set"),
                 "terraform -chdir=infra destroy",
             ),
-            ("see that Terraform knows of nothing any more", "terraform -chdir=infra state list"),
+            (
+                say("see that Terraform knows of nothing any more"),
+                "terraform -chdir=infra state list",
+            ),
         )
     )
 
@@ -254,8 +298,10 @@ def remove(cloud: Cloud, *, progress: Callable[..., Any] | None = None) -> Inven
     """
     if cloud.config.target != "local":
         raise ConfigError(
-            "this deployment belongs to Terraform, and is not removed from here.",
-            hint="`terraform -chdir=infra destroy`; empty the buckets first, as notebook 05 shows.",
+            say("this deployment belongs to Terraform, and is not removed from here."),
+            hint=say(
+                "`terraform -chdir=infra destroy`; empty the buckets first, as notebook 05 shows."
+            ),
         )
     for item in _track(progress, inventory(cloud).resources):
         _REMOVERS[item.kind](cloud, item.name)
@@ -265,7 +311,9 @@ def remove(cloud: Cloud, *, progress: Callable[..., Any] | None = None) -> Inven
 def _track(
     progress: Callable[..., Any] | None, resources: tuple[Resource, ...]
 ) -> Iterator[Resource]:
-    yield from progress(resources, desc="remove", unit="resource") if progress else resources
+    yield from (
+        progress(resources, desc=say("remove"), unit=say("resource")) if progress else resources
+    )
 
 
 def empty_bucket(cloud: Cloud, bucket: str) -> int:

@@ -10,7 +10,7 @@ from b3pipeline.ingest.compare import Verdict
 from b3pipeline.ingest.fetch import Findings
 from b3pipeline.ingest.plans import Plan
 from b3pipeline.ingest.request import FALLBACKS
-from b3pipeline.lake import BatchManifest, Gap, Replacement
+from b3pipeline.lake import BatchManifest, Gap, Origin, Replacement
 from b3pipeline.sources.base import Failure
 
 OUTDATED = "the source no longer has it: bronze keeps it as it was before the restatement"
@@ -111,17 +111,19 @@ def _replaced(plan: Plan, rows: Mapping[str, Mapping[str, int]]) -> tuple[Replac
 
 
 def refuse_half_a_world(plan: Plan, manifest: BatchManifest, failures: Sequence[Failure]) -> None:
-    """Raise where real quotes would take the place of some simulated ones alone, or vice versa."""
+    """Raise where one market's quotes would take the place of some of another's alone.
+
+    Real quotes are one market, and so are those of each seed.
+    """
     kept = [ticker for ticker in plan.anew if ticker not in manifest.partitions]
-    if not kept or all(plan.before[ticker].startswith(plan.source) for ticker in kept):
-        return
-    if not any(("(simulated)" in plan.before[ticker]) is not plan.simulated for ticker in kept):
+    labels = [label for ticker in kept for label in plan.before[ticker].split(" and ")]
+    if all(Origin.told(label).meets(plan.origin) for label in labels):
         return
     reasons = "; ".join(f"{f.ticker}: {f.reason}" for f in failures if f.ticker in kept)
     limited = any(failure.kind == "rate_limited" for failure in failures)
     raise (RateLimitedError if limited else SourceError)(
         f"{plan.source} did not bring {', '.join(kept)} ({reasons or 'no quote'}), of which bronze "
-        f"holds {plan.before[kept[0]]}. Real and simulated quotes do not meet in one bucket, so "
+        f"holds {plan.before[kept[0]]}. Quotes of two markets do not meet in one bucket, so "
         "nothing was replaced.",
         hint="run it again later; or begin with an empty bucket (`b3 local reset`).",
     )

@@ -168,7 +168,7 @@ class Plan:
             windows=content["windows"],
             asks=tuple(Ask(tuple(a), day(b), day(c)) for a, b, c in content["asks"]),
             held=content["held"],
-            **{"simulated": content["source"] in lake.SIMULATED, **told},
+            **{"simulated": lake.is_made_up(content["source"]), **told},
         )
 
 
@@ -280,8 +280,7 @@ def _without_clashes(
     strangers = {
         ticker: days
         for ticker, days in known.items()
-        if ticker not in clashing
-        and any(origin.simulated is not plan.simulated for origin in days.values())
+        if ticker not in clashing and any(not origin.meets(plan.origin) for origin in days.values())
     }
     names = [ticker for ticker, days in clashing.items() if days]
     if not names and not strangers:
@@ -296,7 +295,7 @@ def _without_clashes(
     others = {
         ticker: worlds
         for ticker in strangers
-        if (worlds := _other_world(standing[ticker], plan.simulated))
+        if (worlds := _other_world(standing[ticker], plan.origin))
     }
     if clashes and not replacing:
         raise _clash(plan, clashes)
@@ -309,8 +308,8 @@ def _without_clashes(
     )
 
 
-def _other_world(days: Mapping[str, Origin], simulated: bool) -> dict[str, Origin]:
-    return {day: origin for day, origin in days.items() if origin.simulated is not simulated}
+def _other_world(days: Mapping[str, Origin], own: Origin) -> dict[str, Origin]:
+    return {day: origin for day, origin in days.items() if not origin.meets(own)}
 
 
 def _labels(days: Mapping[str, Origin]) -> str:
@@ -340,8 +339,10 @@ def _clash(plan: Plan, clashes: Mapping[str, Mapping[str, Origin]]) -> OriginErr
 
 def _two_worlds(plan: Plan, others: Mapping[str, Mapping[str, Origin]]) -> OriginError:
     kind, other = ("simulated", "real") if plan.simulated else ("real", "simulated")
+    if any(o.simulated is plan.simulated for days in others.values() for o in days.values()):
+        kind, other = f"{plan.source}'s", "another market's"
     return OriginError(
-        f"bronze holds {other} quotes: {_spans(others)}. {kind.capitalize()} ones of "
+        f"bronze holds {other} quotes: {_spans(others)}. {kind[0].upper()}{kind[1:]} ones of "
         f"{', '.join(plan.tickers[:NAMED])} do not join them in one bucket. Nothing was asked for.",
         hint=f"`b3 ingest --source {plan.source} --since last --replace` without --tickers loads "
         "all that bronze holds anew; `b3 local reset` begins with nothing; or use another bucket.",

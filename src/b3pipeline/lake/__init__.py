@@ -30,12 +30,11 @@ from b3pipeline.lake.manifest import (
     write_answer,
     write_manifest,
 )
-from b3pipeline.lake.origins import SIMULATED, Origin, origins_held, origins_of
+from b3pipeline.lake.origins import Origin, is_made_up, origins_held, origins_of
 from b3pipeline.lake.quarantine import read_quarantine, write_quarantine
 from b3pipeline.lake.storage import check_bucket, delete_objects, put_objects, stored_partitions
 
 __all__ = [
-    "SIMULATED",
     "BatchManifest",
     "Gap",
     "Journal",
@@ -52,6 +51,7 @@ __all__ = [
     "forget_partitions",
     "held_dates",
     "held_sessions",
+    "is_made_up",
     "list_answers",
     "list_journals",
     "list_manifests",

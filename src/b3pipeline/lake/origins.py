@@ -11,11 +11,14 @@ from b3pipeline import names
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.lake.bronze import find_partitions
 from b3pipeline.lake.manifest import BatchManifest, list_manifests
+from b3pipeline.sources.seeds import SAMPLE
 
 _created_at = attrgetter("created_at")
 
-SIMULATED = frozenset({"sample"})
-"""The sources whose every quote is made up: what is known of an object without a manifest."""
+
+def is_made_up(source: str) -> bool:
+    """Return whether every quote of a source is simulated, going by its name alone."""
+    return source.partition(":")[0] == SAMPLE
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,27 @@ class Origin:
         """Return the origin of what a batch wrote."""
         return cls(manifest.source, manifest.simulated, manifest.interval)
 
+    @classmethod
+    def told(cls, label: str) -> Origin:
+        """Return the origin that `str` gave this label to."""
+        source, _, interval = label.partition(", bars of ")
+        name = source.removesuffix(" (simulated)")
+        return cls(name, name != source, interval)
+
     def fits(self, other: Origin) -> bool:
         """Return whether quotes of the two may stand in one history."""
         alike = (self.source, self.simulated) == (other.source, other.simulated)
         return alike and ("" in (self.interval, other.interval) or self.interval == other.interval)
+
+    def meets(self, other: Origin) -> bool:
+        """Return whether quotes of the two may stand in one bucket.
+
+        Simulated ones and real ones may not, and neither may those of two simulated markets.
+        """
+        if not (self.simulated and other.simulated):
+            return self.simulated is other.simulated
+        made_up = is_made_up(self.source) and is_made_up(other.source)
+        return self.source == other.source or not made_up
 
     def __str__(self) -> str:
         label = f"{self.source} (simulated)" if self.simulated else self.source
@@ -87,5 +107,5 @@ def origins_held(
     for (ticker, day), bars in zip(untold, find_partitions(cloud, keys), strict=True):
         if bars is not None and len(bars):
             source = str(bars["source"].iloc[0])
-            found[ticker][day] = Origin(source, source in SIMULATED)
+            found[ticker][day] = Origin(source, is_made_up(source))
     return found

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from b3pipeline.language import say, say_many, shown
 from b3pipeline.plots import style
 from b3pipeline.plots.style import BLUE, GREEN, ORANGE, VERMILION
 from b3pipeline.reconcile.factors import written
@@ -73,14 +74,16 @@ def _ticker_panel(ax: Axes, data: pd.DataFrame, ticker: str) -> None:
         transform=ax.get_xaxis_transform(),
     )  # fmt: skip
     ax.set_title(f"{ticker}  {_told(known['factor'])}", fontsize=10.5, loc="left", pad=3)
-    ax.set_ylabel("source / bronze")
+    ax.set_ylabel(say("source / bronze"))
 
 
 def _told(factors: pd.Series[float]) -> str:
     """Return the factors in their order, or how many changes there are."""
     runs = factors[factors.diff() != 0]
-    told = ", then ".join(written(value) for value in runs)
-    return told if len(told) <= _TITLE_CHARACTERS else f"{len(runs) - 1} changes of factor"
+    told = say(", then ").join(written(value) for value in runs)
+    if len(told) <= _TITLE_CHARACTERS:
+        return told
+    return say_many("{count:,} change of factor", "{count:,} changes of factor", len(runs) - 1)
 
 
 def _rest_panel(ax: Axes, data: pd.DataFrame, *, changed: int, alone: bool) -> None:
@@ -89,11 +92,15 @@ def _rest_panel(ax: Axes, data: pd.DataFrame, *, changed: int, alone: bool) -> N
     _fit(ax, relative.dropna())
     count = data["ticker"].nunique()
     if not alone:
-        others = str(data["ticker"].iloc[0]) if count == 1 else f"{count:,} other tickers"
-        told = f"{changed:,} with changes" if changed else "no change"
+        others = str(data["ticker"].iloc[0])
+        if count > 1:
+            others = say_many("{count:,} other ticker", "{count:,} other tickers", count)
+        told = say("no change")
+        if changed:
+            told = say_many("{count:,} with changes", "{count:,} with changes", changed)
         ax.set_title(f"{others}  {told}", fontsize=10.5, loc="left", pad=3)
     plain = bool((data["factor"].dropna() == 1).all())
-    ax.set_ylabel("source / bronze" if plain else "source / bronze / factor")
+    ax.set_ylabel(say("source / bronze") if plain else say("source / bronze / factor"))
 
 
 def _fit(ax: Axes, values: pd.Series[Any]) -> None:
@@ -105,7 +112,7 @@ def _fit(ax: Axes, values: pd.Series[Any]) -> None:
     half = max((values.max() - values.min()) / 2 * _ROOM, _LEAST_HALF * middle)
     ax.set_ylim(middle - half, middle + half)
     ax.yaxis.set_major_locator(MaxNLocator(4))
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.5g}"))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: shown(value, ".5g")))
     ax.margins(x=0.02)
 
 
@@ -115,10 +122,10 @@ def _rows(data: pd.DataFrame) -> list[Any]:
 
 def _words(data: pd.DataFrame) -> style.Words:
     state = data["state"]
-    words = [("ratio of closes", BLUE)]
-    words += [("break", VERMILION)] * bool((state == "break").any())
-    words += [("split", GREEN)] * bool((state == "split").any())
-    words += [("only one side has it", ORANGE)] * bool(data["ratio"].isna().any())
+    words = [(say("ratio of closes"), BLUE)]
+    words += [(say("break"), VERMILION)] * bool((state == "break").any())
+    words += [(say("split"), GREEN)] * bool((state == "split").any())
+    words += [(say("only one side has it"), ORANGE)] * bool(data["ratio"].isna().any())
     return words
 
 
@@ -130,18 +137,34 @@ def _finding(data: pd.DataFrame) -> str:
     if len(breaks):
         found.append(_breaks(breaks))
     if len(missing):
-        found.append(f"{style.count(len(missing), 'session')} that only one side has")
+        found.append(
+            say_many(
+                "{count:,} session that only one side has",
+                "{count:,} sessions that only one side has",
+                len(missing),
+            )
+        )
     if found:
-        return f"{'; '.join(found)}; {style.count(compared, 'close')} compared"
-    return f"Both agree: {compared:,} closes, to the cent"
+        closes = say_many("{count:,} close compared", "{count:,} closes compared", compared)
+        return "; ".join([*found, closes])
+    return say_many(
+        "Both agree: {count:,} closes, to the cent",
+        "Both agree: {count:,} closes, to the cent",
+        compared,
+    )
 
 
 def _breaks(breaks: pd.DataFrame) -> str:
     first = _rows(breaks)[0]
     if breaks["ticker"].nunique() > 1:
-        return f"{len(breaks):,} breaks of the ratio"
-    when = style.day(first.trade_date)
+        return say("{breaks:,} breaks of the ratio", breaks=len(breaks))
+    where = {"ticker": first.ticker, "day": first.trade_date}
     if len(breaks) == 1:
-        return f"The ratio of {first.ticker} breaks on {when}"
-    often = "twice" if len(breaks) == 2 else f"{len(breaks):,} times"
-    return f"The ratio of {first.ticker} breaks {often}, first on {when}"
+        return say("The ratio of {ticker} breaks on {day:%-d %b %Y}", **where)
+    if len(breaks) == 2:
+        return say("The ratio of {ticker} breaks twice, first on {day:%-d %b %Y}", **where)
+    return say(
+        "The ratio of {ticker} breaks {often:,} times, first on {day:%-d %b %Y}",
+        often=len(breaks),
+        **where,
+    )

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from b3pipeline.language import say, shown
 from b3pipeline.plots import style
 from b3pipeline.plots.style import BLACK, BLUE, GREY, INK, PALE, VERMILION
 
@@ -22,7 +23,9 @@ def closes_with_ma5(frame: pd.DataFrame, *, simulated: bool = False, columns: in
     close_ma_5. The figure's title says who gained and who lost most from first to last close.
     """
     wanted = ["trade_date", "ticker", "close_price", "close_ma_5"]
-    data = style.require(frame, wanted, "the query closes_with_ma5").sort_values("trade_date")
+    data = style.require(
+        frame, wanted, say("the query {name}", name="closes_with_ma5")
+    ).sort_values("trade_date")
     tickers = sorted(data["ticker"].unique())
     columns = min(columns, len(tickers))
     rows = math.ceil(len(tickers) / columns)
@@ -36,7 +39,7 @@ def closes_with_ma5(frame: pd.DataFrame, *, simulated: bool = False, columns: in
         style.label_dates(ax, data["trade_date"])
         ax.set_xlabel("")
         ax.tick_params(labelbottom=True)
-    words = [("close", BLUE), ("mean of five sessions", VERMILION), ("R$", INK)]
+    words = [(say("close"), BLUE), (say("mean of five sessions"), VERMILION), ("R$", INK)]
     style.state_finding(
         panels[0],
         _gains(style.wide(data, "close_price")),
@@ -47,8 +50,8 @@ def closes_with_ma5(frame: pd.DataFrame, *, simulated: bool = False, columns: in
 
 
 def _close_panel(ax: Axes, data: pd.DataFrame, ticker: str) -> None:
-    ax.plot(data["trade_date"], data["close_price"], color=BLUE, lw=1.1, label="close")
-    ax.plot(data["trade_date"], data["close_ma_5"], color=VERMILION, lw=1.7, label="mean of five")
+    ax.plot(data["trade_date"], data["close_price"], color=BLUE, lw=1.1)
+    ax.plot(data["trade_date"], data["close_ma_5"], color=VERMILION, lw=1.7)
     change = data["close_price"].iloc[-1] / data["close_price"].iloc[0] - 1
     ax.set_title(f"{ticker}  {style.percent(change)}", fontsize=10.5, loc="left", pad=3)
     ax.set_ylabel("R$")
@@ -60,16 +63,21 @@ def _gains(closes: pd.DataFrame) -> str:
     change = closes.apply(lambda c: c.dropna().iloc[-1] / c.dropna().iloc[0] - 1).sort_values()
     best, worst = str(change.index[-1]), str(change.index[0])
     if len(change) == 1:
-        return f"{best} {_moved(change.iloc[0])}"
-    return (
-        f"{best} did best, {style.percent(change.iloc[-1])}; "
-        f"{worst} worst, {style.percent(change.iloc[0])}"
+        return _moved(best, change.iloc[0])
+    return say(
+        "{best} did best, {gain}; {worst} worst, {loss}",
+        best=best,
+        gain=style.percent(change.iloc[-1]),
+        worst=worst,
+        loss=style.percent(change.iloc[0]),
     )
 
 
-def _moved(change: float) -> str:
+def _moved(ticker: str, change: float) -> str:
     size = style.percent(abs(change), signed=False)
-    return f"gained {size}" if change >= 0 else f"lost {size}"
+    if change >= 0:
+        return say("{ticker} gained {size}", ticker=ticker, size=size)
+    return say("{ticker} lost {size}", ticker=ticker, size=size)
 
 
 def cumulative_returns(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
@@ -79,7 +87,7 @@ def cumulative_returns(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
     basket_return. The best and the worst share are coloured, the basket is black.
     """
     wanted = ["trade_date", "ticker", "cumulative_return", "basket_return"]
-    data = style.require(frame, wanted, "the query cumulative_return")
+    data = style.require(frame, wanted, say("the query {name}", name="cumulative_return"))
     shares = style.wide(data, "cumulative_return")
     basket = data.groupby("trade_date")["basket_return"].first().sort_index()
     last = shares.ffill().iloc[-1].sort_values()
@@ -91,12 +99,12 @@ def cumulative_returns(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
         colour = colours.get(ticker, PALE)
         ax.plot(shares.index, shares[ticker], color=colour, lw=1.8 if ticker in colours else 1.0)
     ax.plot(basket.index, basket, color=BLACK, lw=2.4)
-    ax.set_ylabel("return since the first session, %")
+    ax.set_ylabel(say("return since the first session, %"))
     style.percent_axis(ax)
     style.label_dates(ax, data["trade_date"])
     ax.margins(x=0)
-    others = [("best", BLUE), ("worst", VERMILION), ("the others", GREY)]
-    words = [("equal-weight basket", BLACK), *others[: len(last)]]
+    others = [(say("best"), BLUE), (say("worst"), VERMILION), (say("the others"), GREY)]
+    words = [(say("equal-weight basket"), BLACK), *others[: len(last)]]
     style.state_finding(ax, _growth(last, float(basket.iloc[-1])), words, simulated=simulated)
     ends = {
         str(name): (shares.index[-1], value, f"{name} {style.percent(value, 0)}",
@@ -104,7 +112,8 @@ def cumulative_returns(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
         for name, value in last.items()
     }  # fmt: skip
     ends["basket"] = (
-        basket.index[-1], basket.iloc[-1], f"basket {style.percent(basket.iloc[-1], 0)}", BLACK
+        basket.index[-1], basket.iloc[-1],
+        say("basket {change}", change=style.percent(basket.iloc[-1], 0)), BLACK,
     )  # fmt: skip
     style.label_ends(ax, ends)
     return ax
@@ -112,10 +121,14 @@ def cumulative_returns(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
 
 def _growth(last: pd.Series[float], basket: float) -> str:
     if len(last) == 1:
-        return f"{last.index[0]} {_moved(last.iloc[0])}"
-    return (
-        f"{last.index[-1]} made {style.percent(last.iloc[-1])}, {last.index[0]} "
-        f"{style.percent(last.iloc[0])}, the basket {style.percent(basket)}"
+        return _moved(str(last.index[0]), last.iloc[0])
+    return say(
+        "{best} made {gain}, {worst} {loss}, the basket {change}",
+        best=last.index[-1],
+        gain=style.percent(last.iloc[-1]),
+        worst=last.index[0],
+        loss=style.percent(last.iloc[0]),
+        change=style.percent(basket),
     )
 
 
@@ -130,7 +143,9 @@ def candlestick(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
         "trade_date", "ticker", "open_price", "high_price", "low_price", "close_price",
         "total_volume",
     ]  # fmt: skip
-    data = style.require(frame, wanted, "the query candles").sort_values("trade_date")
+    data = style.require(frame, wanted, say("the query {name}", name="candles")).sort_values(
+        "trade_date"
+    )
     upper, lower = style.new_panels(2, 1, height=4.8, height_ratios=[3, 1])
     rose = (data["close_price"] >= data["open_price"]).to_numpy()
     _candles(upper, data, rose)
@@ -138,15 +153,17 @@ def candlestick(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
         np.arange(len(data)), data["total_volume"] / 1e6, width=0.7,
         color=np.where(rose, style.SKY, VERMILION),
     )  # fmt: skip
-    upper.set_ylabel("price, R$")
-    lower.set_ylabel("volume,\nmillion shares")
+    upper.set_ylabel(say("price, R$"))
+    lower.set_ylabel(say("volume,\nmillion shares"))
     style.session_ticks(lower, pd.DatetimeIndex(data["trade_date"]))
     closes = data["close_price"]
-    finding = (
-        f"{data['ticker'].iloc[0]} {_moved(closes.iloc[-1] / closes.iloc[0] - 1)}, "
-        f"between R$ {data['low_price'].min():,.2f} and R$ {data['high_price'].max():,.2f}"
+    finding = say(
+        "{moved}, between R$ {low:,.2f} and R$ {high:,.2f}",
+        moved=_moved(data["ticker"].iloc[0], closes.iloc[-1] / closes.iloc[0] - 1),
+        low=data["low_price"].min(),
+        high=data["high_price"].max(),
     )
-    words = [("closed higher", BLUE), ("closed lower", VERMILION)]
+    words = [(say("closed higher"), BLUE), (say("closed lower"), VERMILION)]
     style.state_finding(upper, finding, words, simulated=simulated)
     style.figure_of(upper).align_ylabels()
     return upper
@@ -173,31 +190,42 @@ def monthly_returns(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
     `frame` is what the query `monthly` returns; trade_month, ticker, monthly_return are drawn.
     Blue is a gain, red a loss; the deeper, the larger.
     """
-    data = style.require(frame, ["trade_month", "ticker", "monthly_return"], "the query monthly")
+    wanted = ["trade_month", "ticker", "monthly_return"]
+    data = style.require(frame, wanted, say("the query {name}", name="monthly"))
     data = data.dropna(subset="monthly_return")
     table = style.wide(data, "monthly_return", "trade_month").T
     ax = style.new_axes(height=1.4 + 0.34 * len(table))
     limit = float(np.nanmax(np.abs(table.to_numpy(dtype=float)))) or 0.01
     style.heat_map(
         ax, table * 100, colours=style.DIVERGING, limits=(-limit * 100, limit * 100),
-        text="{:+.1f}" if table.shape[1] <= 12 else "{:+.0f}",
+        text="+.1f" if table.shape[1] <= 12 else "+.0f",
     )  # fmt: skip
     style.session_ticks(ax, pd.DatetimeIndex(table.columns))
     ax.set_yticks(range(len(table)), list(table.index))
-    ax.set_ylabel("ticker")
-    ax.set_xlabel(f"month, {_months(table.columns)}")
+    ax.set_ylabel(say("ticker"))
+    ax.set_xlabel(say("month, {span}", span=_months(table.columns)))
     best, worst = data["monthly_return"].idxmax(), data["monthly_return"].idxmin()
     form = "%b" if data["trade_month"].dt.year.nunique() == 1 else "%b %Y"
-    finding = f"Best: {_month_of(data.loc[best], form)}; worst: {_month_of(data.loc[worst], form)}"
-    style.state_finding(ax, finding, [("return of each month, %", INK)], simulated=simulated)
+    finding = say(
+        "Best: {best}; worst: {worst}",
+        best=_month_of(data.loc[best], form),
+        worst=_month_of(data.loc[worst], form),
+    )
+    style.state_finding(ax, finding, [(say("return of each month, %"), INK)], simulated=simulated)
     return ax
 
 
 def _months(months: pd.Index[Any]) -> str:
     first, last = pd.Timestamp(months.min()), pd.Timestamp(months.max())
-    return f"{first:%b %Y}" if first == last else f"{first:%b %Y} to {last:%b %Y}"
+    if first == last:
+        return shown(first, "%b %Y")
+    return say("{first:%b %Y} to {last:%b %Y}", first=first, last=last)
 
 
 def _month_of(row: Any, form: str) -> str:
-    month = row["trade_month"].strftime(form)
-    return f"{row['ticker']} in {month}, {style.percent(row['monthly_return'])}"
+    return say(
+        "{ticker} in {month}, {change}",
+        ticker=row["ticker"],
+        month=shown(row["trade_month"], form),
+        change=style.percent(row["monthly_return"]),
+    )

@@ -10,10 +10,19 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from b3pipeline.errors import PlotError
+from b3pipeline.language import later, say
 from b3pipeline.plots import style
 from b3pipeline.plots.style import BLUE, GREY, INK, PALE, VERMILION
 
 NO_SECTOR = "other"
+SECTORS = {
+    "oil": later("oil"),
+    "metals": later("metals"),
+    "pulp": later("pulp"),
+    "banks": later("banks"),
+    "utilities": later("utilities"),
+}
+"""How the sectors are called on a plot; another one is called by its own name."""
 
 
 def drawdown(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
@@ -22,7 +31,8 @@ def drawdown(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
     `frame` is what the query `drawdown` returns: trade_date, ticker, drawdown. The share that
     fell deepest is filled.
     """
-    data = style.require(frame, ["trade_date", "ticker", "drawdown"], "the query drawdown")
+    wanted = ["trade_date", "ticker", "drawdown"]
+    data = style.require(frame, wanted, say("the query {name}", name="drawdown"))
     falls = style.wide(data, "drawdown")
     lowest = falls.min().sort_values()
     deepest, mildest = lowest.index[0], lowest.index[-1]
@@ -37,12 +47,17 @@ def drawdown(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
     ax.plot([when], [lowest.iloc[0]], "o", color=VERMILION, ms=5)
     ax.set_ylim(min(lowest.iloc[0] * 1.08, -0.001), 0)
     ax.margins(x=0)
-    ax.set_ylabel("below the highest close so far, %")
+    ax.set_ylabel(say("below the highest close so far, %"))
     style.percent_axis(ax)
     style.label_dates(ax, data["trade_date"])
     fall = style.percent(-lowest.iloc[0], signed=False)
-    finding = f"{deepest} fell deepest: {fall} below its high on {style.day(when)}"
-    words = [("deepest fall", VERMILION), ("mildest", BLUE), ("the others", GREY)]
+    finding = say(
+        "{ticker} fell deepest: {fall} below its high on {day:%-d %b %Y}",
+        ticker=deepest,
+        fall=fall,
+        day=when,
+    )
+    words = [(say("deepest fall"), VERMILION), (say("mildest"), BLUE), (say("the others"), GREY)]
     style.label_ends(ax, _ends(falls, {str(deepest): VERMILION, str(mildest): BLUE}))
     style.state_finding(ax, finding, words[: len(lowest)], simulated=simulated)
     return ax
@@ -55,11 +70,12 @@ def rolling_volatility(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
     until 21 returns exist. The shares with the highest and the lowest mean are coloured.
     """
     wanted = ["trade_date", "ticker", "volatility"]
-    data = style.require(frame, wanted, "the query rolling_volatility").dropna()
+    query = say("the query {name}", name="rolling_volatility")
+    data = style.require(frame, wanted, query).dropna()
     if data.empty:
         raise PlotError(
-            "every volatility is null.",
-            hint="ask for 22 sessions or more: 21 returns make the first.",
+            say("every volatility is null."),
+            hint=say("ask for 22 sessions or more: 21 returns make the first."),
         )
     lines = style.wide(data, "volatility")
     mean = lines.mean().sort_values()
@@ -71,16 +87,28 @@ def rolling_volatility(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
                 lw=1.9 if ticker in colours else 1.0)  # fmt: skip
     ax.set_ylim(bottom=0)
     ax.margins(x=0)
-    ax.set_ylabel("volatility of 21 sessions, % a year")
+    ax.set_ylabel(say("volatility of 21 sessions, % a year"))
     style.percent_axis(ax, signed=False)
     style.label_dates(ax, data["trade_date"])
-    finding = f"{wildest} swings most: {style.percent(mean[wildest], 0, signed=False)} a year"
-    if calmest != wildest:
-        finding += f"; {calmest} least: {style.percent(mean[calmest], 0, signed=False)}"
-    words = [("highest mean", VERMILION), ("lowest mean", BLUE), ("the others", GREY)]
+    finding = _swings(mean)
+    words = [(say("highest mean"), VERMILION), (say("lowest mean"), BLUE)]
+    words += [(say("the others"), GREY)]
     style.label_ends(ax, _ends(lines, colours))
     style.state_finding(ax, finding, words[: len(mean)], simulated=simulated)
     return ax
+
+
+def _swings(mean: pd.Series[float]) -> str:
+    high, low = (style.percent(mean.iloc[place], 0, signed=False) for place in (-1, 0))
+    if len(mean) == 1:
+        return say("{ticker} swings most: {high} a year", ticker=mean.index[-1], high=high)
+    return say(
+        "{ticker} swings most: {high} a year; {calmest} least: {low}",
+        ticker=mean.index[-1],
+        high=high,
+        calmest=mean.index[0],
+        low=low,
+    )
 
 
 def _ends(
@@ -105,7 +133,8 @@ def correlation(
     `sectors` (ticker to sector) shares of one sector stand together and are framed, those of
     sector "other" or none come last; without, shares that correlate alike stand together.
     """
-    data = style.require(frame, ["ticker_a", "ticker_b", "correlation"], "the query correlation")
+    wanted = ["ticker_a", "ticker_b", "correlation"]
+    data = style.require(frame, wanted, say("the query {name}", name="correlation"))
     table = data.pivot(index="ticker_a", columns="ticker_b", values="correlation")
     order = _sector_order(table, sectors) if sectors else _similarity_order(table)
     table = table.loc[order, order]
@@ -115,9 +144,10 @@ def correlation(
         ax, pairs, colours=style.SEQUENTIAL,
         limits=(min(0.0, float(np.nanmin(pairs.to_numpy(), initial=0))),
                 float(np.nanmax(pairs.to_numpy(), initial=0.1))),
-        text="{:.2f}" if len(order) <= 14 else None,
+        text=".2f" if len(order) <= 14 else None,
     )  # fmt: skip
-    style.figure_of(ax).colorbar(image, ax=ax, shrink=0.7, label="correlation of daily returns")
+    label = say("correlation of daily returns")
+    style.figure_of(ax).colorbar(image, ax=ax, shrink=0.7, label=label)
     ax.set_xticks(range(len(order)), order, rotation=45, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(order)), order)
     if sectors:
@@ -153,8 +183,9 @@ def _frame_sectors(ax: Axes, sectors: list[str]) -> None:
             break
         corners = [(low, low), (low, high), (high, high), (low, low)]
         ax.plot(*zip(*corners, strict=True), color=INK, lw=1.2, clip_on=False)
+        name = say(SECTORS[sectors[start]]) if sectors[start] in SECTORS else sectors[start]
         ax.annotate(
-            sectors[start], ((low + high) / 2, (low + high) / 2), xytext=(7, 5),
+            name, ((low + high) / 2, (low + high) / 2), xytext=(7, 5),
             textcoords="offset points", color=INK, fontsize=9.5, va="bottom",
         )  # fmt: skip
         start = index
@@ -164,13 +195,28 @@ def _pair_finding(pairs: pd.DataFrame, sectors: Mapping[str, str] | None) -> str
     stacked: Any = pairs.rename_axis(index="a", columns="b").stack()
     known = stacked.rename("value").reset_index()
     if known.empty:
-        return "One share alone correlates with nothing"
+        return say("One share alone correlates with nothing")
     if sectors:
         sector = known["a"].map(sectors)
         same = (sector == known["b"].map(sectors)) & (sector != NO_SECTOR)
         if same.any() and not same.all():
             inside, across = known.loc[same, "value"].mean(), known.loc[~same, "value"].mean()
-            verb = "move together" if inside > across else "do not move together"
-            return f"Sectors {verb}: {inside:.2f} within them, {across:.2f} across"
+            return _sectors_finding(inside, across)
     top = known.loc[known["value"].idxmax()]
-    return f"{top['a']} and {top['b']} move together most: {top['value']:.2f}"
+    return say(
+        "{first} and {second} move together most: {value:.2f}",
+        first=top["a"],
+        second=top["b"],
+        value=top["value"],
+    )
+
+
+def _sectors_finding(inside: float, across: float) -> str:
+    figures = {"inside": inside, "across": across}
+    if inside > across:
+        return say(
+            "Sectors move together: {inside:.2f} within them, {across:.2f} across", **figures
+        )
+    return say(
+        "Sectors do not move together: {inside:.2f} within them, {across:.2f} across", **figures
+    )

@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from b3pipeline.costs import format_bytes
+from b3pipeline.language import say, say_many, shown
 from b3pipeline.plots import style
 from b3pipeline.plots.style import BLUE, GREY, INK, SKY, VERMILION
 
@@ -23,16 +24,23 @@ def event_costs(frame: pd.DataFrame) -> Axes:
     ax.barh(data["design"], data["usd"], color=[VERMILION, BLUE], height=0.6)
     rows: list[Any] = list(data.itertuples(index=False))
     for index, row in enumerate(rows):
-        runs = style.count(int(row.runs), "run")
-        _write_beside(ax, row.usd, index, f"USD {row.usd:,.2f}, {runs}, {_duration(row.hours)}",
-                      data["usd"].max())  # fmt: skip
+        told = say_many(
+            "USD {usd:,.2f}, {count:,} run, {duration}",
+            "USD {usd:,.2f}, {count:,} runs, {duration}",
+            int(row.runs),
+            usd=row.usd,
+            duration=_duration(row.hours),
+        )
+        _write_beside(ax, row.usd, index, told, data["usd"].max())
     ax.invert_yaxis()
     _bare_bars(ax)
-    ax.set_xlabel("cost of one ingestion at Glue's list price, US dollars")
+    ax.set_xlabel(say("cost of one ingestion at Glue's list price, US dollars"))
     dear, cheap = data.iloc[0], data.iloc[1]
-    style.state_finding(
-        ax, f"An event for each object costs {dear['usd'] / cheap['usd']:,.0f} times as much"
+    finding = say(
+        "An event for each object costs {times:,.0f} times as much",
+        times=dear["usd"] / cheap["usd"],
     )
+    style.state_finding(ax, finding)
     return ax
 
 
@@ -42,7 +50,7 @@ def run_timeline(frame: pd.DataFrame, *, title: str = "") -> Axes:
     `frame` has the columns stage, start, end, in the order of the work; times are datetimes.
     The title names the longest stage, unless `title` is given.
     """
-    data = style.require(frame, ["stage", "start", "end"], "a frame of stages")
+    data = style.require(frame, ["stage", "start", "end"], say("a frame of stages"))
     begin = data["start"].min()
     start = (data["start"] - begin).dt.total_seconds()
     seconds = (data["end"] - data["start"]).dt.total_seconds()
@@ -52,13 +60,15 @@ def run_timeline(frame: pd.DataFrame, *, title: str = "") -> Axes:
     colours = [BLUE if index == longest else SKY for index in range(len(data))]
     ax.barh(data["stage"], seconds, left=start, color=colours, height=0.62)
     for index, (left, length) in enumerate(zip(start, seconds, strict=True)):
-        _write_beside(ax, left + length, index, f"{length:,.1f} s", whole, left=left)
+        _write_beside(ax, left + length, index, shown(length, ",.1f") + " s", whole, left=left)
     ax.invert_yaxis()
     _bare_bars(ax)
-    ax.set_xlabel("seconds since the first stage began")
-    finding = (
-        f"{data['stage'].iloc[longest]} takes {seconds.iloc[longest]:,.1f} of the "
-        f"{whole:,.1f} seconds"
+    ax.set_xlabel(say("seconds since the first stage began"))
+    finding = say(
+        "{stage} takes {seconds:,.1f} of the {whole:,.1f} seconds",
+        stage=data["stage"].iloc[longest],
+        seconds=seconds.iloc[longest],
+        whole=whole,
     )
     style.state_finding(ax, title or finding)
     return ax
@@ -69,7 +79,7 @@ def bytes_scanned(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
 
     `frame` has the columns query, bytes_scanned.
     """
-    data = style.require(frame, ["query", "bytes_scanned"], "a frame of queries")
+    data = style.require(frame, ["query", "bytes_scanned"], say("a frame of queries"))
     data = data.sort_values("bytes_scanned", ascending=False)
     kilobytes = data["bytes_scanned"] / 1024
     ax = style.new_axes(height=1.5 + 0.32 * len(data))
@@ -79,7 +89,7 @@ def bytes_scanned(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
         _write_beside(ax, value, index, format_bytes(value * 1024), kilobytes.max())
     ax.invert_yaxis()
     _bare_bars(ax)
-    ax.set_xlabel("kilobytes scanned")
+    ax.set_xlabel(say("kilobytes scanned"))
     style.state_finding(ax, _scan_finding(data), simulated=simulated)
     return ax
 
@@ -87,9 +97,14 @@ def bytes_scanned(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
 def _scan_finding(data: pd.DataFrame) -> str:
     most, least = data.iloc[0], data.iloc[-1]
     if least["bytes_scanned"] == 0 or len(data) == 1:
-        return f"“{most['query']}” reads most: {format_bytes(most['bytes_scanned'])}"
-    times = most["bytes_scanned"] / least["bytes_scanned"]
-    return f"“{most['query']}” reads {times:,.0f} times as much as “{least['query']}”"
+        size = format_bytes(most["bytes_scanned"])
+        return say("“{query}” reads most: {size}", query=most["query"], size=size)
+    return say(
+        "“{query}” reads {times:,.0f} times as much as “{other}”",
+        query=most["query"],
+        times=most["bytes_scanned"] / least["bytes_scanned"],
+        other=least["query"],
+    )
 
 
 def _write_beside(
@@ -108,12 +123,14 @@ def _bare_bars(ax: Axes) -> None:
     ax.grid(visible=False)
     ax.spines["left"].set_visible(False)
     ax.spines["bottom"].set_color(GREY)
-    ax.xaxis.set_major_formatter("{x:,g}")
+    ax.xaxis.set_major_formatter(lambda x, _: shown(x, ",g"))
 
 
 def _duration(hours: float) -> str:
     if hours >= 48:
-        return f"{hours / 24:,.0f} days"
+        return say("{days:,.0f} days", days=hours / 24)
     if hours >= 1:
-        return f"{hours:,.0f} hours"
-    return f"{hours * 60:,.0f} min" if hours * 60 >= 3 else f"{hours * 3600:,.0f} s"
+        return say("{hours:,.0f} hours", hours=hours)
+    if hours * 60 >= 3:
+        return shown(hours * 60, ",.0f") + " min"
+    return shown(hours * 3600, ",.0f") + " s"

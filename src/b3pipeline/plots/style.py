@@ -19,6 +19,7 @@ from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter
 
 from b3pipeline.errors import PlotError
+from b3pipeline.language import say, shown
 
 # Okabe and Ito's palette, told apart by colour-blind readers; its yellow is too pale for lines.
 BLACK = "#000000"
@@ -101,12 +102,13 @@ def require(frame: pd.DataFrame, columns: Sequence[str], query: str) -> pd.DataF
     missing = [name for name in columns if name not in frame.columns]
     if missing:
         raise PlotError(
-            f"the frame lacks {', '.join(missing)}.", hint=f"draw what {query} returns."
+            say("the frame lacks {columns}.", columns=", ".join(missing)),
+            hint=say("draw what {query} returns.", query=query),
         )
     if frame.empty:
         raise PlotError(
-            "the frame has no rows to draw.",
-            hint="widen the range of dates, or check that its partitions are registered.",
+            say("the frame has no rows to draw."),
+            hint=say("widen the range of dates, or check that its partitions are registered."),
         )
     return pd.DataFrame({name: _drawable(frame[name]) for name in columns})
 
@@ -141,7 +143,7 @@ def state_finding(ax: Axes, finding: str, words: Words = (), *, simulated: bool 
 def _write_words(ax: Axes, title: Text, words: Words, *, simulated: bool) -> None:
     pieces = [(text, colour, "") for text, colour in words]
     if simulated:
-        pieces.insert(0, (" Simulated data ", "white", INK))
+        pieces.insert(0, (" " + say("Simulated data") + " ", "white", INK))
     anchor, at, gap = title, (0.0, 0.0), 0.0
     for text, colour, background in pieces:
         weight = "normal" if colour in (GREY, INK) else "bold"
@@ -162,32 +164,27 @@ def label_dates(ax: Axes, dates: pd.Series[Any] | pd.Index[Any]) -> None:
     formatter.zero_formats = ["", "%b\n%Y", "%b", "%-d %b", "%H:%M", "%H:%M"]
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(formatter)
-    ax.set_xlabel(f"session, {span(dates)}")
+    ax.set_xlabel(say("session, {span}", span=span(dates)))
 
 
 def span(dates: pd.Series[Any] | pd.Index[Any]) -> str:
     """Return the range of some dates as text: 2 Jan to 28 Jun 2024."""
     first, last = pd.Timestamp(dates.min()), pd.Timestamp(dates.max())
     if first.year == last.year:
-        return f"{first.day} {first:%b} to {day(last)}"
-    return f"{day(first)} to {day(last)}"
+        return say("{first:%-d %b} to {last:%-d %b %Y}", first=first, last=last)
+    return say("{first:%-d %b %Y} to {last:%-d %b %Y}", first=first, last=last)
 
 
 def day(date: pd.Timestamp) -> str:
     """Return a date as a reader writes it: 2 Jan 2024."""
-    return f"{date.day} {date:%b %Y}"
-
-
-def count(number: int, noun: str) -> str:
-    """Return a number with its noun, in the plural where it is not one: 1 run, 2,500 runs."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return shown(date, "%-d %b %Y")
 
 
 def percent(value: float, digits: int = 1, *, signed: bool = True) -> str:
     """Return a fraction as percent, its sign shown unless it is zero: +23.4%, −5.0%, 0%."""
     rounded = round(value * 100, digits) or 0.0
     sign = "+" if signed and rounded else ""
-    return f"{rounded:{sign},.{digits}f}%".replace("-", "\N{MINUS SIGN}")
+    return shown(rounded, f"{sign},.{digits}f").replace("-", "\N{MINUS SIGN}") + "%"
 
 
 def percent_axis(ax: Axes, *, signed: bool = True) -> None:
@@ -261,7 +258,7 @@ def heat_map(
     limits: tuple[float, float],
     text: str | None,
 ) -> Any:
-    """Draw a table as coloured cells, each with its value where `text` formats one."""
+    """Draw a table as coloured cells, each with its value where `text` is a number's format."""
     values = table.to_numpy(dtype=float)
     low, high = limits
     image = ax.imshow(
@@ -283,10 +280,8 @@ def _write_cells(ax: Axes, table: pd.DataFrame, image: Any, text: str) -> None:
     size = 9.5 if table.shape[1] <= 12 else 7.0
     for (row, column), value in np.ndenumerate(table.to_numpy(dtype=float)):
         if math.isfinite(value):
-            written = text.format(value)
-            if float(written) == 0:
-                written = text.format(0.0)  # without the sign of a tiny negative
-            written = written.replace("-", "\N{MINUS SIGN}")
+            tiny = float(format(value, text)) == 0  # and is written without its sign
+            written = shown(0.0 if tiny else value, text).replace("-", "\N{MINUS SIGN}")
             ink = ink_on(image.cmap(image.norm(value)))
             ax.text(column, row, written, ha="center", va="center", fontsize=size, color=ink)
 
@@ -300,16 +295,16 @@ def session_ticks(ax: Axes, sessions: pd.DatetimeIndex) -> None:
         names = [_month_name(sessions, place, places) for place in places]
     else:
         places = list(range(0, len(sessions), -(-len(sessions) // 8)))
-        names = [f"{sessions[place].day} {sessions[place]:%b}" for place in places]
+        names = [shown(sessions[place], "%-d %b") for place in places]
     ax.set_xticks(places, names)
-    ax.set_xlabel(f"session, {span(sessions)}")
+    ax.set_xlabel(say("session, {span}", span=span(sessions)))
 
 
 def _month_name(sessions: pd.DatetimeIndex, place: int, places: Sequence[int]) -> str:
     year = sessions[place].year
     before = [sessions[other].year for other in places if other < place]
     starts_year = sessions[-1].year != sessions[0].year and (not before or before[-1] != year)
-    return f"{sessions[place]:%b}\n{year}" if starts_year else f"{sessions[place]:%b}"
+    return shown(sessions[place], "%b\n%Y" if starts_year else "%b")
 
 
 def figure_of(ax: Axes) -> Figure:

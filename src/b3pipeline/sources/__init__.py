@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from b3pipeline.errors import ConfigError
 from b3pipeline.sources.base import Failure, Quotes, QuoteSource
+from b3pipeline.sources.seeds import SAMPLE, seed_of_source
 
 __all__ = ["SOURCES", "Failure", "QuoteSource", "Quotes", "open_source"]
 
@@ -22,8 +23,11 @@ SOURCES = {
 def open_source(name: str, **options: Any) -> QuoteSource:
     """Return the quote source called `name`, made with its own `options`.
 
-    Raises ConfigError where there is none of that name, or it has no such option.
+    `sample:41` is the simulated market of the seed 41. Raises ConfigError where there is none of
+    that name, or it has no such option.
     """
+    if name not in SOURCES and (seed := seed_of_source(name)) is not None:
+        name, options = SAMPLE, {**options, "seed": seed}
     if name not in SOURCES:
         raise ConfigError(
             f"there is no quote source {name!r}.", hint=f"use one of {', '.join(SOURCES)}."

@@ -11,6 +11,7 @@ import pandas as pd
 from b3pipeline import calendar, costs, lake, names
 from b3pipeline.athena import QueryResult
 from b3pipeline.course.exercises.verdict import Exercise
+from b3pipeline.language import later, say
 
 Variables = Mapping[str, Any]
 
@@ -24,50 +25,62 @@ def judge_closed(answer: Any, variables: Variables) -> str:
     wanted = set(pd.bdate_range(start, end).date) - set(held)
     given = {pd.Timestamp(day).date() for day in answer}
     if any(day.weekday() > 4 for day in given):
-        return "a Saturday or Sunday is among them, and the question is about weekdays."
-    return _compare_sets(given, wanted, "closed day")
+        return say("a Saturday or Sunday is among them, and the question is about weekdays.")
+    return _compare_days(given, wanted)
 
 
-def _compare_sets(given: set[dt.date], wanted: set[dt.date], noun: str) -> str:
+def _compare_days(given: set[dt.date], wanted: set[dt.date]) -> str:
     if extra := sorted(given - wanted):
-        return f"{extra[0]} is no {noun}."
+        return say("{day} is no closed day.", day=extra[0])
     if lacking := wanted - given:
-        return f"{len(lacking)} of {len(wanted)} are missing."
+        return say(
+            "{lacking:,} of {wanted:,} are missing.", lacking=len(lacking), wanted=len(wanted)
+        )
     return ""
 
 
 def judge_per_ticker(answer: Any, variables: Variables) -> str:
     """Judge a query: tickers, and how many sessions of each bronze holds, fewest first."""
     if not isinstance(answer, QueryResult):
-        return "it is no answer of athena.query."
+        return say("it is no answer of athena.query.")
     start, end = str(variables["start"]), str(variables["end"])
     held = lake.list_partitions(variables["cloud"], names.BRONZE_TABLE)
     tickers = pd.Series([ticker for day, ticker in held if start <= day <= end])
     given = answer.frame.set_index("ticker")["sessions"].astype(int)
     if wrong := _compare_counts(given.to_dict(), tickers.value_counts().to_dict()):
         return wrong
-    return "" if given.is_monotonic_increasing else "the fewest do not come first."
+    return "" if given.is_monotonic_increasing else say("the fewest do not come first.")
 
 
 def _compare_counts(given: dict[Any, int], wanted: dict[Any, int]) -> str:
     if set(given) != set(wanted):
-        return f"it names {len(given)} tickers, and there are {len(wanted)}."
+        return say(
+            "it names {given:,} tickers, and there are {wanted:,}.",
+            given=len(given),
+            wanted=len(wanted),
+        )
     for ticker, number in wanted.items():
         if given[ticker] != number:
-            return f"{ticker} has {given[ticker]}, and not so many are right."
+            return say(
+                "{ticker} has {given}, and not so many are right.",
+                ticker=ticker,
+                given=given[ticker],
+            )
     return ""
 
 
 def judge_repaired(answer: Any, variables: Variables) -> str:
     """Judge a repair: the partition was out of the catalog, and MSCK put it back."""
     if not isinstance(answer, QueryResult) or "MSCK" not in answer.sql.upper():
-        return "it is no answer of athena.query to a MSCK statement."
+        return say("it is no answer of athena.query to a MSCK statement.")
     session, ticker = variables["session"], variables["ticker"]
     path = names.partition_path(session, ticker).rstrip("/")
     if not answer.frame.astype(str).apply(lambda c: c.str.contains(path)).to_numpy().any():
-        return f"the statement added no {path}: was it out of the catalog before?"
+        return say("the statement added no {path}: was it out of the catalog before?", path=path)
     held = lake.list_partitions(variables["cloud"], names.BRONZE_TABLE)
-    return "" if (str(session), ticker) in held else f"{path} is not in the catalog now."
+    if (str(session), ticker) in held:
+        return ""
+    return say("{path} is not in the catalog now.", path=path)
 
 
 def judge_hours(answer: Any, variables: Variables) -> str:
@@ -76,26 +89,30 @@ def judge_hours(answer: Any, variables: Variables) -> str:
     wanted = costs.event_per_object_cost(objects).per_object.hours
     if abs(float(answer) - wanted) <= 0.01 * wanted:
         return ""
-    return f"{float(answer):,.1f} hours are {'too few' if answer < wanted else 'too many'}."
+    if answer < wanted:
+        return say("{hours:,.1f} hours are too few.", hours=float(answer))
+    return say("{hours:,.1f} hours are too many.", hours=float(answer))
 
 
 def judge_spans(answer: Any, variables: Variables) -> str:
     """Judge a Spark frame: `daily` with the distance from high to low beside it."""
     if not hasattr(answer, "toPandas"):
-        return "it is no DataFrame of Spark."
+        return say("it is no DataFrame of Spark.")
     rows, before = answer.toPandas(), variables["daily"].toPandas()
     if len(rows) != len(before):
-        return f"daily has {len(before)} rows, and it has {len(rows)}."
+        return say(
+            "daily has {before} rows, and it has {rows}.", before=len(before), rows=len(rows)
+        )
     return _compare_column(rows, "spread", rows["high"] - rows["low"])
 
 
 def judge_smooth(answer: Any, variables: Variables) -> str:
     """Judge a Spark frame: `daily` with the mean of three closes, null until there are three."""
     if not hasattr(answer, "toPandas"):
-        return "it is no DataFrame of Spark."
+        return say("it is no DataFrame of Spark.")
     rows = answer.toPandas().sort_values(["ticker", "dt"], ignore_index=True)
     if rows["close_ma_3"].head(2).notna().any():
-        return "how many closes does the mean of the first row hold?"
+        return say("how many closes does the mean of the first row hold?")
     closes = variables["daily"].toPandas().sort_values(["ticker", "dt"], ignore_index=True)
     return _compare_column(rows, "close_ma_3", closes["close"].rolling(3).mean())
 
@@ -105,7 +122,14 @@ def _compare_column(rows: pd.DataFrame, column: str, wanted: pd.Series[Any]) -> 
     same = (given - wanted).abs() < 1e-9
     both_null = given.isna() & wanted.isna()
     right = (same | both_null).sum()
-    return "" if right == len(wanted) else f"{right} of {len(wanted)} rows of {column} are right."
+    if right == len(wanted):
+        return ""
+    return say(
+        "{right:,} of {wanted:,} rows of {column} are right.",
+        right=right,
+        wanted=len(wanted),
+        column=column,
+    )
 
 
 def judge_ranking(answer: Any, variables: Variables) -> str:
@@ -114,16 +138,16 @@ def judge_ranking(answer: Any, variables: Variables) -> str:
     wanted = frame.groupby("ticker")["cumulative_return"].last().sort_values(ascending=False)
     given = pd.Series(answer).astype(float)
     if set(given.index) != set(wanted.index):
-        return "its index should hold each ticker once."
+        return say("its index should hold each ticker once.")
     if (given.reindex(wanted.index) - wanted).abs().max() > 1e-9:
-        return "these are not the returns of the last session."
-    return "" if given.is_monotonic_decreasing else "the best does not come first."
+        return say("these are not the returns of the last session.")
+    return "" if given.is_monotonic_decreasing else say("the best does not come first.")
 
 
 def judge_above(answer: Any, variables: Variables) -> str:
     """Judge a query: tickers, and how many sessions each closed above its mean of five."""
     if not isinstance(answer, QueryResult):
-        return "it is no answer of athena.query."
+        return say("it is no answer of athena.query.")
     closes = variables["closes"]
     above = closes.frame["close_price"] > closes.frame["close_ma_5"]
     wanted = above.groupby(closes.frame["ticker"]).sum().astype(int).to_dict()
@@ -131,14 +155,14 @@ def judge_above(answer: Any, variables: Variables) -> str:
     if wrong := _compare_counts(given, wanted):
         return wrong
     if answer.bytes_scanned > closes.bytes_scanned:
-        return "it reads more than the first query did: does it filter on dt and ticker?"
+        return say("it reads more than the first query did: does it filter on dt and ticker?")
     return ""
 
 
 def judge_streaks(answer: Any, variables: Variables) -> str:
     """Judge a query: tickers, and the longest run of sessions with a gain of each."""
     if not isinstance(answer, QueryResult):
-        return "it is no answer of athena.query."
+        return say("it is no answer of athena.query.")
     frame = variables["activity"].frame.sort_values("trade_date")
     wanted = {
         ticker: longest_run(returns.fillna(0) > 0)
@@ -156,15 +180,21 @@ def longest_run(gains: pd.Series[bool]) -> int:
 EXERCISES = {
     exercise.name: exercise
     for exercise in (
-        Exercise("closed", "keep the weekdays that are not in sessions.", judge_closed),
-        Exercise("per_ticker", "GROUP BY ticker, and count(*) AS sessions.", judge_per_ticker),
-        Exercise("repaired", "lesson.forget_partition first, then MSCK REPAIR.", judge_repaired),
-        Exercise("hours", "how many objects do 250 sessions bring?", judge_hours),
-        Exercise("spans", "withColumn adds a column to every row.", judge_spans),
-        Exercise("smooth", "count the closes of the window, as the job does.", judge_smooth),
-        Exercise("ranking", "groupby, last, sort_values on growth.frame.", judge_ranking),
-        Exercise("above", "count_if(condition) AS sessions_above.", judge_above),
-        Exercise("streaks", "number the losses so far: gains between two share it.", judge_streaks),
+        Exercise("closed", later("keep the weekdays that are not in sessions."), judge_closed),
+        Exercise(
+            "per_ticker", later("GROUP BY ticker, and count(*) AS sessions."), judge_per_ticker
+        ),
+        Exercise(
+            "repaired", later("lesson.forget_partition first, then MSCK REPAIR."), judge_repaired
+        ),
+        Exercise("hours", later("how many objects do 250 sessions bring?"), judge_hours),
+        Exercise("spans", later("withColumn adds a column to every row."), judge_spans),
+        Exercise("smooth", later("count the closes of the window, as the job does."), judge_smooth),
+        Exercise("ranking", later("groupby, last, sort_values on growth.frame."), judge_ranking),
+        Exercise("above", later("count_if(condition) AS sessions_above."), judge_above),
+        Exercise(
+            "streaks", later("number the losses so far: gains between two share it."), judge_streaks
+        ),
     )
 }
 """Every exercise by the name that it asks to bind."""

@@ -12,6 +12,7 @@ from b3pipeline.course.exercises.judges import EXERCISES
 from b3pipeline.course.exercises.verdict import Verdict, judged
 from b3pipeline.course.parameters import read_flag
 from b3pipeline.errors import NotebookError
+from b3pipeline.language import say
 
 _CODE = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
@@ -28,11 +29,13 @@ def check(name: str, namespace: dict[str, Any], *, solve: bool = False) -> Verdi
         exec(solution(name), namespace)  # noqa: S102  # a cell of the notebook that calls this
     verdict = judged(exercise, namespace)
     if solved and verdict.passed:
-        verdict = replace(verdict, says=f"The notebook's own solution ran: {name} is right.")
+        verdict = replace(
+            verdict, says=say("The notebook's own solution ran: {name} is right.", name=name)
+        )
     if solve and not verdict.passed:
         raise NotebookError(
-            f"the exercise {name!r} is not solved: {verdict.says}",
-            hint="mend its solution, in the cell below the check.",
+            say("the exercise {name!r} is not solved: {says}", name=name, says=verdict.says),
+            hint=say("mend its solution, in the cell below the check."),
         )
     return verdict
 
@@ -50,8 +53,8 @@ def solution(name: str) -> str:
             if waiting and "solution" in _tags(cell):
                 return _code(_source(cell), name)
     raise NotebookError(
-        f"no notebook holds a solution of the exercise {name!r}.",
-        hint="it is a cell tagged `solution`, below the check that names the exercise.",
+        say("no notebook holds a solution of the exercise {name!r}.", name=name),
+        hint=say("it is a cell tagged `solution`, below the check that names the exercise."),
     )
 
 
@@ -71,6 +74,7 @@ def _code(text: str, name: str) -> str:
     found = _CODE.search(text)
     if found is None:
         raise NotebookError(
-            f"the solution of {name!r} holds no Python.", hint="put it between ```python and ```."
+            say("the solution of {name!r} holds no Python.", name=name),
+            hint=say("put it between ```python and ```."),
         )
     return found[1]

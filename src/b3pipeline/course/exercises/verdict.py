@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from b3pipeline.language import say
 from b3pipeline.markup import mark
 
 Judge = Callable[[Any, Mapping[str, Any]], str]
@@ -49,13 +50,23 @@ def judged(exercise: Exercise, namespace: Mapping[str, Any]) -> Verdict:
     """Return the verdict on an exercise; an answer that the judge cannot even read is wrong."""
     name = exercise.name
     if name not in namespace:
-        return Verdict(name, "open", f"Not solved yet: bind {name}. Hint: {exercise.hint}")
+        return Verdict(
+            name,
+            "open",
+            say("Not solved yet: bind {name}. Hint: {hint}", name=name, hint=say(exercise.hint)),
+        )
     try:
         wrong = exercise.judge(namespace[name], namespace)
     except KeyError as error:
-        wrong = f"It holds no {error}."
+        wrong = say("It holds no {error}.", error=error)
     except Exception as error:  # an answer may be anything at all
-        wrong = f"It cannot be compared ({type(error).__name__}: {error})."
+        wrong = say(
+            "It cannot be compared ({kind}: {error}).", kind=type(error).__name__, error=error
+        )
     if wrong:
-        return Verdict(name, "wrong", f"Not yet: {wrong} Hint: {exercise.hint}")
-    return Verdict(name, "right", f"Right: {name} is what it should be.")
+        return Verdict(
+            name,
+            "wrong",
+            say("Not yet: {wrong} Hint: {hint}", wrong=wrong, hint=say(exercise.hint)),
+        )
+    return Verdict(name, "right", say("Right: {name} is what it should be.", name=name))

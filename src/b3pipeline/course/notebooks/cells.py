@@ -16,6 +16,8 @@ from urllib.parse import unquote, urlsplit
 from bs4 import BeautifulSoup, Tag
 from nbconvert.filters import Highlight2HTML, ansi2html, markdown2html
 
+from b3pipeline.language import say, shown
+
 _HEADINGS = ("h1", "h2", "h3", "h4")
 # A progress bar as tqdm draws it, with or without a known total.
 _BAR = re.compile(r"\d+%\|.*\||\d+(it|cell|B) \[[\d:]+, ")
@@ -57,7 +59,7 @@ def code_html(cell: Any) -> str:
     """Return a code cell's source, folded away under its first line."""
     lines = cell.source.strip().splitlines()
     seconds = cell.metadata.get("papermill", {}).get("duration") or 0.0
-    time = f'<span class="time">{seconds:.1f} s</span>' if seconds >= 0.5 else ""
+    time = f'<span class="time">{shown(seconds, ".1f")} s</span>' if seconds >= 0.5 else ""
     return (
         f'<details class="code"><summary><code>{html.escape(_first_line(lines))}</code>{time}'
         f"</summary>{_highlight(cell.source.strip())}</details>"
@@ -104,7 +106,8 @@ def _stream_html(output: Any) -> str:
     if not said:
         return ""
     body = _ansi("\n".join(said))
-    return f'<details class="messages"><summary>messages</summary><pre>{body}</pre></details>'
+    head = html.escape(say("messages"))
+    return f'<details class="messages"><summary>{head}</summary><pre>{body}</pre></details>'
 
 
 def _settled_lines(text: str) -> Iterable[str]:

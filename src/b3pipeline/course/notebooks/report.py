@@ -18,6 +18,7 @@ from markupsafe import Markup
 from b3pipeline.course.notebooks.cells import Place, code_html, markdown_html, output_html
 from b3pipeline.course.notebooks.runner import ExecutedNotebook
 from b3pipeline.course.notebooks.sanitizer import harmless
+from b3pipeline.language import LANGUAGES, language, say, say_many, shown
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def report(
     out_html: Path | str,
     figures: Mapping[str, Any] | None = None,
     *,
-    title: str = "The pipeline, from quotes to answers",
+    title: str = "",
     made_at: dt.datetime | None = None,
 ) -> Path:
     """Return the path of the page just written: every executed notebook, one after the other.
@@ -62,9 +63,11 @@ def report(
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["figure"] = format_figure
+    environment.filters |= {"figure": format_figure, "shown": shown}
+    environment.globals |= {"say": say, "say_many": say_many}
     text = environment.from_string(_resource("page.html")).render(
-        title=title,
+        title=title or say("The pipeline, from quotes to answers"),
+        language=LANGUAGES[language()],
         style=Markup(_resource("report.css")),  # noqa: S704  # a file of the package
         chapters=chapters,
         figures=figures or {},
@@ -80,7 +83,7 @@ def format_figure(value: object) -> str:
     """Return a figure as text: whole numbers with separators, others with one decimal."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}"
+    return shown(value, "," if isinstance(value, int) else ",.1f")
 
 
 def _chapter(item: ExecutedNotebook, page_folder: Path) -> Chapter:
@@ -125,7 +128,7 @@ def _pieces(cells: Sequence[Any], place: Place) -> Iterator[str]:
         elif cell.cell_type == "code" and cell.source.strip():
             yield code_html(cell)
             for output in cell.outputs:
-                yield output_html(output, place, f"Plot: {caption}")
+                yield output_html(output, place, say("Plot: {heading}", heading=caption))
 
 
 def _resource(name: str) -> str:

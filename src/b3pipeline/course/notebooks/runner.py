@@ -20,6 +20,7 @@ from nbclient.exceptions import CellControlSignal, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from b3pipeline.errors import NotebookError
+from b3pipeline.language import say
 
 KERNEL = "b3pipeline"
 START_SECONDS = 120
@@ -104,9 +105,10 @@ def execute(
 def _existing(path: Path) -> Path:
     if path.is_file():
         return path.resolve()
-    beside = sorted(item.name for item in path.parent.glob("*.ipynb")) or ["none"]
+    beside = sorted(item.name for item in path.parent.glob("*.ipynb")) or ["-"]
     raise NotebookError(
-        f"there is no notebook {path}.", hint=f"notebooks in that folder: {', '.join(beside)}."
+        say("there is no notebook {path}.", path=path),
+        hint=say("notebooks in that folder: {beside}.", beside=", ".join(beside)),
     )
 
 
@@ -122,8 +124,8 @@ def _values_by_notebook(
     unknown = sorted(set(values) - everywhere)
     if unknown:
         raise NotebookError(
-            f"no notebook has a parameter {', '.join(unknown)}.",
-            hint=f"known parameters: {', '.join(sorted(everywhere)) or 'none'}.",
+            say("no notebook has a parameter {unknown}.", unknown=", ".join(unknown)),
+            hint=say("known parameters: {names}.", names=", ".join(sorted(everywhere)) or "-"),
         )
     everything = {**wishes, **values}
     return {
@@ -156,8 +158,11 @@ def _execute_one(
         raise _cell_failure(source, target, error) from error
     except (DeadKernelError, CellControlSignal, RuntimeError) as error:
         raise NotebookError(
-            f"{source.name} stopped: its kernel died ({error}).",
-            hint=f"open {target} to see how far it came; a kernel dies when memory runs out.",
+            say("{name} stopped: its kernel died ({error}).", name=source.name, error=error),
+            hint=say(
+                "open {target} to see how far it came; a kernel dies when memory runs out.",
+                target=target,
+            ),
         ) from error
     finally:
         if bar is not None:
@@ -193,8 +198,17 @@ def _hooks(bar: Any, first_cell: list[float]) -> dict[str, Callable[..., None]]:
 def _cell_failure(source: Path, target: Path, error: PapermillExecutionError) -> NotebookError:
     said = " ".join(str(error.evalue).split())[:500]
     return NotebookError(
-        f"{source.name} stopped at cell In [{error.exec_count}]: {error.ename}: {said}",
-        hint=f"open {target}: it holds the outputs up to that cell, and the whole traceback.",
+        say(
+            "{name} stopped at cell In [{exec_count}]: {ename}: {said}",
+            name=source.name,
+            exec_count=error.exec_count,
+            ename=error.ename,
+            said=said,
+        ),
+        hint=say(
+            "open {target}: it holds the outputs up to that cell, and the whole traceback.",
+            target=target,
+        ),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from b3pipeline.sources.sample.market import LOT, Floats, History, Ints, uniforms
+from b3pipeline.sources.seeds import SEED
 
 OPENS_AT_MINUTE = 10 * 60
 """Minute of the day of the first bar: 10:00 São Paulo time; the last one ends at 17:00."""
@@ -45,8 +46,11 @@ class _Day(NamedTuple):
     volume: Ints
 
 
-def bars_of(ticker: str, day: History, places: range, interval: str) -> Bars:
-    """Return the bars of the sessions numbered `places`, each of the length `interval`."""
+def bars_of(ticker: str, day: History, places: range, interval: str, seed: int = SEED) -> Bars:
+    """Return the bars of the sessions numbered `places`, each of the length `interval`.
+
+    `seed` is the one that made `day`.
+    """
     rows = slice(places.start, places.stop)
     midnights = np.array(day.days[rows], dtype="datetime64[us]")[:, None]
     daily = (day.open, day.high, day.low, day.close, day.volume)
@@ -55,7 +59,7 @@ def bars_of(ticker: str, day: History, places: range, interval: str) -> Bars:
     minutes = MINUTES[interval]
     offsets = OPENS_AT_MINUTE + np.arange(0, BASE_BARS * BASE_MINUTES, minutes)
     times = midnights + offsets.astype("timedelta64[m]")
-    return _longer(_base_bars(ticker, day, places), times, minutes // BASE_MINUTES)
+    return _longer(_base_bars(ticker, day, places, seed), times, minutes // BASE_MINUTES)
 
 
 def _longer(base: _Day, times: npt.NDArray[np.datetime64], count: int) -> Bars:
@@ -71,9 +75,10 @@ def _longer(base: _Day, times: npt.NDArray[np.datetime64], count: int) -> Bars:
     )
 
 
-def _base_bars(ticker: str, day: History, places: range) -> _Day:
+def _base_bars(ticker: str, day: History, places: range, seed: int) -> _Day:
     rows = slice(places.start, places.stop)
-    numbers = uniforms(f"{ticker} within the day", len(places), 4 * BASE_BARS, places.start)
+    stream = f"{ticker} within the day"
+    numbers = uniforms(stream, len(places), 4 * BASE_BARS, places.start, seed)
     steps, angles, wicks, sizes = np.split(numbers, 4, axis=1)
     ends = np.log(day.open[rows]), np.log(day.close[rows])
     low, high = day.low[rows, None], day.high[rows, None]

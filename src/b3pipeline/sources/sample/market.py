@@ -1,4 +1,4 @@
-"""A simulated market of 20 stocks of B3: the same numbers on every machine, for ever.
+"""A simulated market of 20 stocks of B3: a seed's numbers are the same everywhere, for ever.
 
 The model is one factor, sectors and a rest, with the fat tails of one shared mood a day:
 
@@ -33,12 +33,11 @@ from b3pipeline.sources.sample.stocks import (
     STOCKS,
     Stock,
 )
+from b3pipeline.sources.seeds import SEED
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
-SEED = 7
-"""Chosen among the first ten as the one whose history lies nearest to the measured figures."""
 FIRST_SESSION = dt.date(2015, 1, 2)
 SESSIONS_A_YEAR = 252
 OVERNIGHT = 0.16**2 / (0.16**2 + 0.28**2)
@@ -77,11 +76,11 @@ class History:
 
 
 @lru_cache(maxsize=64)
-def history(ticker: str, until: dt.date) -> History:
+def history(ticker: str, until: dt.date, seed: int = SEED) -> History:
     """Return the daily bars of `ticker` up to `until`, at least to `ACTIONS_UNTIL`."""
     stock = STOCKS[ticker]
     days = tuple(sessions(FIRST_SESSION, max(until, ACTIONS_UNTIL)))
-    path = _path(stock, len(days))
+    path = _path(stock, len(days), seed)
     splits, factor = _splits(ticker, days)
     close = _ticks(path.close, factor)
     dividends = _dividends(stock, days, adjusted(close, factor))
@@ -106,12 +105,12 @@ def adjusted(ticks: Ints, split_factor: Floats) -> Floats:
     return prices
 
 
-def uniforms(stream: str, rows: int, columns: int, first_row: int = 0) -> Floats:
+def uniforms(stream: str, rows: int, columns: int, first_row: int = 0, seed: int = SEED) -> Floats:
     """Return numbers strictly between 0 and 1, `rows` x `columns`, of a stream.
 
     A row's numbers depend on the seed, the stream's name and the row alone.
     """
-    digest = hashlib.sha256(f"{SEED}:{stream}".encode()).digest()
+    digest = hashlib.sha256(f"{seed}:{stream}".encode()).digest()
     blocks = -(-columns // 4)  # Philox makes four words for each step of its counter
     bits = np.random.Philox(key=int.from_bytes(digest[:16], "little"), counter=first_row * blocks)
     words = bits.random_raw(rows * blocks * 4).reshape(rows, blocks * 4)[:, :columns]
@@ -135,12 +134,12 @@ class _Path(NamedTuple):
     volume: Floats
 
 
-def _path(stock: Stock, count: int) -> _Path:
-    numbers = uniforms(stock.ticker, count, 6)
+def _path(stock: Stock, count: int, seed: int) -> _Path:
+    numbers = uniforms(stock.ticker, count, 6, seed=seed)
     own, night = _normals(numbers[:, 0], numbers[:, 1])
-    market, mood = _market(count)
+    market, mood = _market(count, seed)
     deviation = mood * stock.vol * SESSIONS_A_YEAR**-0.5
-    move = _moves(stock, market, _sector(stock.sector, count), own)
+    move = _moves(stock, market, _sector(stock.sector, count, seed), own)
     closes = np.log(stock.price) + _decaying_sum(deviation * move, 1 - PULL)
     before = np.concatenate(([np.log(stock.price)], closes[:-1]))
     by_night = OVERNIGHT * move + sqrt(OVERNIGHT * (1 - OVERNIGHT)) * night
@@ -152,9 +151,9 @@ def _path(stock: Stock, count: int) -> _Path:
 
 
 @lru_cache(maxsize=4)
-def _market(count: int) -> tuple[Floats, Floats]:
+def _market(count: int, seed: int = SEED) -> tuple[Floats, Floats]:
     """Return the market's normals and the day's mood: sqrt(4 / chi-square of six degrees)."""
-    numbers = uniforms("market", count, 5)
+    numbers = uniforms("market", count, 5, seed=seed)
     market, _ = _normals(numbers[:, 0], numbers[:, 1])
     chi_square = -2 * np.log(numbers[:, 2:]).sum(axis=1)
     mood: Floats = np.sqrt(4 / chi_square)
@@ -162,8 +161,8 @@ def _market(count: int) -> tuple[Floats, Floats]:
 
 
 @lru_cache(maxsize=16)
-def _sector(name: str, count: int) -> Floats:
-    numbers = uniforms(f"sector {name}", count, 2)
+def _sector(name: str, count: int, seed: int) -> Floats:
+    numbers = uniforms(f"sector {name}", count, 2, seed=seed)
     return _normals(numbers[:, 0], numbers[:, 1])[0]
 
 

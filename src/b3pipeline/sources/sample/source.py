@@ -1,4 +1,4 @@
-"""Quotes of a simulated market: no network, no account, the same bytes for everyone."""
+"""Quotes of a simulated market: no network, no account, a seed's bytes the same for everyone."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from b3pipeline.sources.sample.bars import INTERVALS, bars_of
 from b3pipeline.sources.sample.faults import Asked, Fault, Refusal, SplitRewrite, parse_faults
 from b3pipeline.sources.sample.market import FIRST_SESSION, Floats, adjusted, history
 from b3pipeline.sources.sample.stocks import STOCKS
+from b3pipeline.sources.seeds import SEED, read_seed, source_of_seed
 
 ADJ_DECIMALS = 6
 REFUSED = "the simulated market refuses more requests for now (429)"
@@ -28,14 +29,16 @@ class SampleSource:
     """The simulated market as a quote source; see `market` for its model.
 
     `faults` are what shall go wrong, as text or as `Fault`s; see `sample_faults` for the kinds
-    and how they are written. Without them it always gives the same bytes.
+    and how they are written. Without them it always gives the same bytes. Another `seed` is
+    another market, and its `name` says so; raises ConfigError for what is no seed.
     """
 
-    name = "sample"
     simulated = True
     intervals = INTERVALS
 
-    def __init__(self, faults: str | Sequence[Fault] = ()) -> None:
+    def __init__(self, faults: str | Sequence[Fault] = (), seed: int | str = SEED) -> None:
+        self._seed = read_seed(seed)
+        self.name = source_of_seed(self._seed)
         self._faults = parse_faults(faults) if isinstance(faults, str) else tuple(faults)
         self._refusals: Counter[Fault] = Counter()
 
@@ -84,8 +87,9 @@ class SampleSource:
         return tickers, []
 
     def _bars(self, ticker: str, start: dt.date, end: dt.date, interval: str) -> pd.DataFrame:
-        frame = _frame(ticker, start, end, interval)
-        asked = Asked(start, end, interval, partial(_frame, ticker))
+        drawn = partial(_frame, self._seed, ticker)
+        frame = drawn(start, end, interval)
+        asked = Asked(start, end, interval, drawn)
         own = [fault for fault in self._faults if fault.ticker == ticker]
         # A split last: it rewrites what the other faults have put in.
         for fault in sorted(own, key=lambda fault: isinstance(fault, SplitRewrite)):
@@ -93,10 +97,10 @@ class SampleSource:
         return frame
 
 
-def _frame(ticker: str, start: dt.date, end: dt.date, interval: str) -> pd.DataFrame:
-    day = history(ticker, dt.date(end.year, 12, 31))
+def _frame(seed: int, ticker: str, start: dt.date, end: dt.date, interval: str) -> pd.DataFrame:
+    day = history(ticker, dt.date(end.year, 12, 31), seed)
     first, last = bisect_left(day.days, start), bisect_right(day.days, end)
-    bars = bars_of(ticker, day, range(first, last), interval)
+    bars = bars_of(ticker, day, range(first, last), interval, seed)
     factor = day.split_factor[first:last, None]
     close = adjusted(bars.close, factor)
     adj_close = np.round(close * day.adj_factor[first:last, None], ADJ_DECIMALS)

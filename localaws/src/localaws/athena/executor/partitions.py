@@ -6,8 +6,7 @@ from urllib.parse import unquote
 
 from localaws.athena.catalog import Definition
 from localaws.athena.errors import QueryError
-from localaws.athena.executor.context import Request, Services
-from localaws.athena.executor.names import require_table
+from localaws.athena.executor.context import Request, Services, require_table
 from localaws.athena.scan.objects import split_uri
 from localaws.athena.statements import model
 from localaws.athena.statements.model import PartitionSpec

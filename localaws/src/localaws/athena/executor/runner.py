@@ -9,7 +9,7 @@ from typing import Any
 from localaws.athena.catalog import CallGlue, Catalog
 from localaws.athena.engine import Engine
 from localaws.athena.errors import CancelledQueryError, MalformedQueryError, QueryError
-from localaws.athena.executor import partitions, selecting, shows, tables
+from localaws.athena.executor import partitions, queries, shows, tables
 from localaws.athena.executor.context import Outcome, Request, Services
 from localaws.athena.limits import EXHAUSTED, Limits
 from localaws.athena.output import Output
@@ -25,10 +25,10 @@ from localaws.wire import AwsError
 logger = logging.getLogger(__name__)
 
 _WITH_OUTCOME: dict[type[Statement], Callable[[Services, Request, Any], Outcome]] = {
-    model.Select: selecting.select,
-    model.CreateTableAs: selecting.create_table_as,
-    model.Insert: selecting.insert,
-    model.Unload: selecting.unload,
+    model.Select: queries.select,
+    model.CreateTableAs: queries.create_table_as,
+    model.Insert: queries.insert,
+    model.Unload: queries.unload,
 }
 _WITHOUT_COLUMNS: dict[type[Statement], Callable[[Services, Request, Any], list[str]]] = {
     model.CreateTable: tables.create_table,
@@ -97,7 +97,7 @@ class Runner:
         if kind in _LINES:
             return self._text(request, *_LINES[kind](self._services, request, statement))
         if isinstance(statement, model.Explain):
-            lines = selecting.explain(self._services, request, statement)
+            lines = queries.explain(self._services, request, statement)
             return self._text(request, ["Query Plan"], lines)
         raise MalformedQueryError(f"Queries of this type are not supported: {statement.subtype}")
 

@@ -8,8 +8,7 @@ from collections.abc import Callable
 
 from localaws.athena.catalog import Definition, sql_table
 from localaws.athena.errors import QueryError
-from localaws.athena.executor.context import Request, Services
-from localaws.athena.executor.names import full_name, require_table
+from localaws.athena.executor.context import Request, Services, full_name, require_table
 from localaws.athena.statements import model
 from localaws.athena.statements.model import TableName
 

@@ -8,8 +8,14 @@ from typing import Any
 
 from localaws.athena.catalog import Definition, QueryTables
 from localaws.athena.errors import QueryError, not_supported
-from localaws.athena.executor.context import Request, Services
-from localaws.athena.executor.names import full_name, require_database, require_table, target
+from localaws.athena.executor.context import (
+    Request,
+    Services,
+    full_name,
+    require_database,
+    require_table,
+    target,
+)
 from localaws.athena.scan.objects import split_uri
 from localaws.athena.sql.relations import CATALOG
 from localaws.athena.sql.translate import translate

@@ -11,15 +11,21 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from localaws.athena.catalog import NULL_VALUE, Catalog, Partition, QueryTables, sql_columns
+from localaws.athena.catalog import (
+    NULL_VALUE,
+    Catalog,
+    Partition,
+    QueryTables,
+    information_rows,
+    sql_columns,
+)
 from localaws.athena.errors import QueryError
-from localaws.athena.information import information_rows
 from localaws.athena.scan.column_types import check_partition, column_sql
 from localaws.athena.scan.footers import ParquetSchema, leaf_sizes, open_parquet
 from localaws.athena.scan.objects import DataFile, Objects
 from localaws.athena.scan.small import SMALL_BYTES, FileRows, SmallFiles, rows_of
-from localaws.athena.sql import information
 from localaws.athena.sql.model import Column, Scan, quoted, text_literal
+from localaws.athena.sql.relations import INFORMATION
 
 _HIDDEN = ("$path", "$file_size", "$file_modified_time")
 _PARQUET = "parquet"
@@ -48,7 +54,7 @@ class Scanner:
 
     def prepare(self, scan: Scan) -> None:
         """Make the relation of a scan; adds the bytes of the columns that it reads."""
-        if scan.table.database == information.DATABASE:
+        if scan.table.database == INFORMATION:
             rows = information_rows(self.catalog, scan.table.name)
             self.connection.register(scan.name, rows)
             return

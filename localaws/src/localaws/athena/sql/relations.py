@@ -1,5 +1,6 @@
 """What stands behind FROM: tables, views, subqueries, VALUES, UNNEST, and their joins."""
 
+# ruff: noqa: S608 - SQL is what this module makes, from a checked tree
 from __future__ import annotations
 
 from dataclasses import replace
@@ -7,16 +8,26 @@ from dataclasses import replace
 from sqlglot import exp
 
 from localaws.athena.errors import QueryError
-from localaws.athena.sql import information, types
+from localaws.athena.sql import types
 from localaws.athena.sql.coercion import coerce
 from localaws.athena.sql.columns import name_of
-from localaws.athena.sql.derived import aliased, derived, output_fields
 from localaws.athena.sql.joins import joined
-from localaws.athena.sql.model import Expr, Field, Relation, Scan, Scope, Table, quoted
+from localaws.athena.sql.model import (
+    Column,
+    Expr,
+    Field,
+    Output,
+    Query,
+    Relation,
+    Scan,
+    Scope,
+    Table,
+    output_name,
+    quoted,
+)
 from localaws.athena.sql.reading import read_query
 from localaws.athena.sql.translator import Translator
 from localaws.athena.sql.types import Type
-from localaws.athena.sql.unnesting import unnest
 
 CATALOG = "awsdatacatalog"
 HIDDEN = {
@@ -24,6 +35,7 @@ HIDDEN = {
     "$file_size": types.BIGINT,
     "$file_modified_time": types.ZONED,
 }
+INFORMATION = "information_schema"
 
 
 def from_clause(translator: Translator, node: exp.Expr, scope: Scope) -> Relation:
@@ -68,7 +80,7 @@ def _table(translator: Translator, node: exp.Table, scope: Scope) -> Relation:
     if len(parts) == 1 and parts[0] in scope.ctes:
         return _cte(translator, node, scope, parts[0])
     database = _database(translator, node, parts, scope)
-    if database == "information_schema":
+    if database == INFORMATION:
         return _information_schema(translator, node, parts[-1])
     found = translator.tables.table(database, parts[-1])
     if found is None:
@@ -164,13 +176,13 @@ def _cte(translator: Translator, node: exp.Table, scope: Scope, key: str) -> Rel
 
 
 def _information_schema(translator: Translator, node: exp.Table, table: str) -> Relation:
-    found = information.TABLES.get(table)
+    found = INFORMATION_TABLES.get(table)
     if found is None:
-        message = f"Table '{CATALOG}.information_schema.{table}' does not exist"
+        message = f"Table '{CATALOG}.{INFORMATION}.{table}' does not exist"
         translator.fail("TABLE_NOT_FOUND", message, node)
     made = _scan(translator, found, translator.new_name())
     visible = tuple(field for field in made.fields if not field.hidden)
-    qualifier = (CATALOG, "information_schema", table)
+    qualifier = (CATALOG, INFORMATION, table)
     return aliased(translator, node, Relation(made.sql, visible), qualifier)
 
 
@@ -180,3 +192,134 @@ def _lateral(translator: Translator, node: exp.Expr, scope: Scope) -> Relation:
         translator.refuse(node)
     query = translator.query(node.this.this, scope)
     return aliased(translator, node, derived(translator, query, "LATERAL "), ())
+
+
+def _information(name: str, columns: str) -> Table:
+    made = tuple(
+        Column(column, types.BIGINT if column == "ordinal_position" else types.VARCHAR, "string")
+        for column in columns.split()
+    )
+    return Table(INFORMATION, name, made)
+
+
+INFORMATION_TABLES = {
+    "schemata": _information("schemata", "catalog_name schema_name"),
+    "tables": _information("tables", "table_catalog table_schema table_name table_type"),
+    "views": _information("views", "table_catalog table_schema table_name view_definition"),
+    "columns": _information(
+        "columns",
+        "table_catalog table_schema table_name column_name ordinal_position column_default "
+        "is_nullable data_type comment extra_info",
+    ),
+}
+
+
+def unnest(translator: Translator, node: exp.Expr, scope: Scope) -> Relation:
+    """Return UNNEST(arrays, maps) as a lateral subquery, the shorter ones filled with NULL."""
+    translator.allow(node, "expressions", "alias", "offset")
+    sources = [translator.expression(item, scope) for item in node.expressions]
+    whole = _takes_rows_whole(node, sources)
+    translator.read(*sources)
+    outputs: list[Output] = []
+    selected: list[str] = []
+    lengths = []
+    for source, item in zip(sources, node.expressions, strict=True):
+        columns, length = _unnested(translator, source, item, whole)
+        lengths.append(length)
+        for sql, kind, name in columns:
+            selected.append(f"{sql} AS {output_name(len(selected))}")
+            outputs.append(Output(name, Expr(sql, kind, source.uses)))
+    rows = f"range(1, coalesce(greatest({', '.join(lengths)}), 0) + 1)"
+    if node.args.get("offset"):
+        selected.append(f"i AS {output_name(len(selected))}")
+        outputs.append(Output(None, Expr("i", types.BIGINT)))
+    sql = f"SELECT {', '.join(selected)} FROM (SELECT unnest({rows}) AS i) AS n"
+    return aliased(
+        translator, node, derived(translator, Query(sql, tuple(outputs)), "LATERAL "), ()
+    )
+
+
+def _takes_rows_whole(node: exp.Expr, sources: list[Expr]) -> bool:
+    """Return whether the names behind UNNEST are as many as its arrays: a row is one column then.
+
+    With another number of names, or without any, each field of a row is a column of its own.
+    """
+    alias = node.args.get("alias")
+    names = len(alias.args.get("columns") or ()) if alias is not None else 0
+    names -= bool(node.args.get("offset")) and not isinstance(node.args["offset"], exp.Identifier)
+    expanded = sum(_width(source.type) for source in sources)
+    return bool(names) and names != expanded
+
+
+def _width(kind: Type) -> int:
+    if kind.name == "map":
+        return 2
+    row = kind.name == "array" and kind.items[0].name == "row"
+    return len(kind.items[0].items) if row else 1
+
+
+def _unnested(
+    translator: Translator, source: Expr, node: exp.Expr, whole: bool
+) -> tuple[list[tuple[str, Type, str | None]], str]:
+    kind = source.type
+    if kind == types.UNKNOWN:
+        return [("NULL", types.UNKNOWN, None)], "0"
+    if kind.name == "map":
+        columns: list[tuple[str, Type, str | None]] = [
+            (f"list_extract(map_{what}({source.sql}), i)", item, None)
+            for what, item in zip(("keys", "values"), kind.items, strict=True)
+        ]
+        return columns, f"len(map_keys({source.sql}))"
+    if kind.name != "array":
+        translator.fail("TYPE_MISMATCH", f"Cannot unnest type: {kind}", node)
+    (item,) = kind.items
+    one = f"list_extract({source.sql}, i)"
+    if item.name == "row" and not whole:
+        fields = [
+            (f"({one}).{quoted(key)}", kind, name)
+            for key, kind, name in zip(item.keys, item.items, item.fields, strict=True)
+        ]
+        return fields, f"len({source.sql})"
+    return [(one, item, None)], f"len({source.sql})"
+
+
+def derived(translator: Translator, query: Query, lateral: str = "") -> Relation:
+    """Return a query as a relation."""
+    name = translator.new_name()
+    return Relation(f"{lateral}({query.sql}) AS {name}", output_fields(name, query.outputs))
+
+
+def output_fields(name: str, outputs: tuple[Output, ...]) -> tuple[Field, ...]:
+    """Return the fields of the relation `name`, one for each output of its query."""
+    return tuple(
+        Field(output.name, (), replace(output.expr, sql=f"{name}.{output_name(i)}", literal=False))
+        for i, output in enumerate(outputs)
+    )
+
+
+def aliased(
+    translator: Translator, node: exp.Expr, made: Relation, qualifier: tuple[str, ...]
+) -> Relation:
+    """Return a relation under its alias, and its columns under theirs."""
+    alias = node.args.get("alias")
+    names: list[str] = []
+    if alias is not None:
+        qualifier = (name_of(alias),) if alias.this else qualifier
+        names = [column.name.lower() for column in alias.args.get("columns") or ()]
+        offset = node.args.get("offset")
+        if isinstance(offset, exp.Identifier):
+            # sqlglot takes the last name of WITH ORDINALITY AS t(a, n) apart.
+            names.append(name_of(offset))
+    visible = [field for field in made.fields if not field.hidden]
+    if names and len(names) != len(visible):
+        message = (
+            f"Column alias list has {len(names)} entries but '{alias.name if alias else ''}' "
+            f"has {len(visible)} columns available"
+        )
+        translator.fail("MISMATCHED_COLUMN_ALIASES", message, node)
+    renamed = (
+        [replace(f, name=n) for f, n in zip(visible, names, strict=True)] if names else visible
+    )
+    hidden = [field for field in made.fields if field.hidden]
+    fields = tuple(replace(field, qualifier=qualifier) for field in (*renamed, *hidden))
+    return Relation(made.sql, fields)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, TypeVar, dataclass_transform
 
 DDL, DML, UTILITY = "DDL", "DML", "UTILITY"
 
@@ -16,6 +17,20 @@ class Statement:
     subtype: ClassVar[str] = ""
 
 
+One = TypeVar("One", bound=Statement)
+
+
+@dataclass_transform(frozen_default=True)
+def _statement(kind: str, subtype: str) -> Callable[[type[One]], type[One]]:
+    """Return what makes a frozen dataclass of a class, with its type and subtype."""
+
+    def made(cls: type[One]) -> type[One]:
+        cls.type, cls.subtype = kind, subtype
+        return dataclass(frozen=True)(cls)
+
+    return made
+
+
 @dataclass(frozen=True)
 class TableName:
     """A table, in the database of the query's context where it names none."""
@@ -24,40 +39,33 @@ class TableName:
     database: str | None = None
 
 
-@dataclass(frozen=True)
+@_statement(DML, "SELECT")
 class Select(Statement):
     """A query for its rows."""
 
-    type = DML
-    subtype = "SELECT"
     query: str = ""
     parameters: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@_statement(DML, "EXECUTE")
 class Execute(Statement):
     """A prepared statement to be run with these parameters."""
 
-    type = DML
-    subtype = "EXECUTE"
     name: str = ""
     parameters: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@_statement(UTILITY, "EXPLAIN")
 class Explain(Statement):
     """A query for its plan."""
 
-    subtype = "EXPLAIN"
     query: str = ""
 
 
-@dataclass(frozen=True)
+@_statement(DDL, "CREATE_TABLE_AS_SELECT")
 class CreateTableAs(Statement):
     """A new table of the rows of a query."""
 
-    type = DDL
-    subtype = "CREATE_TABLE_AS_SELECT"
     table: TableName
     query: str
     properties: dict[str, str | list[str]] = field(default_factory=dict)
@@ -65,45 +73,37 @@ class CreateTableAs(Statement):
     with_data: bool = True
 
 
-@dataclass(frozen=True)
+@_statement(DML, "INSERT")
 class Insert(Statement):
     """The rows of a query for a table that exists."""
 
-    type = DML
-    subtype = "INSERT"
     table: TableName
     query: str
     columns: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@_statement(DML, "UNLOAD")
 class Unload(Statement):
     """The rows of a query as files at a location."""
 
-    type = DML
-    subtype = "UNLOAD"
     query: str
     location: str
     properties: dict[str, str | list[str]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@_statement(DDL, "CREATE_VIEW")
 class CreateView(Statement):
     """A query under a name."""
 
-    type = DDL
-    subtype = "CREATE_VIEW"
     table: TableName
     query: str
     replace: bool = False
 
 
-@dataclass(frozen=True)
+@_statement(DDL, "CREATE_TABLE")
 class CreateTable(Statement):
     """A table over objects that exist: columns are (name, type, comment)."""
 
-    type = DDL
-    subtype = "CREATE_TABLE"
     table: TableName
     columns: tuple[tuple[str, str, str | None], ...]
     partition_keys: tuple[tuple[str, str, str | None], ...] = ()
@@ -116,23 +116,19 @@ class CreateTable(Statement):
     if_not_exists: bool = False
 
 
-@dataclass(frozen=True)
+@_statement(DDL, "DROP_TABLE")
 class Drop(Statement):
     """A table or view to be dropped."""
 
-    type = DDL
-    subtype = "DROP_TABLE"
     table: TableName
     is_view: bool = False
     if_exists: bool = False
 
 
-@dataclass(frozen=True)
+@_statement(DDL, "CREATE_DATABASE")
 class CreateDatabase(Statement):
     """A new database."""
 
-    type = DDL
-    subtype = "CREATE_DATABASE"
     name: str
     if_not_exists: bool = False
     comment: str | None = None
@@ -140,23 +136,19 @@ class CreateDatabase(Statement):
     properties: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@_statement(DDL, "DROP_DATABASE")
 class DropDatabase(Statement):
     """A database to be dropped; with its tables where `cascade` says so."""
 
-    type = DDL
-    subtype = "DROP_DATABASE"
     name: str
     if_exists: bool = False
     cascade: bool = False
 
 
-@dataclass(frozen=True)
+@_statement(DDL, "MSCK_REPAIR_TABLE")
 class RepairTable(Statement):
     """Partitions to be registered as they lie in S3."""
 
-    type = DDL
-    subtype = "MSCK_REPAIR_TABLE"
     table: TableName
 
 
@@ -168,64 +160,54 @@ class PartitionSpec:
     location: str | None = None
 
 
-@dataclass(frozen=True)
+@_statement(DDL, "ALTER_TABLE_ADD_PARTITION")
 class AddPartitions(Statement):
     """Partitions to be registered."""
 
-    type = DDL
-    subtype = "ALTER_TABLE_ADD_PARTITION"
     table: TableName
     partitions: tuple[PartitionSpec, ...]
     if_not_exists: bool = False
 
 
-@dataclass(frozen=True)
+@_statement(DDL, "ALTER_TABLE_DROP_PARTITION")
 class DropPartitions(Statement):
     """Partitions to be forgotten; their objects stay."""
 
-    type = DDL
-    subtype = "ALTER_TABLE_DROP_PARTITION"
     table: TableName
     partitions: tuple[PartitionSpec, ...]
     if_exists: bool = False
 
 
-@dataclass(frozen=True)
+@_statement(DDL, "ALTER_TABLE_ADD_COLUMNS")
 class AddColumns(Statement):
     """Columns to be added to a table."""
 
-    type = DDL
-    subtype = "ALTER_TABLE_ADD_COLUMNS"
     table: TableName
     columns: tuple[tuple[str, str, str | None], ...]
 
 
-@dataclass(frozen=True)
+@_statement(DDL, "ALTER_TABLE_SET_PROPERTIES")
 class SetProperties(Statement):
     """Properties to be set on a table."""
 
-    type = DDL
-    subtype = "ALTER_TABLE_SET_PROPERTIES"
     table: TableName
     properties: dict[str, str]
 
 
-@dataclass(frozen=True)
+@_statement(UTILITY, "SHOW")
 class Show(Statement):
     """SHOW of something: its kind, and what it is asked of."""
 
-    subtype = "SHOW"
     what: str
     table: TableName | None = None
     database: str | None = None
     pattern: str | None = None
 
 
-@dataclass(frozen=True)
+@_statement(UTILITY, "DESCRIBE_TABLE")
 class Describe(Statement):
     """DESCRIBE of a table."""
 
-    subtype = "DESCRIBE_TABLE"
     table: TableName
     style: str = ""
     """FORMATTED or EXTENDED, for what the catalog says of the table besides its columns."""
