@@ -47,7 +47,7 @@ class Providers:
             environment.get(name, "") for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID")
         )
         if account not in self._attached:
-            (program,) = folder.glob(".terraform/providers/**/terraform-provider-aws_*")
+            (program,) = folder.glob(".terraform/providers/*/*/*/*/*/terraform-provider-aws_*")
             # It ends with this process, whatever ends that.
             command = ["bash", "-c", '"$0" -debug & read -r; kill $!', str(program)]
             started = subprocess.Popen(

@@ -143,10 +143,10 @@ def _ingest_twice(student: Student, cloud: Cloud, host: Any, role: Any) -> None:
     first = host.start(cloud.config, role, TICKERS="PETR4", SOURCE="sample", **SPAN)
     span = ("--start", SPAN["START_DATE"], "--end", SPAN["END_DATE"])
     student.b3("ingest", "--tickers", "VALE3", *span)
+    host.finish(first)
     runs, states = _watched(cloud, batches=2)
     assert [run.state for run in runs] == ["SUCCEEDED", "SUCCEEDED"]
     assert "WAITING" in states
-    host.finish(first)
     host.doctor(cloud.config, role)
     assert lake.stored_partitions(cloud, names.SILVER_PREFIX) == lake.stored_partitions(
         cloud, names.BRONZE_PREFIX
