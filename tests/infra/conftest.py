@@ -43,15 +43,15 @@ class Providers:
 
     def attach(self, folder: Path, environment: dict[str, str]) -> dict[str, str]:
         """Return the variable by which Terraform finds the provider of a configuration's folder."""
-        account = tuple(
-            environment.get(name, "") for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID")
-        )
+        where = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID")
+        account = (str(folder), *(environment.get(name, "") for name in where))
         if account not in self._attached:
             (program,) = folder.glob(".terraform/providers/*/*/*/*/*/terraform-provider-aws_*")
             # It ends with this process, whatever ends that.
             command = ["bash", "-c", '"$0" -debug & read -r; kill $!', str(program)]
             started = subprocess.Popen(
                 command,
+                cwd=folder,
                 env=environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
