@@ -26,7 +26,7 @@ help: ## list the verbs
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: tutorial
-tutorial: env ## run everything: local AWS, notebooks 01 to 05, report
+tutorial: env ## run everything: local AWS, notebooks 01 to 06, report
 	@$(BIN)/b3 tutorial $(if $(SEED),--seed $(SEED))
 
 .PHONY: test

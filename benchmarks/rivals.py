@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from b3pipeline.job import session
+from b3pipeline.job import spark as job_spark
 from b3pipeline.schema import BRONZE
 
 JOB = Path(__file__).parents[1] / "glue/refine_job.py"
@@ -54,7 +54,7 @@ def spark_start(bronze: str, silver: str) -> None:
     """The cold start that no Spark job can avoid: a session, and one query through a task."""
     load_job()
     with timed("session"):
-        spark = session.start_spark()
+        spark = job_spark.start_spark()
     with timed("first query"):
         spark.range(1).mapInArrow(lambda batches: batches, "id bigint").collect()
     spark.stop()
@@ -83,7 +83,7 @@ def spark_plain(bronze: str, silver: str, **settings: str) -> None:
 
 def spark_schema() -> str:
     """Return bronze's columns and its partition keys, so that Spark infers nothing."""
-    columns = [f"{column.name} {session.SQL_TYPES[column.type]}" for column in BRONZE]
+    columns = [f"{column.name} {job_spark.SQL_TYPES[column.type]}" for column in BRONZE]
     return ", ".join([*columns, "dt string", "ticker string"])
 
 
@@ -124,15 +124,15 @@ def job_on_disk(bronze: str, silver: str) -> None:
     """The job's own tasks, with local files instead of S3: what Spark and our code take."""
     job = load_job()
     with timed("session"):
-        spark = session.start_spark()
+        spark = job_spark.start_spark()
     with timed("work"):
         plan = [(path.parent.name[7:], path.parent.parent.name[3:], True) for path in files(bronze)]
         store = Folders("folders", bronze, silver)
         spark.conf.set("spark.sql.adaptive.enabled", False)
-        bars = session.read_bronze(spark, store, plan)
-        session.inspection(bars).collect()
-        query = session.silver_query(spark, store, bars, plan, job.refined)
-        session.written_by(query)
+        bars = job_spark.read_bronze(spark, store, plan)
+        job_spark.inspection(bars).collect()
+        query = job_spark.silver_query(spark, store, bars, plan, job.refined)
+        job_spark.written_by(query)
     spark.stop()
 
 
@@ -197,7 +197,7 @@ def polars_objects(bronze: str, silver: str) -> None:
 
 
 def polars_refined(bars: Any) -> Any:
-    """The job's transforms in polars; the same rows come out."""
+    """The job's transforms in polars: the columns that silver had when the two were compared."""
     import polars as pl
 
     prices = ("open", "high", "low", "close", "adj_close")

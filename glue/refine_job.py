@@ -36,11 +36,11 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that every Spark
 from b3pipeline.job.batches import SET_ASIDE, batch_of, mark_done, useless_manifests
 from b3pipeline.job.lakehouse import Lake, client
 from b3pipeline.job.plan import Plan
-from b3pipeline.job.reading import read_all
-from b3pipeline.job.session import start_spark, task_errors_in_words, written_by
+from b3pipeline.job.spark import read_all, start_spark, task_errors_in_words, written_by
 from b3pipeline.job.work import Work, parse_arguments, plan_of, work_of
 from b3pipeline.names import manifest_key, mark_key, run_summary_key
 from b3pipeline.rules import PRICES
+from b3pipeline.schema import SILVER
 
 # How many sessions each column looks at, its own included. Whoever adds a window adds it here:
 # which sessions a run reads and recomputes follows from the widest one.
@@ -127,13 +127,11 @@ def with_deltas(days: DataFrame) -> DataFrame:
 
 
 def renamed(days: DataFrame) -> DataFrame:
-    """The columns under their silver names, beside the partition's `ticker` and `dt`."""
-    prices = [F.col(name).alias(f"{name}_price") for name in PRICES]
-    volume = F.col("volume").alias("total_volume")
-    metrics = ("quote_count", "close_ma_5", "close_delta", "close_return", "days_since_previous")
-    return days.select(
-        "ticker", "dt", F.to_date("dt").alias("trade_date"), *prices, volume, *metrics
-    )
+    """The columns of silver in its order, beside the partition's `ticker` and `dt`."""
+    prices = {name: f"{name}_price" for name in PRICES}
+    named = days.withColumnsRenamed(prices | {"volume": "total_volume"})
+    columns = [name for name in SILVER.names if name != "refined_at"]
+    return named.withColumn("trade_date", F.to_date("dt")).select("ticker", "dt", *columns)
 
 
 def by_session() -> WindowSpec:

@@ -93,7 +93,7 @@ resource "aws_instance" "ingestion" {
     encrypted   = true
 
     tags = {
-      Name = local.host_name # the inventory of notebook 05 finds it by this
+      Name = local.host_name # the inventory of notebook 06 finds it by this
     }
   }
 

@@ -125,7 +125,7 @@ def course(
     tmp_path_factory: pytest.TempPathFactory,
     clean_environment: Callable[[Path], dict[str, str]],
 ) -> Iterator[CourseRun]:
-    """One run of all five notebooks for every test that looks at what came of it.
+    """One run of all six notebooks for every test that looks at what came of it.
 
     There is no Java on the path, no home and no AWS setting. The last notebook only shows what it
     would remove, so that the tests find what the others left; `test_teardown.py` removes it.

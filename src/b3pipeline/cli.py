@@ -645,7 +645,7 @@ def outputs(
     ] = None,
 ) -> None:
     """Ask Terraform for its outputs and keep them where the target `aws` reads them."""
-    from b3pipeline.cloud.outputs import fetch_outputs
+    from b3pipeline.cloud.config import fetch_outputs
 
     config = fetch_outputs(folder)
     typer.echo(f"The target 'aws' is {config.raw_data_bucket} in {config.region}.")

@@ -14,7 +14,7 @@ import pandas as pd
 
 from b3pipeline.errors import SourceError
 from b3pipeline.rules import VALUE_RULES, Rule
-from b3pipeline.sources.base import QUOTE_COLUMNS
+from b3pipeline.sources.base import QUOTE_COLUMNS, Doubt
 
 PRICES = ["open", "high", "low", "close", "adj_close"]
 EVENTS = ["dividends", "stock_splits"]
@@ -123,15 +123,6 @@ DIVIDEND_NOISE = (0.002, 0.25)
 """By how much `adj_close` may miss a dividend: as a logarithm, and as a share of the dividend."""
 UNTOLD = 0.01
 """From which step on, as a logarithm, `adj_close` must have had a dividend."""
-
-
-@dataclass(frozen=True)
-class Doubt:
-    """Two statements of a source about one session that do not agree; the quotes are kept."""
-
-    ticker: str
-    day: str
-    reason: str
 
 
 def doubts(frame: pd.DataFrame) -> list[Doubt]:

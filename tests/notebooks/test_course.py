@@ -14,7 +14,8 @@ NOTEBOOKS = [
     "02_ingestion",
     "03_glue_refine",
     "04_athena_analysis",
-    "05_teardown",
+    "05_when_it_breaks",
+    "06_teardown",
 ]
 
 
@@ -34,7 +35,7 @@ def test_each_executed_notebook_is_whole(course, name):
 
 
 def test_a_headless_run_solves_the_exercises(course):
-    """Nine verdicts, each of them a tick: the solutions in the notebooks are right."""
+    """Eleven verdicts, each of them a tick: the solutions in the notebooks are right."""
     texts = [
         output.data["text/plain"]
         for name in NOTEBOOKS
@@ -42,7 +43,17 @@ def test_a_headless_run_solves_the_exercises(course):
         if "check" in cell.metadata.get("tags", [])
         for output in cell.outputs
     ]
-    assert [text[0] for text in texts] == ["✔"] * 9
+    assert [text[0] for text in texts] == ["✔"] * 11
+
+
+def test_the_faults_of_notebook_05_leave_nothing(course):
+    """Its buckets, database and student are gone; what stands is the course's own."""
+    cloud = course.cloud
+    buckets = {bucket["Name"] for bucket in cloud.s3.list_buckets()["Buckets"]}
+    assert buckets == {cloud.config.raw_data_bucket, cloud.config.athena_results_bucket}
+    databases = {each["Name"] for each in cloud.glue.get_databases()["DatabaseList"]}
+    assert not any("drill" in name for name in databases)
+    assert cloud.client("iam").list_users()["Users"] == []
 
 
 def test_the_time_of_every_stage_is_said(course):

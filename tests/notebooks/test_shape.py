@@ -29,8 +29,8 @@ def prose(notebook):
 
 
 def test_the_notebooks_are_numbered_without_gaps():
-    """A reader walks from 01 to 05."""
-    assert [path.stem[:2] for path in PATHS] == ["01", "02", "03", "04", "05"]
+    """A reader walks from 01 to 06."""
+    assert [path.stem[:2] for path in PATHS] == ["01", "02", "03", "04", "05", "06"]
 
 
 @each_notebook
@@ -116,13 +116,13 @@ def test_the_headings_of_a_notebook_differ(notebook):
     assert len(headings) == len(set(headings))
 
 
-@pytest.mark.parametrize("number", ["02", "03", "04"])
-def test_three_exercises_end_a_notebook(number):
+@pytest.mark.parametrize(("number", "count"), [("02", 3), ("03", 3), ("04", 3), ("05", 2)])
+def test_exercises_end_a_notebook(number, count):
     """A question, an empty cell that says what to bind, a check of that name, a solution."""
     [notebook] = [one for name, one in NOTEBOOKS.items() if name.startswith(number)]
-    kinds = [tags(cell) or [cell.cell_type] for cell in notebook.cells[-13:]]
-    assert kinds == [["markdown"], ["exercise"], ["check"], ["solution"]] * 3 + [["markdown"]]
-    for place in (-12, -8, -4):
+    kinds = [tags(cell) or [cell.cell_type] for cell in notebook.cells[-4 * count - 1 :]]
+    assert kinds == [["markdown"], ["exercise"], ["check"], ["solution"]] * count + [["markdown"]]
+    for place in range(-4 * count, 0, 4):
         empty, check, solution = notebook.cells[place : place + 3]
         name = re.fullmatch(r"# Bind: (\w+)", empty.source)[1]
         assert check.source == f'exercises.check("{name}", vars(), solve=solve)'

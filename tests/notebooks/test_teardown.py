@@ -8,8 +8,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 @pytest.fixture(scope="module")
 def torn_down(course):
-    """The course's checkout after notebook 05, which this time removes."""
-    return course.run("b3pipeline.cli", "tutorial", "--only", "05", "--out", "build/last")
+    """The course's checkout after notebook 06, which this time removes."""
+    return course.run("b3pipeline.cli", "tutorial", "--only", "06", "--out", "build/last")
 
 
 def test_the_teardown_runs_to_its_end(torn_down):

@@ -2,6 +2,8 @@
 
 import datetime as dt
 import os
+import runpy
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -9,11 +11,14 @@ from hypothesis import strategies as st
 
 pytestmark = pytest.mark.spark
 
-# Six times as many sessions as the widest window on either side of a suspension of three years.
+JOB = Path(__file__).parents[2] / "glue/refine_job.py"
+WIDEST = max(runpy.run_path(str(JOB), run_name="job")["WINDOWS"].values())
+
+# At least twice as many sessions as the widest window, on either side of a suspension of years.
 DAYS = [
     (dt.date.fromisoformat(first) + dt.timedelta(n)).isoformat()
     for first in ("2021-03-01", "2024-01-02")
-    for n in range(30)
+    for n in range(max(30, 2 * WIDEST))
 ]
 EXAMPLES = int(os.environ.get("LAW_EXAMPLES", "6"))
 

@@ -6,7 +6,7 @@ import math
 import pytest
 
 from b3pipeline.job.bars import BARS
-from b3pipeline.job.session import BARS_DDL
+from b3pipeline.job.spark import BARS_DDL
 from b3pipeline.schema import SILVER
 
 pytestmark = pytest.mark.spark

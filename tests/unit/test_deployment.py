@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from b3pipeline.cloud.config import load_config
-from b3pipeline.cloud.outputs import fetch_outputs
+from b3pipeline.cloud.config import fetch_outputs, load_config
 from b3pipeline.errors import ConfigError
 
 OUTPUTS = {

@@ -14,7 +14,7 @@ from b3pipeline.sources import open_source
 from b3pipeline.sources.base import QUOTE_COLUMNS
 
 NOW = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC)
-BEFORE, DAY = "2024-03-21", "2024-03-22"
+BEFORE, DAY, AFTER, NEXT = "2024-03-21", "2024-03-22", "2024-03-25", "2024-03-26"
 
 
 def two_days(closes, adjusted=None, dividend=0.0, split=0.0, clock="00:00"):
@@ -132,6 +132,25 @@ def test_a_dividend_that_adj_close_does_not_know_is_written_and_told(
     assert "a dividend of 0.5 on 2024-03-22 is told" in gap.reason
     assert f"doubtful AAAA3 {DAY}: {gap.reason}" in str(batch)
     assert f"AAAA3: {gap.reason}" in caplog.text
+
+
+def test_a_split_of_a_day_without_a_bar_is_in_the_manifest(source, answer, lake_cloud):
+    """It is put on no other day; whoever reads the prices must know that one was told."""
+    answer("AAAA3", {BEFORE: 20.0, AFTER: 20.0}, splits={"numerator": 2, "denominator": 1})
+    batch = ingest(lake_cloud, source, ["AAAA3"], BEFORE, AFTER, clock=lambda: NOW)
+    [gap] = lake.read_manifest(lake_cloud, batch.batch_id).doubtful
+    assert gap == lake.Gap("AAAA3", DAY, f"a split of 2 on {DAY} has no bar and is left out")
+    assert f"doubtful AAAA3 {DAY}: {gap.reason}" in str(batch)
+
+
+def test_an_event_of_the_window_is_not_told_again(source, answer, lake_cloud):
+    """The batch that asked for its day has told it; a warning of every week is read by nobody."""
+    answer("AAAA3", {BEFORE: 20.0, AFTER: 20.0}, splits={"numerator": 2, "denominator": 1})
+    ingest(lake_cloud, source, ["AAAA3"], BEFORE, AFTER, clock=lambda: NOW)
+    closes = {BEFORE: 20.0, AFTER: 20.0, NEXT: 20.0}
+    answer("AAAA3", closes, splits={"numerator": 2, "denominator": 1})
+    batch = ingest(lake_cloud, source, ["AAAA3"], NEXT, NEXT, clock=lambda: NOW)
+    assert batch.manifest.doubtful == ()
 
 
 @pytest.mark.parametrize("since_last", [True, False])

@@ -116,7 +116,7 @@ def test_a_range_between_holidays_holds_the_sessions_that_have_closed():
      ("false", False), ("no", False), ("0", False)],
 )  # fmt: skip
 def test_a_flag_is_what_it_says(given, meant):
-    """The text "False" would be true to Python: notebook 05 would remove everything."""
+    """The text "False" would be true to Python: notebook 06 would remove everything."""
     assert read(remove=given).remove is meant
     assert parameters.read_flag("solve", given) is meant
 

@@ -41,12 +41,12 @@ def test_the_modules_that_travel_are_all_that_the_script_needs(tmp_path):
         f"sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]\n"
         f"sys.path.insert(0, {str(package)!r})\n"
         f"job = runpy.run_path({str(SCRIPT)!r}, run_name='job')\n"
-        "import b3pipeline; print(b3pipeline.__file__); print(job['LOOK_BACK'])"
+        "import b3pipeline; print(b3pipeline.__file__); print(callable(job['main']))"
     )
 
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert ran.stdout.splitlines() == [f"{package}/b3pipeline/__init__.py", "4"]
+    assert ran.stdout.splitlines() == [f"{package}/b3pipeline/__init__.py", "True"]
 
 
 def test_the_same_sources_make_the_same_zip():

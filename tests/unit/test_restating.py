@@ -42,61 +42,57 @@ def closes(*values):
 def test_closes_that_agree_are_no_news():
     """A tick of difference is the rounding of an adjusted price."""
     verdict = judged(closes(10.0, 11.0, 12.0), closes(10.01, 10.99, 12.0))
-    assert (verdict.restated, verdict.corrected) == (None, ())
+    assert verdict == ()
 
 
 def test_a_window_on_another_scale_is_a_restatement():
     """The factor is new over old."""
     verdict = judged(closes(10.0, 11.0, 12.0), closes(5.0, 5.5, 6.0))
-    assert verdict.restated == lake.Restatement(
-        "PETR4", 0.5, "the close of 2024-06-19 was 10, is 5"
-    )
+    assert verdict == lake.Restatement("PETR4", 0.5, "the close of 2024-06-19 was 10, is 5")
 
 
 def test_a_rescale_up_to_a_day_within_the_window_is_a_restatement():
     """What lies after the split was right already: the factor is that of the sessions before."""
     verdict = judged(closes(10.0, 11.0, 6.0), closes(5.0, 5.5, 6.0))
-    assert verdict.restated.factor == 0.5
+    assert verdict.factor == 0.5
 
 
 def test_a_single_later_session_that_differs_is_a_correction():
     """What comes before it agrees, so the history stands."""
     verdict = judged(closes(10.0, 11.0, 41.88), closes(10.0, 11.0, 42.06))
-    assert verdict.restated is None
-    assert verdict.corrected == (lake.Gap("PETR4", "2024-06-21", "close 41.88 is now 42.06"),)
+    assert verdict == (lake.Gap("PETR4", "2024-06-21", "close 41.88 is now 42.06"),)
 
 
 def test_a_split_that_bronze_does_not_know_is_a_restatement():
     """Also where the closes agree: sources rescale some days late."""
     verdict = judged(closes(10.0, 11.0, 12.0), closes(10.0, 11.0, 12.0), {"2024-06-24": 2.0})
-    assert verdict.restated == lake.Restatement("PETR4", 1.0, "a split of 2 on 2024-06-24")
+    assert verdict == lake.Restatement("PETR4", 1.0, "a split of 2 on 2024-06-24")
 
 
 def test_a_split_is_noticed_though_no_session_of_the_window_came():
     """The history that bronze holds is on the old scale, whatever the source left out today."""
     verdict = judged(closes(10.0, 11.0, 12.0), {}, {"2024-06-24": 2.0})
-    assert verdict.restated == lake.Restatement("PETR4", 1.0, "a split of 2 on 2024-06-24")
+    assert verdict == lake.Restatement("PETR4", 1.0, "a split of 2 on 2024-06-24")
 
 
 def test_a_session_that_did_not_come_says_nothing():
     """It is missing, which the calendar tells; the others are compared without it."""
     verdict = judged(closes(10.0, 11.0, 12.0), {DAYS[1]: 11.0, DAYS[2]: 12.5})
-    assert verdict.restated is None
-    assert [gap.dt for gap in verdict.corrected] == [DAYS[2]]
+    assert [gap.dt for gap in verdict] == [DAYS[2]]
 
 
 def test_a_split_that_bronze_knows_is_no_news():
     """It lies in the window for some days, and the history is on its scale already."""
     held = {day: bar(day, 10.0, 2.0 if day == DAYS[1] else 0.0) for day in DAYS}
     verdict = judge_ticker("PETR4", held, held, {DAYS[1]: 2.0})
-    assert (verdict.restated, verdict.corrected) == (None, ())
+    assert verdict == ()
 
 
 def test_bars_of_another_length_are_not_compared():
     """The close of an hour is not the close of the day."""
     came = {DAYS[0]: LastBar(pd.Timestamp(f"{DAYS[0]} 16:00"), 5.0, 0.0)}
     verdict = judge_ticker("PETR4", {DAYS[0]: bar(DAYS[0], 10.0)}, came, {})
-    assert verdict.restated is None
+    assert verdict == ()
 
 
 # ------------------------------------------------------------------------------- with a lake

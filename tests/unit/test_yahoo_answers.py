@@ -17,6 +17,7 @@ from b3pipeline.errors import SourceError
 from b3pipeline.ingest import ingest, resume
 from b3pipeline.quality import unapplied_splits
 from b3pipeline.sources import open_source
+from b3pipeline.sources.base import Doubt
 from b3pipeline.sources.yahoo.client import instant
 
 NOW = dt.datetime(2026, 11, 25, 12, 0, tzinfo=dt.UTC)
@@ -106,9 +107,11 @@ def test_a_split_of_a_holiday_is_of_no_session(source, yahoo, yahoo_server, bars
         events=split(yahoo, "2012-02-21", 2, 1),
     )
     yahoo_server.answers["AAAA3.SA"] = [chart]
-    frame = source.fetch(["AAAA3"], dt.date(2012, 2, 17), dt.date(2012, 2, 23)).frame
-    assert frame["stock_splits"].tolist() == [0, 0]
-    assert "AAAA3: Stock Splits 2.0 on 2012-02-21 has no bar and is left out" in caplog.text
+    quotes = source.fetch(["AAAA3"], dt.date(2012, 2, 17), dt.date(2012, 2, 23))
+    assert quotes.frame["stock_splits"].tolist() == [0, 0]
+    reason = "a split of 2 on 2012-02-21 has no bar and is left out"
+    assert quotes.doubts == (Doubt("AAAA3", "2012-02-21", reason),)
+    assert f"AAAA3: {reason}" in caplog.text
 
 
 @pytest.mark.parametrize("day", ["2026-07-21", "2026-07-25", "2026-07-26", "2026-07-28"])

@@ -20,7 +20,7 @@ from b3pipeline.errors import NotebookError
 from b3pipeline.language import say, say_many, shown
 from b3pipeline.progress import bar_here
 
-TEARDOWN = "05"
+TEARDOWN = "06"
 """The notebook that removes everything: the figures of the run are taken before it."""
 
 

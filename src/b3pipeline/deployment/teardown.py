@@ -300,7 +300,7 @@ def remove(cloud: Cloud, *, progress: Callable[..., Any] | None = None) -> Inven
         raise ConfigError(
             say("this deployment belongs to Terraform, and is not removed from here."),
             hint=say(
-                "`terraform -chdir=infra destroy`; empty the buckets first, as notebook 05 shows."
+                "`terraform -chdir=infra destroy`; empty the buckets first, as notebook 06 shows."
             ),
         )
     for item in _track(progress, inventory(cloud).resources):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import median
 
 import numpy as np
@@ -27,16 +27,12 @@ TICK = EXCHANGE.tick
 """BRL. Closes that differ by no more are the same: adjusting for a split rounds."""
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What the comparison of one ticker found: a restatement, single corrections, or neither."""
+def compare(
+    cloud: Cloud, plan: Plan, came: Findings
+) -> tuple[dict[str, Restatement], dict[str, tuple[Gap, ...]]]:
+    """Return what was restated, and what was corrected, of the tickers that have a window.
 
-    restated: Restatement | None = None
-    corrected: tuple[Gap, ...] = ()
-
-
-def compare(cloud: Cloud, plan: Plan, came: Findings) -> dict[str, Verdict]:
-    """Return a verdict for each ticker that has a window; reads one object a session of it.
+    By ticker; one object is read for each session of a window.
 
     Raises OriginError where such an object turns out to be of another source than the plan's.
     """
@@ -62,10 +58,14 @@ def compare(cloud: Cloud, plan: Plan, came: Findings) -> dict[str, Verdict]:
                 "replaced.",
             )
         held[ticker][day] = last_bars(bars, np.repeat(day, len(bars)))[day]
-    return {
-        ticker: judge_ticker(ticker, held[ticker], came.bars[ticker], came.splits[ticker])
-        for ticker in plan.windows
-    }
+    restated, corrected = dict[str, Restatement](), dict[str, tuple[Gap, ...]]()
+    for ticker in plan.windows:
+        said = judge_ticker(ticker, held[ticker], came.bars[ticker], came.splits[ticker])
+        if isinstance(said, Restatement):
+            restated[ticker] = said
+        else:
+            corrected[ticker] = said
+    return restated, corrected
 
 
 def doubt_uncompared(cloud: Cloud, plan: Plan, came: Findings) -> None:
@@ -94,15 +94,15 @@ def judge_ticker(
     held: Mapping[str, LastBar],
     came: Mapping[str, LastBar],
     splits: Mapping[str, float],
-) -> Verdict:
-    """Return what the bars that bronze holds and those that came say of a ticker.
+) -> Restatement | tuple[Gap, ...]:
+    """Return the restatement of a ticker, or the sessions that were corrected alone, mostly none.
 
     A split that bronze has not seen, or a first session of the window that no longer agrees, is
     a restatement: what the source rewrites, it rewrites from the beginning. A later session that
     differs alone is a correction. A session that did not come says nothing.
     """
     if not held:
-        return Verdict()
+        return ()
     both = [day for day in sorted(held) if day in came]
     days = [day for day in both if held[day].traded_at == came[day].traded_at]
     differing = [day for day in days if abs(came[day].close - held[day].close) > TICK * 1.001]
@@ -110,17 +110,15 @@ def judge_ticker(
     if split is not None:
         factor = _factor(held, came, differing)
         reason = f"a split of {splits[split]:g} on {split}"
-        return Verdict(Restatement(ticker, factor, reason))
+        return Restatement(ticker, factor, reason)
     if differing and differing[0] == days[0]:
         leading = [day for day, other in zip(days, differing, strict=False) if day == other]
         factor = _factor(held, came, leading)
         reason = f"the close of {days[0]} was {held[days[0]].close:g}, is {came[days[0]].close:g}"
-        return Verdict(Restatement(ticker, factor, reason))
-    return Verdict(
-        corrected=tuple(
-            Gap(ticker, day, f"close {held[day].close:g} is now {came[day].close:g}")
-            for day in differing
-        )
+        return Restatement(ticker, factor, reason)
+    return tuple(
+        Gap(ticker, day, f"close {held[day].close:g} is now {came[day].close:g}")
+        for day in differing
     )
 
 

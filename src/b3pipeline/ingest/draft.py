@@ -6,11 +6,10 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 
 from b3pipeline.errors import NothingToDoError, RateLimitedError, SourceError, UnknownTickerError
-from b3pipeline.ingest.compare import Verdict
 from b3pipeline.ingest.fetch import Findings
 from b3pipeline.ingest.plans import Plan
 from b3pipeline.ingest.request import FALLBACKS
-from b3pipeline.lake import BatchManifest, Gap, Origin, Replacement
+from b3pipeline.lake import BatchManifest, Gap, Origin, Replacement, Restatement
 from b3pipeline.sources.base import Failure
 
 OUTDATED = "the source no longer has it: bronze keeps it as it was before the restatement"
@@ -19,7 +18,8 @@ OUTDATED = "the source no longer has it: bronze keeps it as it was before the re
 def draft(
     plan: Plan,
     found: Findings,
-    verdicts: Mapping[str, Verdict],
+    restatements: Mapping[str, Restatement],
+    corrections: Mapping[str, tuple[Gap, ...]],
     again: Findings,
     history: Plan,
     *,
@@ -31,14 +31,14 @@ def draft(
     """Return the manifest of a batch that is going to be written, or that has nothing to write.
 
     `found` is what the plan's own questions brought, `again` what those of `history` did: the
-    whole histories of the tickers that their `verdicts` call restated.
+    whole histories of the tickers that were restated.
     """
     rows: dict[str, Mapping[str, int]] = {}
     lacking: list[Gap] = []
     quarantined: list[Gap] = []
     doubtful: list[Gap] = []
     for ticker in plan.tickers:
-        restated = verdicts.get(ticker, Verdict()).restated
+        restated = restatements.get(ticker)
         came = again if restated else found
         if restated and (failure := again.failed(ticker)):
             # New quotes on a new scale would not fit what bronze holds: they are left out, too.
@@ -50,7 +50,7 @@ def draft(
             lacking += [Gap(ticker, day, why) for day in plan.wanted(ticker)]
             rows[ticker] = {}
         else:
-            corrected = {gap.dt for gap in verdicts.get(ticker, Verdict()).corrected}
+            corrected = {gap.dt for gap in corrections.get(ticker, ())}
             wanted = (history if restated else plan).wanted(ticker)
             days = {*wanted, *(() if restated else corrected)}
             rows[ticker] = {day: n for day, n in came.rows[ticker].items() if day in days}
@@ -61,7 +61,11 @@ def draft(
                 if day not in rows[ticker]
             ]
         quarantined += came.quarantined[ticker]
-        doubtful += [gap for gap in came.doubts[ticker] if gap.dt in rows[ticker]]
+        doubtful += [
+            gap
+            for gap in came.doubts[ticker]
+            if gap.dt in rows[ticker] or gap.dt not in came.rows[ticker]  # an event without a bar
+        ]
     replaced = _replaced(plan, rows)
     removed = {one.ticker: one.removed for one in replaced}
     written = {
@@ -72,7 +76,6 @@ def draft(
         for gap in lacking
         if any(each.not_traded(gap.ticker, gap.dt) for each in (found, again))
     }
-    each = [(ticker, verdicts.get(ticker, Verdict())) for ticker in plan.tickers]
     return BatchManifest(
         bucket=bucket,
         batch_id=batch_id,
@@ -86,8 +89,8 @@ def draft(
         partitions=dict(sorted(written.items())),
         missing=tuple(gap for gap in lacking if gap not in settled),
         quarantined=tuple(quarantined),
-        restated=tuple(v.restated for t, v in each if v.restated and t in written),
-        corrected=tuple(gap for _, verdict in each for gap in verdict.corrected),
+        restated=tuple(restatements[t] for t in plan.tickers if t in restatements and t in written),
+        corrected=tuple(gap for t in plan.tickers for gap in corrections.get(t, ())),
         open_sessions=tuple(str(day) for day in plan.open_sessions),
         no_trade=tuple(gap for gap in lacking if gap in settled),
         replaced=replaced,

@@ -34,35 +34,6 @@ BEYOND = dt.timedelta(days=10)
 
 
 @dataclass(frozen=True)
-class Slice:
-    """What one question brought: judged quotes with their `rule`, and the tickers that failed.
-
-    `doubts` are what the quotes say against themselves, though they are kept.
-    """
-
-    number: int
-    ask: Ask
-    frame: pd.DataFrame
-    failures: tuple[Failure, ...] = ()
-    doubts: tuple[Gap, ...] = ()
-
-    @property
-    def stopped(self) -> bool:
-        """Whether the source refused to go on."""
-        return any(failure.kind == "rate_limited" for failure in self.failures)
-
-    @property
-    def kept(self) -> pd.DataFrame:
-        """The quotes that break no rule."""
-        return self.frame[self.frame[RULE].isna()]
-
-    @property
-    def held_back(self) -> pd.DataFrame:
-        """The quotes that break one."""
-        return self.frame[self.frame[RULE].notna()]
-
-
-@dataclass(frozen=True)
 class LastBar:
     """The last bar of a session, of bronze or as it came; `split` is that of the whole session."""
 
@@ -73,7 +44,7 @@ class LastBar:
 
 @dataclass
 class Findings:
-    """What several slices brought, without their quotes.
+    """What the questions of a plan brought, without the quotes: those are in the journal.
 
     Rows a session, failures, what was held back, what is doubtful; and for the comparison with
     bronze the last bars of the windows, and each split that came at all, by ticker and session
@@ -87,24 +58,38 @@ class Findings:
     bars: dict[str, dict[str, LastBar]] = field(default_factory=lambda: defaultdict(dict))
     splits: dict[str, dict[str, float]] = field(default_factory=lambda: defaultdict(dict))
 
-    def note(self, plan: Plan, found: Slice) -> None:
-        """Add what a slice tells."""
-        for day, ticker, _, count in lake.partition_rows(found.kept):
+    @property
+    def stopped(self) -> bool:
+        """Whether the source refused to go on."""
+        return any(failure.kind == "rate_limited" for _, failure in self.failures)
+
+    def note(
+        self,
+        plan: Plan,
+        ask: Ask,
+        judged: pd.DataFrame,
+        failures: Sequence[Failure] = (),
+        doubts: Sequence[Gap] = (),
+    ) -> None:
+        """Add what one question brought: judged quotes with their `rule`, and who failed.
+
+        `doubts` are what the quotes say against themselves, though they are kept.
+        """
+        kept, back = judged[judged[RULE].isna()], judged[judged[RULE].notna()]
+        for day, ticker, _, count in lake.partition_rows(kept):
             self.rows[ticker][day] += count
-        self.failures += [(found.ask, failure) for failure in found.failures]
-        back = found.held_back
+        self.failures += [(ask, failure) for failure in failures]
         dated = back["traded_at"].dt.strftime("%Y-%m-%d").fillna("unknown")
         for ticker, day, rule in dict.fromkeys(zip(back["ticker"], dated, back[RULE], strict=True)):
             self.quarantined[ticker].append(Gap(ticker, day, reason(rule)))
-        for gap in found.doubts:
+        for gap in doubts:
             self.doubts[gap.ticker].append(gap)
-        self._note_windows(plan, found)
+        self._note_windows(plan, ask, kept)
 
-    def _note_windows(self, plan: Plan, found: Slice) -> None:
-        kept = found.kept
+    def _note_windows(self, plan: Plan, ask: Ask, kept: pd.DataFrame) -> None:
         days = kept["traded_at"].to_numpy().astype("datetime64[D]")
         tickers, splits = kept["ticker"].to_numpy(), kept["stock_splits"].to_numpy()
-        for ticker in found.ask.tickers:
+        for ticker in ask.tickers:
             mine = tickers == ticker
             split = mine & ~np.isin(splits, NO_SPLIT)
             self.splits[ticker] |= {
@@ -162,7 +147,7 @@ def last_bars(bars: pd.DataFrame, days: Any) -> dict[str, LastBar]:
     return found
 
 
-def fetch_all(
+def gather(
     source: QuoteSource,
     plan: Plan,
     journal: Journal,
@@ -170,36 +155,31 @@ def fetch_all(
     first_number: int = 0,
     stopped: bool = False,
     progress: Progress | None = None,
-) -> Iterator[Slice]:
-    """Yield what each question of a plan brings, one in memory at a time, from the journal or new.
+) -> Findings:
+    """Return what the questions of a plan bring, from the journal or new: all of it is there then.
 
-    Each is in the journal by then, numbered from `first_number`. After a refusal nothing more is
-    asked: the rest fail unasked.
+    The answers are numbered in the journal from `first_number`, and one is in memory at a time.
+    After a refusal (or where `stopped`) nothing more is asked: the rest fail unasked.
     """
-    done = journal.slices()
+    done, found = journal.slices(), Findings()
     for number, ask in enumerate(plan.asks, first_number):
         if number in done:
-            found = read_slice(journal, number, ask)
-        elif stopped:
-            found = _slice(number, ask, Quotes(empty_frame(), _unasked(ask)), plan)
+            frame, notes = journal.read_slice(number)
+            failures = [_failure(*note) for note in notes["failures"]]
+            found.note(plan, ask, frame, failures, [Gap(*one) for one in notes.get("doubts", ())])
+        elif stopped or found.stopped:
+            found.failures += [(ask, failure) for failure in _unasked(ask)]
         else:
             whole = first_number > 0 or any(ticker in plan.anew for ticker in ask.tickers)
             quotes = _fetch(source, plan, ask, progress, whole=whole)
-            found = _slice(number, ask, quotes, plan)
+            judged, failures, doubtful = _judged(ask, quotes, plan)
             notes = {
-                "failures": [_noted(failure) for failure in found.failures],
-                "doubts": [[gap.ticker, gap.dt, gap.reason] for gap in found.doubts],
+                "failures": [_noted(failure) for failure in failures],
+                "doubts": [[gap.ticker, gap.dt, gap.reason] for gap in doubtful],
             }
-            journal.write_slice(number, found.frame, notes)
-        stopped |= found.stopped
-        yield found
-
-
-def read_slice(journal: Journal, number: int, ask: Ask) -> Slice:
-    """Return a slice as the journal holds it."""
-    frame, notes = journal.read_slice(number)
-    failures = tuple(_failure(*note) for note in notes["failures"])
-    return Slice(number, ask, frame, failures, tuple(Gap(*one) for one in notes.get("doubts", ())))
+            journal.write_slice(number, judged, notes)
+            found.note(plan, ask, judged, failures, doubtful)
+    return found
 
 
 def _noted(failure: Failure) -> list[Any]:
@@ -230,8 +210,10 @@ def _unasked(ask: Ask) -> tuple[Failure, ...]:
     return tuple(Failure(ticker, "rate_limited", UNASKED) for ticker in ask.tickers)
 
 
-def _slice(number: int, ask: Ask, quotes: Quotes, plan: Plan) -> Slice:
-    """Return what came, judged, and what contradicts itself among the failures."""
+def _judged(
+    ask: Ask, quotes: Quotes, plan: Plan
+) -> tuple[pd.DataFrame, list[Failure], tuple[Gap, ...]]:
+    """Return what came, judged; the failures, what contradicts itself among them; the doubts."""
     judged = judge(quotes.frame, sessions(ask.start, ask.end + BEYOND), plan.final)
     denied = [(each.ticker, str(each)) for each in unapplied_splits(judged)]
     for ticker, why in denied:
@@ -239,8 +221,9 @@ def _slice(number: int, ask: Ask, quotes: Quotes, plan: Plan) -> Slice:
     came = set(judged["ticker"])
     told = (_with_advice(failure, came) for failure in quotes.failures)
     failures = (Failure(ticker, "unusable", f"held back, {why}") for ticker, why in denied)
-    counting = _counting(judged, ask, plan)
-    return Slice(number, ask, counting, (*told, *failures), _doubts(judged, plan))
+    left_out = (each for each in quotes.doubts if each.day >= str(plan.first(each.ticker)))
+    doubtful = (*_doubts(judged, plan), *(Gap(d.ticker, d.day, d.reason) for d in left_out))
+    return _counting(judged, ask, plan), [*told, *failures], doubtful
 
 
 def _doubts(judged: pd.DataFrame, plan: Plan) -> tuple[Gap, ...]:

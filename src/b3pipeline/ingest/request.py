@@ -1,14 +1,20 @@
-"""What an ingestion is asked for, as one value: built once, planned from, kept and compared."""
+"""What an ingestion is asked for, as one value: built once, planned from, kept and compared.
+
+A person makes one, or the gaps of an earlier batch do.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
-from b3pipeline import names
+from b3pipeline import lake, names
 from b3pipeline.calendar import last_closed_session, parse_date, sessions
+from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import ConfigError, InvalidTickerError
 from b3pipeline.exchange import EXCHANGE
 
@@ -23,6 +29,8 @@ WINDOW = 10
 
 FALLBACKS = {"yahoo": "cotahist"}
 """Who may stand in, with daily bars, for a source that refuses."""
+
+_created_at = attrgetter("created_at")
 
 
 @dataclass(frozen=True)
@@ -127,3 +135,43 @@ class Request:
 
     def _dates(self) -> dict[str, dt.date | None]:
         return {"start": self.start, "end": self.end, "last_session": self.last_session}
+
+
+def requests_for_gaps(cloud: Cloud) -> Iterator[tuple[Request, bool]]:
+    """Yield a request for what each incomplete batch lacks, and whether its quotes are simulated.
+
+    The newest batch comes first. What a later batch brought is not asked for again, nor what the
+    exchange has settled, nor what the source does not know; a ticker whose history is of another
+    source by now is left out.
+    """
+    newest_first = sorted(lake.list_manifests(cloud), key=_created_at, reverse=True)
+    answers = [*newest_first, *lake.list_answers(cloud)]
+    brought = {(gap.ticker, gap.dt) for answer in answers for gap in answer.no_trade}
+    now = {
+        ticker: days[max(days)] for ticker, days in lake.origins_of(newest_first).items() if days
+    }
+    for _, alike in groupby(newest_first, key=_created_at):  # of one second nobody knows the order
+        batches = list(alike)
+        brought |= {
+            (ticker, day)
+            for batch in batches
+            for ticker, days in batch.partitions.items()
+            for day in days
+        } - {(one.ticker, day) for b in batches for one in b.replaced for day in one.removed}
+        for batch in batches:
+            origin, lacking = lake.Origin.of(batch), dict[str, list[str]]()
+            for gap in batch.missing:
+                fits = gap.ticker not in now or now[gap.ticker].fits(origin)
+                fits = fits and gap.ticker not in batch.unknown
+                if fits and (gap.ticker, gap.dt) not in brought:
+                    lacking.setdefault(gap.ticker, []).append(gap.dt)
+            if lacking:
+                yield _request_for(batch, lacking), batch.simulated
+
+
+def _request_for(batch: lake.BatchManifest, lacking: dict[str, list[str]]) -> Request:
+    only = {ticker: tuple(sorted(days)) for ticker, days in sorted(lacking.items())}
+    days = sorted(dt.date.fromisoformat(day) for some in only.values() for day in some)
+    return Request(
+        batch.source, tuple(only), days[0], days[-1], batch.interval, window=WINDOW, only=only
+    )

@@ -21,7 +21,6 @@ from b3pipeline.errors import (
     StorageError,
 )
 from b3pipeline.ingest.batch import Batch
-from b3pipeline.ingest.begun import Begun, begin, missing, put_aside, refreshed, settle
 from b3pipeline.ingest.compare import compare, doubt_uncompared, reload_plan
 from b3pipeline.ingest.draft import (
     draft,
@@ -30,10 +29,17 @@ from b3pipeline.ingest.draft import (
     refuse_unknown,
     settled,
 )
-from b3pipeline.ingest.fetch import Findings, fetch_all
+from b3pipeline.ingest.fetch import gather
 from b3pipeline.ingest.plans import Plan, draw, plan, survey
-from b3pipeline.ingest.request import WINDOW, Request
-from b3pipeline.ingest.write import write
+from b3pipeline.ingest.request import WINDOW, Request, requests_for_gaps
+from b3pipeline.ingest.unfinished import (
+    Unfinished,
+    begin,
+    put_aside,
+    refreshed,
+    settle,
+    write,
+)
 from b3pipeline.lake import BatchManifest
 from b3pipeline.progress import Progress
 from b3pipeline.sources.base import Failure, QuoteSource
@@ -130,7 +136,7 @@ def resume(
         except (DamagedJournalError, OriginError) as error:
             failed.append(error)
     refusing: set[str] = set()
-    for gaps, simulated in missing(cloud):
+    for gaps, simulated in requests_for_gaps(cloud):
         request = replace(gaps, window=window)
         if request.source in refusing:
             continue
@@ -155,11 +161,11 @@ def preview_resume(cloud: Cloud, *, window: int = WINDOW, clock: Clock = utc_now
     """Return what `resume` would ask and write first; nothing is done."""
     _check(cloud)
     for journal in reversed(lake.list_journals(cloud)):
-        begun = Begun.read(journal)
+        unfinished = Unfinished.read(journal)
         done = journal.slices()
-        asks = tuple(ask for number, ask in enumerate(begun.plan.asks) if number not in done)
-        return replace(begun.plan, asks=asks)
-    for gaps, simulated in missing(cloud):
+        asks = tuple(ask for number, ask in enumerate(unfinished.plan.asks) if number not in done)
+        return replace(unfinished.plan, asks=asks)
+    for gaps, simulated in requests_for_gaps(cloud):
         request = replace(gaps, window=window)
         return survey(cloud, draw(request, clock(), simulated=simulated), request)
     raise _nothing_to_resume()
@@ -206,13 +212,13 @@ def _check(cloud: Cloud) -> None:
 def _run(
     cloud: Cloud,
     source: QuoteSource,
-    begun: Begun,
+    unfinished: Unfinished,
     began: float,
     progress: Progress | None,
 ) -> Batch:
-    journal = begun.journal
+    journal = unfinished.journal
     try:
-        manifest, failures = _gather(cloud, source, begun, progress)
+        manifest, failures = _collect(cloud, source, unfinished, progress)
     except DamagedJournalError as error:
         put_aside(journal, error)
         raise
@@ -222,46 +228,46 @@ def _run(
         journal.discard()
         raise
     except Exception as error:
-        if begun.resumed:  # twice the same: it must not happen at every later run
+        if unfinished.resumed:  # twice the same: it must not happen at every later run
             put_aside(journal, error)
         raise
     journal.seal(manifest)
-    write(cloud, journal, begun.plan, manifest, progress)
-    return Batch(manifest, time.monotonic() - began, failures, begun.resumed)
+    write(cloud, journal, unfinished.plan, manifest, progress)
+    return Batch(manifest, time.monotonic() - began, failures, unfinished.resumed)
 
 
-def _gather(
-    cloud: Cloud, source: QuoteSource, begun: Begun, progress: Progress | None
+def _collect(
+    cloud: Cloud, source: QuoteSource, unfinished: Unfinished, progress: Progress | None
 ) -> tuple[BatchManifest, tuple[Failure, ...]]:
     """Return the manifest-to-be and the failures; all that came is in the journal."""
-    plan, journal = begun.plan, begun.journal
-    found, again, stopped = Findings(), Findings(), False
-    for each in fetch_all(source, plan, journal, progress=progress):
-        found.note(plan, each)
-        stopped |= each.stopped
-    if begun.request.strict:
+    plan, journal = unfinished.plan, unfinished.journal
+    found = gather(source, plan, journal, progress=progress)
+    if unfinished.request.strict:
         refuse_unknown(failure for _, failure in found.failures)
-    verdicts = compare(cloud, plan, found)
+    restated, corrected = compare(cloud, plan, found)
     doubt_uncompared(cloud, plan, found)
-    restated = [ticker for ticker, verdict in verdicts.items() if verdict.restated]
-    history = reload_plan(cloud, plan, restated) if restated else replace(plan, asks=())
-    first = len(plan.asks)
-    for each in fetch_all(
-        source, history, journal, first_number=first, stopped=stopped, progress=progress
-    ):
-        again.note(history, each)
+    history = reload_plan(cloud, plan, list(restated)) if restated else replace(plan, asks=())
+    again = gather(
+        source,
+        history,
+        journal,
+        first_number=len(plan.asks),
+        stopped=found.stopped,
+        progress=progress,
+    )
     every = [failure for _, failure in (*found.failures, *again.failures)]
     failures = tuple(dict.fromkeys(every))
     manifest = draft(
         plan,
         found,
-        verdicts,
+        restated,
+        corrected,
         again,
         history,
         bucket=cloud.config.raw_data_bucket,
         batch_id=journal.batch_id,
-        created_at=begun.created_at,
-        instead_of=begun.request.instead_of,
+        created_at=unfinished.created_at,
+        instead_of=unfinished.request.instead_of,
     )
     refuse_half_a_world(plan, manifest, failures)
     if not manifest.partitions:

@@ -7,6 +7,8 @@ from b3pipeline.lake.bronze import (
     find_partitions,
     partition_rows,
     read_bronze,
+    read_quarantine,
+    write_quarantine,
 )
 from b3pipeline.lake.catalog import (
     check_table,
@@ -31,7 +33,6 @@ from b3pipeline.lake.manifest import (
     write_manifest,
 )
 from b3pipeline.lake.origins import Origin, is_made_up, origins_held, origins_of
-from b3pipeline.lake.quarantine import read_quarantine, write_quarantine
 from b3pipeline.lake.storage import check_bucket, delete_objects, put_objects, stored_partitions
 
 __all__ = [

@@ -1,4 +1,7 @@
-"""Bronze objects: one Parquet file a session and ticker, and back to a frame."""
+"""Bronze objects: one Parquet file a session and ticker, and back; beside them what is held back.
+
+Quotes that were held back are kept where a person can look, out of sight of Hive.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,13 @@ import pyarrow.parquet as pq
 from b3pipeline import names
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import StorageError
-from b3pipeline.lake.storage import find_objects, get_objects, stored_partitions
+from b3pipeline.lake.storage import (
+    find_objects,
+    get_objects,
+    list_keys,
+    put_object,
+    stored_partitions,
+)
 from b3pipeline.progress import Progress
 from b3pipeline.schema import BRONZE, PARTITION_KEYS
 
@@ -164,3 +173,22 @@ def _with_keys(table: pa.Table, partition: tuple[str, str]) -> pa.Table:
     for place, (name, value) in enumerate(zip(PARTITION_KEYS, partition, strict=True)):
         table = table.add_column(place, name, pa.repeat(pa.scalar(value), len(table)))
     return table
+
+
+def write_quarantine(cloud: Cloud, batch_id: str, number: int, rows: pd.DataFrame) -> str:
+    """Return the key under which `rows` now lie: quotes of a slice, with the `rule` of each."""
+    key = f"{names.QUARANTINE_PREFIX}{batch_id}/{number:04}.parquet"
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.Table.from_pandas(rows, preserve_index=False), sink)
+    put_object(cloud, key, sink.getvalue().to_pybytes())
+    return key
+
+
+def read_quarantine(cloud: Cloud, batch_id: str) -> pd.DataFrame:
+    """Return the rows that a batch held back: the columns of a quote, and `rule`; none, no rows."""
+    keys = list(list_keys(cloud, f"{names.QUARANTINE_PREFIX}{batch_id}/"))
+    tables = get_objects(cloud, keys, lambda _, body: pq.read_table(pa.BufferReader(body)))
+    if not tables:
+        return pd.DataFrame()
+    frame: pd.DataFrame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
+    return frame

@@ -74,7 +74,8 @@ class BatchManifest:
     changed; `open_sessions`: sessions of the range that had not closed, and were not asked for;
     `no_trade`: sessions of which the source settles that the ticker was not traded, for good;
     `replaced`: tickers whose history came from another source before; `doubtful`: sessions written
-    of which the source says two things that do not agree; `unknown`: tickers that the source does
+    of which the source says two things that do not agree, and days of a dividend or split that
+    have no bar; `unknown`: tickers that the source does
     not have, their sessions among `missing`; `instead_of`: the source that was asked first and
     refused, '' where none was.
     """

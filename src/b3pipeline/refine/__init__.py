@@ -1,6 +1,5 @@
 """The refine job from outside: start a run, find the run of a batch, follow it, read its log."""
 
-from b3pipeline.refine.asked import check_asked
 from b3pipeline.refine.logs import (
     ERROR_GROUP,
     OUTPUT_GROUP,
@@ -14,6 +13,7 @@ from b3pipeline.refine.report import RunReport, describe, run_summary
 from b3pipeline.refine.runs import (
     FINAL_STATES,
     JobRun,
+    check_asked,
     get_run,
     list_runs,
     runs_of_batch,

@@ -82,11 +82,24 @@ class Failure:
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """Two statements of a source about one day that do not agree; the quotes are kept."""
+
+    ticker: str
+    day: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Quotes:
-    """What one fetch brought: a frame with `QUOTE_COLUMNS`, and the tickers it lacks."""
+    """What one fetch brought: a frame with `QUOTE_COLUMNS`, and the tickers it lacks.
+
+    `doubts`: what the source told and the frame cannot hold, as a split on a day without a bar.
+    """
 
     frame: pd.DataFrame
     failures: tuple[Failure, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
 
     @property
     def stopped(self) -> bool:

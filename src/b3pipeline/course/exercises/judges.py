@@ -16,6 +16,8 @@ from b3pipeline.language import later, say
 Variables = Mapping[str, Any]
 
 SESSIONS_A_YEAR = 250
+TOLERANCE = 0.0005
+"""Of a return: what rounding to a tenth of a per cent may take."""
 
 
 def judge_closed(answer: Any, variables: Variables) -> str:
@@ -177,6 +179,36 @@ def longest_run(gains: pd.Series[bool]) -> int:
     return int(gains.groupby((~gains).cumsum()).sum().max())
 
 
+def judge_lacking(answer: Any, variables: Variables) -> str:
+    """Judge a mapping: the tickers that the first batch lacks sessions of, and how many."""
+    lacked = pd.Series([gap.ticker for gap in variables["first"].manifest.missing])
+    given = {ticker: int(number) for ticker, number in dict(answer).items()}
+    return _compare_counts(given, lacked.value_counts().to_dict())
+
+
+def judge_fall(answer: Any, variables: Variables) -> str:
+    """Judge a return: the new close of the split's day against the old one of the day before."""
+    ticker = variables["third"].manifest.restated[0].ticker
+    old, new = (_closes(variables[name].frame, ticker) for name in ("before", "after"))
+    if not (old / new > 1.5).all():
+        return say("before.frame holds the new prices: begin again at the opening cell.")
+    place = list(new.index).index(pd.Timestamp(variables["split_day"]))
+    given, wanted = float(answer), new.iloc[place] / old.iloc[place - 1] - 1
+    if abs(given - wanted) <= TOLERANCE:
+        return ""
+    if abs(given / 100 - wanted) <= TOLERANCE:
+        return say("it is in per cent.")
+    if abs(given - (new.iloc[place] / new.iloc[place - 1] - 1)) <= TOLERANCE:
+        return say("that is the return on one scale, as silver shows it now.")
+    return say("it is not the new close of that day over the old one of the session before.")
+
+
+def _closes(frame: pd.DataFrame, ticker: str) -> pd.Series[Any]:
+    """Return the closes of a ticker in an answer of `closes_with_ma5`, by their moments."""
+    own = frame[frame["ticker"] == ticker]
+    return pd.Series(own["close_price"].to_numpy(), index=pd.to_datetime(own["trade_date"]))
+
+
 EXERCISES = {
     exercise.name: exercise
     for exercise in (
@@ -192,6 +224,12 @@ EXERCISES = {
         Exercise("smooth", later("count the closes of the window, as the job does."), judge_smooth),
         Exercise("ranking", later("groupby, last, sort_values on growth.frame."), judge_ranking),
         Exercise("above", later("count_if(condition) AS sessions_above."), judge_above),
+        Exercise(
+            "lacking", later("each gap of first.manifest.missing has a ticker."), judge_lacking
+        ),
+        Exercise(
+            "fall", later("a new close over the old one of the day before, less 1."), judge_fall
+        ),
         Exercise(
             "streaks", later("number the losses so far: gains between two share it."), judge_streaks
         ),

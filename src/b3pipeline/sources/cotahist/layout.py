@@ -16,7 +16,7 @@ HEADER, QUOTE, TRAILER = b"00", b"01", b"99"
 BEGIN, END = b"00COTAHIST.", b"99COTAHIST."
 """How the header and the trailer begin."""
 ORIGIN, SIMULATED_ORIGIN = "BOVESPA", "SIMULADO"
-"""Who made the file: the exchange, or `writing`."""
+"""Who made the file: the exchange, or `writer`."""
 
 CASH_MARKET = b"010"
 """TPMERC of round lots in the cash market; odd lots, options and forwards have others."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from typing import Any
 
 import numpy as np
@@ -12,10 +11,8 @@ import pandas as pd
 
 from b3pipeline.calendar import SAO_PAULO
 from b3pipeline.exchange import EXCHANGE
-from b3pipeline.sources.base import QUOTE_COLUMNS, TIME_TYPE, Failure
+from b3pipeline.sources.base import QUOTE_COLUMNS, TIME_TYPE, Doubt, Failure, Quotes
 from b3pipeline.sources.yahoo.answers import CURRENCY, Result
-
-log = logging.getLogger(__name__)
 
 Floats = npt.NDArray[np.float64]
 
@@ -38,15 +35,13 @@ _JOINED = {
 """How bars become one; what is missing in one of them is missing in the whole."""
 
 
-def to_quotes(
-    ticker: str, result: Result, interval: str, start: dt.date, end: dt.date
-) -> tuple[pd.DataFrame, list[Failure]]:
-    """Return Yahoo's chart of one ticker as a frame of quotes, and which bars contradict others.
+def to_quotes(ticker: str, result: Result, interval: str, start: dt.date, end: dt.date) -> Quotes:
+    """Return Yahoo's chart of one ticker as quotes, and which bars contradict others.
 
     Every bar with a price stays as it came: a holiday's, the open session's, one that lacks
     values (NaN; then `volume` is float64). A bar without any price is none and goes, and so does
     what lies after `end`. A dividend or split stands on its own day's first bar; without one it
-    is left out and logged. Raises KeyError, ValueError and the like for what is no chart.
+    is a doubt. Raises KeyError, ValueError and the like for what is no chart.
     """
     bars = _bars(result, interval)
     bars = bars[bars["traded_at"] < pd.Timestamp(end) + pd.Timedelta(days=1)]
@@ -58,13 +53,25 @@ def to_quotes(
     if interval == "30m":
         bars = _half_hours(bars)
     bars, failures = _once(ticker, bars.reset_index(drop=True))
-    for name, kind in (("dividends", "Dividends"), ("stock_splits", "Stock Splits")):
-        bars[name] = _on_bars(ticker, kind, _events(result, name), bars["traded_at"], start, end)
+    doubts: list[Doubt] = []
+    for name, kind in (("dividends", "dividend"), ("stock_splits", "split")):
+        events = _events(result, name)
+        bars[name], left = _on_bars(events, bars["traded_at"])
+        doubts += [
+            Doubt(
+                ticker,
+                f"{day:%Y-%m-%d}",
+                f"a {kind} of {events[day]:g} on {day:%Y-%m-%d} has no bar and is left out",
+            )
+            for day in left
+            if start <= day.date() <= end
+        ]
+    bars["dividends"] = to_digits(bars["dividends"].to_numpy())
     volume = bars["volume"]
     if (np.isfinite(volume) & (volume % 1 == 0)).all():
         bars["volume"] = volume.astype("int64")
     bars["ticker"] = pd.Series(ticker, index=bars.index, dtype="object")
-    return bars[list(QUOTE_COLUMNS)], failures
+    return Quotes(bars[list(QUOTE_COLUMNS)], tuple(failures), tuple(doubts))
 
 
 def _bars(result: Result, interval: str) -> pd.DataFrame:
@@ -165,14 +172,10 @@ def _ratio(event: dict[str, Any]) -> float:
 
 
 def _on_bars(
-    ticker: str,
-    kind: str,
-    events: pd.Series[float],
-    moments: pd.Series[pd.Timestamp],
-    start: dt.date,
-    end: dt.date,
-) -> Floats:
-    """Return events a bar: each on the first bar of its day, 0 elsewhere."""
+    events: pd.Series[float], moments: pd.Series[pd.Timestamp]
+) -> tuple[Floats, list[pd.Timestamp]]:
+    """Return events a bar, each on the first bar of its day, 0 elsewhere; and days without one."""
+    left: list[pd.Timestamp] = []
     values = np.zeros(len(moments))
     days = moments.dt.normalize()
     firsts = ~days.duplicated()
@@ -180,11 +183,9 @@ def _on_bars(
         place = np.flatnonzero(firsts & (days == day))
         if len(place):
             values[place[0]] = value
-        elif start <= day.date() <= end:
-            log.warning(
-                "yahoo, %s: %s %s on %s has no bar and is left out", ticker, kind, value, day.date()
-            )
-    return to_digits(values) if kind == "Dividends" else values
+        else:
+            left.append(day)
+    return values, left
 
 
 def _local(seconds: float) -> pd.Timestamp:

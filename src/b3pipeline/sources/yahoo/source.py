@@ -6,6 +6,7 @@ import datetime as dt
 import logging
 from collections.abc import Sequence
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from b3pipeline.errors import ConfigError, DateRangeError
 from b3pipeline.progress import Progress, track
 from b3pipeline.sources.base import (
     CLOSED,
+    Doubt,
     Failure,
     Quotes,
     check_interval,
@@ -95,15 +97,19 @@ class YahooSource:
         )
         frames: list[pd.DataFrame] = []
         failures: dict[str, tuple[Failure, ...]] = {}
+        doubts: dict[str, tuple[Doubt, ...]] = {}
         # Closed before yfinance is let go: an interruption here ends the workers first.
         with self._client.running(codes), closing(rounds.settle(codes)) as settled:
             for ticker, brought in track(settled, progress, total=len(codes), desc="yahoo"):
                 frames.append(brought.frame)
                 failures[ticker] = tuple(_judged(each, start, end) for each in brought.failures)
-                for failure in failures[ticker]:
-                    log.warning("yahoo, %s: %s", ticker, failure.reason)
+                doubts[ticker] = brought.doubts
+                reasons = [failure.reason for failure in failures[ticker]]
+                for reason in (*reasons, *(doubt.reason for doubt in brought.doubts)):
+                    log.warning("yahoo, %s: %s", ticker, reason)
         in_order = tuple(each for ticker in codes for each in failures[ticker])
-        return Quotes(join_frames(frames), in_order)
+        doubtful = tuple(each for ticker in codes for each in doubts[ticker])
+        return Quotes(join_frames(frames), in_order, doubtful)
 
     def _fetch_one(self, ticker: str, start: dt.date, end: dt.date, interval: str) -> Quotes:
         """Return what comes of one ticker; whatever is wrong with it is its own failure."""
@@ -111,13 +117,14 @@ class YahooSource:
             brought = self._client.ask(ticker, start, end, interval)
             if isinstance(brought, Failure):
                 return Quotes(empty_frame(), (brought,))
-            frame, failures = to_quotes(ticker, brought, interval, start, end)
+            quotes = to_quotes(ticker, brought, interval, start, end)
         except Exception as error:  # an answer may be shaped in any way
             log.debug("yahoo, %s", ticker, exc_info=True)
             return Quotes(empty_frame(), (unreadable(ticker, error),))
-        if frame.empty and not failures:
-            failures = [Failure(ticker, "empty", f"no quotes {start} to {end}")]
-        return Quotes(frame, tuple(failures))
+        if quotes.frame.empty and not quotes.failures:
+            nothing = Failure(ticker, "empty", f"no quotes {start} to {end}")
+            return replace(quotes, failures=(nothing,))
+        return quotes
 
     def _check_reach(self, start: dt.date, interval: str) -> None:
         kept = DAYS_KEPT.get(interval)
