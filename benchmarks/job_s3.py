@@ -20,7 +20,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from refine import BUCKET, Bench, Timings, adopt_orphans, opened, put_sessions, quotes
+from refine import BUCKET, Timings, adopt_orphans, opened, put_sessions, quotes
 from tqdm import tqdm
 
 import b3pipeline
