@@ -79,11 +79,11 @@ class Terraform:
     environment: dict[str, str]
     providers: Providers | None = None
 
-    def _environment(self, env: dict[str, str] | None = None) -> dict[str, str]:
+    def _environment(self, verb: str, env: dict[str, str] | None = None) -> dict[str, str]:
         environment = self.environment | (env or {})
-        return environment | (
-            self.providers.attach(self.folder, environment) if self.providers else {}
-        )
+        if self.providers is None or verb in ("fmt", "output", "state"):  # which ask no provider
+            return environment
+        return environment | self.providers.attach(self.folder, environment)
 
     def run(
         self, *arguments: str, env: dict[str, str] | None = None, check: bool = True
@@ -94,7 +94,7 @@ class Terraform:
             done = subprocess.run(
                 command,
                 cwd=self.folder,
-                env=self._environment(env),
+                env=self._environment(arguments[0], env),
                 capture_output=True,
                 text=True,
                 timeout=900,  # a minute on an idle machine
@@ -112,7 +112,7 @@ class Terraform:
         done = subprocess.run(
             ["terraform", "console", "-no-color", *options],
             cwd=self.folder,
-            env=self._environment(),
+            env=self._environment("console"),
             input=f"jsonencode([{', '.join(expressions)}])",
             capture_output=True,
             text=True,
