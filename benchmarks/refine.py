@@ -308,7 +308,7 @@ def opened(prefix: str) -> Iterator[Bench]:
     """Make a local AWS with an empty lake, in memory where that can be; it is gone at the end."""
     with tempfile.TemporaryDirectory(prefix=prefix, dir=in_memory()) as name:
         folder = Path(name)
-        server = process.start(folder / "state", port=0)
+        server = process.start(folder / "state", port=0, standby="no")
         try:
             config = Config("local", "us-east-1", BUCKET, "-", DATABASE, *"---")
             where = {"endpoint_url": server.endpoint_url}

@@ -282,7 +282,7 @@ def manifest(own, cloud: Cloud, host) -> str:
     return host.finish(started)
 
 
-def test_a_batch_goes_from_the_host_to_a_query(cloud: Cloud, manifest: str) -> None:
+def test_a_batch_goes_from_the_host_to_a_query(own, cloud: Cloud, manifest: str) -> None:
     """The manifest fires the Lambda, one run refines the batch, and Athena reads silver.
 
     Lambda and run work as their roles, which Terraform gave what they need and no more.

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from localaws import process
 from localaws.errors import LocalAwsError
-from localaws.settings import DEFAULT_PORT, Settings
+from localaws.settings import DEFAULT_PORT, STANDBYS, Settings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -100,6 +100,17 @@ def _add_server_options(verb: argparse.ArgumentParser) -> None:
         action="store_true",
         help="keep who did what, and whether it was allowed, in audit.jsonl of the state folder",
     )
+    verb.add_argument(
+        "--standby",
+        choices=STANDBYS,
+        help="a process that waits for the next Spark run: made on idle cores, now, or not at all; "
+        "default: $LOCALAWS_STANDBY, else idle",
+    )
+    verb.add_argument(
+        "--standby-java",
+        default="",
+        help="its extra Java options: a script that asks for others starts cold",
+    )
     verb.add_argument("--owner", type=int, help="id of a process with which the server ends")
 
 
@@ -125,6 +136,8 @@ def _serve(options: argparse.Namespace) -> str:
             owner=options.owner,
             hosts=tuple(options.allow_host),
             origins=tuple(options.allow_origin),
+            standby=options.standby or STANDBYS[0],
+            standby_java=options.standby_java,
         )
     )
     return ""
@@ -144,6 +157,8 @@ def _up(options: argparse.Namespace) -> str:
         owner=options.owner,
         hosts=tuple(options.allow_host),
         origins=tuple(options.allow_origin),
+        standby=options.standby or "",
+        standby_java=options.standby_java,
     )
     done = "started" if info.started else "runs already"
     return f"{done}: {info.endpoint_url} (process {info.pid})"
@@ -157,7 +172,8 @@ def _status(options: argparse.Namespace) -> str:
     info = process.status(options.state_dir)
     if info is None:
         raise LocalAwsError("it is down.", hint="start it: python -m localaws up")
-    return "\n".join([f"up: {info.endpoint_url} (process {info.pid})", *info.troubles])
+    standby = f"standby for Spark runs: {info.standby}"
+    return "\n".join([f"up: {info.endpoint_url} (process {info.pid})", standby, *info.troubles])
 
 
 if __name__ == "__main__":
