@@ -303,6 +303,34 @@ S3 = {
 DAY = ("one session", "duplicate event")
 
 
+@contextmanager
+def opened(prefix: str) -> Iterator[Bench]:
+    """Make a local AWS with an empty lake, in memory where that can be; it is gone at the end."""
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=in_memory()) as name:
+        folder = Path(name)
+        server = process.start(folder / "state", port=0, standby="no")
+        try:
+            config = Config("local", "us-east-1", BUCKET, "-", DATABASE, *"---")
+            where = {"endpoint_url": server.endpoint_url}
+            where["credentials_file"] = str(folder / "state" / "credentials")
+            cloud = Cloud(replace(config, **where))
+            java = str(find_java().home)
+            environment = {
+                **os.environ,
+                **cloud.config.environment(),
+                **compiled_classes(folder),
+                "JAVA_HOME": java,
+                "PYSPARK_PYTHON": sys.executable,
+                "SPARK_SUBMIT_OPTS": archive_options(java),  # as a run of the local AWS has it
+                "SILVER_BYTES": "2300",
+            }
+            cloud.s3.create_bucket(Bucket=BUCKET)
+            provision.ensure_catalog(cloud)
+            yield Bench(cloud, folder, environment, Timings(), server.pid)
+        finally:
+            process.stop(folder / "state")
+
+
 def in_memory() -> str | None:
     """Return a folder that lies in memory, where there is one."""
     return "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - meant
@@ -330,39 +358,17 @@ def main() -> None:
     objects = quotes(given.tickers, given.sessions)
     newest = objects[-1][0]
     history = [item for item in objects if item[0] < newest]
-    with tempfile.TemporaryDirectory(prefix="refine", dir=in_memory()) as name:
-        folder = Path(name)
-        server = process.start(folder / "state", port=0, standby="no")
-        try:
-            config = Config("local", "us-east-1", BUCKET, "-", DATABASE, *"---")
-            where = {"endpoint_url": server.endpoint_url}
-            where["credentials_file"] = str(folder / "state" / "credentials")
-            cloud = Cloud(replace(config, **where))
-            java = str(find_java().home)
-            environment = {
-                **os.environ,
-                **cloud.config.environment(),
-                **compiled_classes(folder),
-                "JAVA_HOME": java,
-                "PYSPARK_PYTHON": sys.executable,
-                "SPARK_SUBMIT_OPTS": archive_options(java),  # as a run of the local AWS has it
-                "SILVER_BYTES": "2300",
-            }
-            adopt_orphans()
-            bench = Bench(cloud, folder, environment, Timings(), server.pid)
-            cloud.s3.create_bucket(Bucket=BUCKET)
-            provision.ensure_catalog(cloud)
-            make_lake(bench, history)
-            print(f"load average before: {os.getloadavg()[0]:.1f}")
-            for _ in range(given.rounds):
-                bench.rival("spark_start", bench.disk)
-            if given.only != "disk":
-                through_s3(bench, [item for item in objects if item[0] == newest], given.rounds)
-            if given.only != "s3":
-                on_disk(bench, given.rounds, given.plain_rounds)
-            print(f"load average after: {os.getloadavg()[0]:.1f}")
-        finally:
-            process.stop(folder / "state")
+    adopt_orphans()
+    with opened("refine") as bench:
+        make_lake(bench, history)
+        print(f"load average before: {os.getloadavg()[0]:.1f}")
+        for _ in range(given.rounds):
+            bench.rival("spark_start", bench.disk)
+        if given.only != "disk":
+            through_s3(bench, [item for item in objects if item[0] == newest], given.rounds)
+        if given.only != "s3":
+            on_disk(bench, given.rounds, given.plain_rounds)
+        print(f"load average after: {os.getloadavg()[0]:.1f}")
     print(table(bench.timings, len(history)))
 
 

@@ -14,15 +14,16 @@ resource "aws_glue_job" "refine" {
   job_run_queuing_enabled = true
   max_retries             = 0
 
+  # Not --enable-glue-datacatalog: the job asks the catalog itself, and Spark, which would look
+  # for the databases default and global_temp, never does.
   default_arguments = {
-    "--job-language"            = "python"
-    "--enable-glue-datacatalog" = "true"
-    "--extra-py-files"          = "s3://${local.raw_data_bucket}/${local.artifact_prefix}${local.glue_package}"
-    "--TempDir"                 = "s3://${local.raw_data_bucket}/${local.temporary_prefix}"
-    "--raw_bucket"              = local.raw_data_bucket
-    "--database"                = local.database
-    "--bronze_table"            = aws_glue_catalog_table.this["bronze"].name
-    "--silver_table"            = aws_glue_catalog_table.this["silver"].name
+    "--job-language"   = "python"
+    "--extra-py-files" = "s3://${local.raw_data_bucket}/${local.artifact_prefix}${local.glue_package}"
+    "--TempDir"        = "s3://${local.raw_data_bucket}/${local.temporary_prefix}"
+    "--raw_bucket"     = local.raw_data_bucket
+    "--database"       = local.database
+    "--bronze_table"   = aws_glue_catalog_table.this["bronze"].name
+    "--silver_table"   = aws_glue_catalog_table.this["silver"].name
   }
 
   command {

@@ -50,7 +50,7 @@ resource "aws_iam_role_policy" "glue" {
       {
         Sid      = "ReadPartitions"
         Effect   = "Allow"
-        Action   = ["glue:GetTable", "glue:GetPartitions"]
+        Action   = ["glue:GetPartitions"]
         Resource = setunion(local.bronze_arns, local.silver_arns)
       },
       {
@@ -63,15 +63,8 @@ resource "aws_iam_role_policy" "glue" {
         # Where the silver table is missing, the job makes it.
         Sid      = "MakeSilver"
         Effect   = "Allow"
-        Action   = ["glue:CreateTable"]
+        Action   = ["glue:GetTable", "glue:CreateTable"]
         Resource = local.silver_arns
-      },
-      {
-        # Spark looks for these two when it first touches the catalog.
-        Sid      = "StartSpark"
-        Effect   = "Allow"
-        Action   = ["glue:GetDatabase"]
-        Resource = concat([local.catalog_arn], [for name in ["default", "global_temp"] : "arn:aws:glue:${var.region}:${local.account_id}:database/${name}"])
       },
       {
         Sid      = "WriteLog"

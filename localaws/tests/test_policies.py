@@ -213,7 +213,7 @@ def test_a_run_is_its_role(jobs):
         print(boto3.client("sts").get_caller_identity()["Arn"])
         boto3.client("s3").list_buckets()
     """
-    role = jobs.role(allow("s3:GetObject"))
+    role = jobs.role(allow("s3:GetObject", "logs:*"))
     run = jobs.finish(jobs.make(script, Role=role))
     name = role.rpartition("/")[2]
     who = f"arn:aws:sts::{ACCOUNT}:assumed-role/{name}/GlueJobRunnerSession"
@@ -230,11 +230,24 @@ def test_a_run_may_not_more_than_its_role_in_the_catalog(jobs, lake):
         glue.get_table(DatabaseName="{lake}", Name="t")
         glue.delete_table(DatabaseName="{lake}", Name="t")
     """
-    role = jobs.role(allow("s3:GetObject"), allow("glue:GetTable"))
+    role = jobs.role(allow("s3:GetObject", "logs:*", "glue:GetTable"))
     run = jobs.finish(jobs.make(script, Role=role))
     assert run["JobRunState"] == "FAILED"
     assert "glue:DeleteTable" in run["ErrorMessage"]
     assert jobs.glue.get_table(DatabaseName=lake, Name="t")
+
+
+def test_a_run_writes_its_log_with_the_rights_of_its_role(jobs):
+    """A role that may not is told so at the start, by the name of the right."""
+    role = jobs.role(allow("s3:GetObject"), allow("logs:CreateLogGroup", "logs:CreateLogStream"))
+    run = jobs.finish(jobs.make("print('lost')", Role=role))
+    assert run["JobRunState"] == "SUCCEEDED"
+    assert jobs.log("output", run["Id"]) == []
+    role = jobs.role(allow("s3:GetObject"), allow("logs:CreateLogGroup", "logs:PutLogEvents"))
+    run = jobs.finish(jobs.make("print('never')", Role=role))
+    assert run["JobRunState"] == "FAILED"
+    assert run["ErrorMessage"].startswith("LAUNCH ERROR | ")
+    assert "is not authorized to perform: logs:CreateLogStream" in run["ErrorMessage"]
 
 
 @pytest.mark.parametrize("how", ["no such role", "another service's", "no right to its script"])
@@ -261,6 +274,29 @@ def test_a_role_is_passed_by_those_who_may(identity, jobs, aws_client, name):
     assert "iam:PassRole" in refused(glue.update_job, JobName=job, JobUpdate=update)[1]
     passing = identity(allow("glue:*"), allow("iam:PassRole", on=role))("glue")
     assert passing.create_job(Name=name("job"), Role=role, Command=command)["Name"]
+
+
+def test_a_host_gets_a_role_from_those_who_may_pass_it(identity, jobs, aws_client, name):
+    """By its name or its ARN, in a request or in a template of one; and so does the profile."""
+    role, profile = jobs.role(EVERYTHING, Service="ec2.amazonaws.com"), name("profile")
+    iam, host = aws_client("iam"), {"ImageId": "ami-12345678", "MinCount": 1, "MaxCount": 1}
+    arn = iam.create_instance_profile(InstanceProfileName=profile)["InstanceProfile"]["Arn"]
+    of_role = {"InstanceProfileName": profile, "RoleName": role.rpartition("/")[2]}
+    needs = f"iam:PassRole on resource: {role}"
+    anything_else = [allow("iam:*"), allow("ec2:*"), deny("iam:PassRole")]
+    user = identity(*anything_else)
+    assert needs in refused(user("iam").add_role_to_instance_profile, **of_role)[1]
+    iam.add_role_to_instance_profile(**of_role)
+    for given in ({"Name": profile}, {"Arn": arn}):
+        asked = host | {"IamInstanceProfile": given}
+        assert needs in refused(user("ec2").run_instances, **asked)[1]
+        template = {"IamInstanceProfile": given}
+        make = user("ec2").create_launch_template
+        assert needs in refused(make, LaunchTemplateName=name("t"), LaunchTemplateData=template)[1]
+    assert user("ec2").run_instances(**host)["Instances"]
+    passing = identity(allow("ec2:*"), allow("iam:PassRole", on=role))("ec2")
+    started = passing.run_instances(**host, IamInstanceProfile={"Name": profile})["Instances"][0]
+    assert started["IamInstanceProfile"]["Arn"] == arn
 
 
 def zipped(source):

@@ -5,24 +5,70 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import boto3
 import pytest
+from packaging.utils import canonicalize_name
 
-from b3pipeline.cloud.config import Config, parse_outputs
+from b3pipeline.cloud.config import ENVIRONMENT_VARIABLES, Config, parse_outputs
 from localaws import process
+from localaws.audit import Decision, decisions
 
 ROOT = Path(__file__).resolve().parents[2]
 REGION = "us-east-1"
 MIRROR = "registry.terraform.io"
+
+
+class Providers:
+    """The provider as a process that serves command after command, one for each account.
+
+    A command would start its own, whose start and schema cost three seconds of CPU. An account's
+    variables are read when it starts.
+    """
+
+    def __init__(self) -> None:
+        self._attached: dict[tuple[str, ...], str] = {}
+        self._started: list[subprocess.Popen[str]] = []
+
+    def attach(self, folder: Path, environment: dict[str, str]) -> dict[str, str]:
+        """Return the variable by which Terraform finds the provider of a configuration's folder."""
+        where = ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID")
+        account = (str(folder), *(environment.get(name, "") for name in where))
+        if account not in self._attached:
+            (program,) = folder.glob(".terraform/providers/*/*/*/*/*/terraform-provider-aws_*")
+            # It ends with this process, whatever ends that.
+            command = ["bash", "-c", '"$0" -debug & read -r; kill $!', str(program)]
+            started = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                text=True,
+            )
+            self._started.append(started)
+            assert started.stdout is not None
+            lines = (line.strip() for line in started.stdout)
+            told = next(line for line in lines if line.startswith("TF_REATTACH_PROVIDERS="))
+            self._attached[account] = told.partition("=")[2].strip("'")
+        return {"TF_REATTACH_PROVIDERS": self._attached[account]}
+
+    def stop(self) -> None:
+        """End what was started."""
+        for started in self._started:
+            started.communicate(timeout=20)
 
 
 @dataclass(frozen=True)
@@ -31,6 +77,13 @@ class Terraform:
 
     folder: Path
     environment: dict[str, str]
+    providers: Providers | None = None
+
+    def _environment(self, verb: str, env: dict[str, str] | None = None) -> dict[str, str]:
+        environment = self.environment | (env or {})
+        if self.providers is None or verb in ("fmt", "output", "state"):  # which ask no provider
+            return environment
+        return environment | self.providers.attach(self.folder, environment)
 
     def run(
         self, *arguments: str, env: dict[str, str] | None = None, check: bool = True
@@ -41,7 +94,7 @@ class Terraform:
             done = subprocess.run(
                 command,
                 cwd=self.folder,
-                env=self.environment | (env or {}),
+                env=self._environment(arguments[0], env),
                 capture_output=True,
                 text=True,
                 timeout=900,  # a minute on an idle machine
@@ -59,7 +112,7 @@ class Terraform:
         done = subprocess.run(
             ["terraform", "console", "-no-color", *options],
             cwd=self.folder,
-            env=self.environment,
+            env=self._environment("console"),
             input=f"jsonencode([{', '.join(expressions)}])",
             capture_output=True,
             text=True,
@@ -78,14 +131,14 @@ class Account:
     access_key: str
     secret_key: str
     folder: Path
-    """Where the files with keys are written."""
-    ca_bundle: str = ""
+    """The server's own: its audit lies there, and the files with keys are written there."""
+    session_token: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
         """The variables under which any AWS tool works as this identity."""
-        certificates = {"AWS_CA_BUNDLE": self.ca_bundle} if self.ca_bundle else {}
-        return certificates | {
+        token = {"AWS_SESSION_TOKEN": self.session_token} if self.session_token else {}
+        return token | {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_ACCESS_KEY_ID": self.access_key,
             "AWS_SECRET_ACCESS_KEY": self.secret_key,
@@ -107,8 +160,8 @@ class Account:
             endpoint_url=self.endpoint_url,
             aws_access_key_id=self.access_key,
             aws_secret_access_key=self.secret_key,
+            aws_session_token=self.session_token or None,
             region_name=REGION,
-            verify=self.ca_bundle or None,
         )
 
     def identity(self, name: str, statements: list[dict[str, Any]]) -> Account:
@@ -128,7 +181,9 @@ class Account:
         iam = self.client("iam")
         everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
         services = ["ec2.amazonaws.com", "glue.amazonaws.com", "lambda.amazonaws.com"]
-        trust = {"Effect": "Allow", "Principal": {"Service": services}, "Action": "sts:AssumeRole"}
+        # The account itself as well, so that a test can be the host.
+        who = {"Service": services, "AWS": f"arn:aws:iam::{self.account_id}:root"}
+        trust = {"Effect": "Allow", "Principal": who, "Action": "sts:AssumeRole"}
 
         def document(statement: dict[str, Any]) -> str:
             return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
@@ -144,6 +199,21 @@ class Account:
         return self.identity(
             "student", [everything, {"Effect": "Deny", "Action": denied, "Resource": "*"}]
         )
+
+    def assume(self, role: str, session: str) -> Account:
+        """Return this account as a role, in a session of this name."""
+        arn = f"arn:aws:iam::{self.account_id}:role/{role}"
+        given = self.client("sts").assume_role(RoleArn=arn, RoleSessionName=session)["Credentials"]
+        return replace(
+            self,
+            access_key=given["AccessKeyId"],
+            secret_key=given["SecretAccessKey"],
+            session_token=given["SessionToken"],
+        )
+
+    def decisions(self) -> Iterator[Decision]:
+        """Yield who asked this account for what, and whether it was allowed."""
+        return decisions(self.folder / "audit.jsonl")
 
     @property
     def account_id(self) -> str:
@@ -211,6 +281,89 @@ def _changed_attributes(change: dict[str, Any]) -> list[str]:
     ]
 
 
+HOST_COMMAND = """#!{python}
+import sys
+from importlib.abc import MetaPathFinder
+
+
+class NotOnHost(MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in {missing}:
+            raise ModuleNotFoundError(f"No module named {{name!r}} on the host", name=name)
+
+
+sys.meta_path.insert(0, NotOnHost())
+from b3pipeline.cli import main
+
+main()
+"""
+
+
+@dataclass(frozen=True)
+class Host:
+    """The ingestion host: a folder laid out as its /opt/b3, the host's packages alone."""
+
+    home: Path
+
+    def start(self, config: Config, identity: Account, **asked: str) -> subprocess.Popen[str]:
+        """Return `run_ingestion.sh` at work, as an identity, with the variables asked for."""
+        return self._run([self.home / "scripts" / "run_ingestion.sh"], config, identity, asked)
+
+    def finish(self, started: subprocess.Popen[str]) -> str:
+        """Return the manifest that an ingestion has put; it must have succeeded."""
+        said, errors = started.communicate(timeout=300)
+        assert started.returncode == 0, errors
+        return said.split()[-1]
+
+    def doctor(self, config: Config, identity: Account) -> None:
+        """Check the host by itself; only the way to the sources may be missing on this machine."""
+        looked = self._run([self.home / ".venv" / "bin" / "b3", "doctor"], config, identity, {})
+        found = looked.communicate(timeout=300)[0].splitlines()
+        red = [line for line in found if line.startswith("FAIL") and "source " not in line]
+        assert found
+        assert red == []
+
+    def _run(
+        self, command: list[Any], config: Config, identity: Account, asked: dict[str, str]
+    ) -> subprocess.Popen[str]:
+        settings = {
+            variable: str(getattr(config, name)) for name, variable in ENVIRONMENT_VARIABLES.items()
+        }
+        own = {"B3_HOME": str(self.home), "B3_HOST": "1", "B3_TARGET": "aws"}
+        return subprocess.Popen(
+            command,
+            env=settings | own | asked | identity.environment | {"PATH": "/usr/bin:/bin"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+def _not_on_host(artifacts: Path) -> set[str]:
+    """Return the modules of this environment that the host's requirements do not bring."""
+    text = (artifacts / "host" / "requirements.txt").read_text()
+    pinned = {canonicalize_name(name) for name in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)}
+    pinned.add("b3-batch-pipeline")
+    return {
+        module
+        for module, packages in metadata.packages_distributions().items()
+        if not pinned.intersection(map(canonicalize_name, packages))
+    }
+
+
+@pytest.fixture(scope="session")
+def host(artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Host:
+    """Return the ingestion host, of which only what it runs is here."""
+    home = tmp_path_factory.mktemp("opt") / "b3"
+    (home / "scripts").mkdir(parents=True)
+    shutil.copy(ROOT / "scripts" / "run_ingestion.sh", home / "scripts")
+    (home / ".venv" / "bin").mkdir(parents=True)
+    command = home / ".venv" / "bin" / "b3"
+    command.write_text(HOST_COMMAND.format(python=sys.executable, missing=_not_on_host(artifacts)))
+    command.chmod(0o755)
+    return Host(home)
+
+
 @pytest.fixture(scope="session")
 def build_artifacts() -> ModuleType:
     """Return `scripts/build_artifacts.py` as a module."""
@@ -265,7 +418,9 @@ def _find_mirror(top: Path, depth: int) -> Path | None:
 
 
 @pytest.fixture(scope="session")
-def terraform(mirror: Path, artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> Terraform:
+def terraform(
+    mirror: Path, artifacts: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Terraform]:
     """Return the configuration of `infra/`, copied with what it reads, and initialised."""
     project = tmp_path_factory.mktemp("project")
     _copy_configuration(project)
@@ -277,13 +432,16 @@ def terraform(mirror: Path, artifacts: Path, tmp_path_factory: pytest.TempPathFa
     )
     made = Terraform(project / "infra", _clean_environment(settings))
     made.run("init", "-input=false", "-no-color", "-lockfile=readonly")
-    return made
+    providers = Providers()
+    yield replace(made, providers=providers)
+    providers.stop()
 
 
 @pytest.fixture(scope="session")
 def user_data(terraform: Terraform) -> Callable[[str], str]:
     """Return a maker of the host's first start, for daily tickers in Terraform's words."""
 
+    @cache
     def render(tickers: str) -> str:
         call = (
             'templatefile("user_data.sh.tftpl", {artifacts_url = "s3://bucket/artifacts/host/", '
@@ -329,44 +487,13 @@ def new_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[
 
     def make() -> Account:
         folders.append(tmp_path_factory.mktemp("localaws"))
-        hosts = ("127.0.0.1:*",)  # `over_tls` comes in by another port
-        server = process.start(folders[-1], 0, hosts=hosts)
+        server = process.start(folders[-1], 0, audit=True)
         keys = server.keys
         return Account(server.endpoint_url, keys.access_key_id, keys.secret_access_key, folders[-1])
 
     yield make
     for folder in folders:
         process.stop(folder)
-
-
-@pytest.fixture(scope="module")
-def over_tls(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Account], Account]]:
-    """Return a function that gives an account an HTTPS endpoint, with a certificate of its own."""
-    if shutil.which("openssl") is None:
-        pytest.skip("openssl is not installed")
-    folder = tmp_path_factory.mktemp("tls")
-    certificate, key = folder / "certificate.pem", folder / "key.pem"
-    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1"
-    names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
-    files = ["-out", str(certificate), "-keyout", str(key)]
-    subprocess.run([*make.split(), *names, *files], check=True, capture_output=True)
-    fronts: list[subprocess.Popen[str]] = []
-
-    def secure(account: Account) -> Account:
-        script = Path(__file__).with_name("tls_front.py")
-        behind = account.endpoint_url.rpartition(":")[2]
-        command = [sys.executable, str(script), str(certificate), str(key), behind]
-        fronts.append(subprocess.Popen(command, stdout=subprocess.PIPE, text=True))
-        assert fronts[-1].stdout is not None
-        port = fronts[-1].stdout.readline().strip()
-        return replace(
-            account, endpoint_url=f"https://127.0.0.1:{port}", ca_bundle=str(certificate)
-        )
-
-    yield secure
-    for front in fronts:
-        front.terminate()
-        front.communicate(timeout=10)
 
 
 @pytest.fixture(scope="module")

@@ -1,36 +1,57 @@
 """A whole course in a Learner Lab, from the mode that does not fit to an account that is empty.
 
-The lab is a local AWS with one student, who may do everything but `iam:Create*` for roles and the
-one action that Terraform's bucket resource needs.
+The lab is a local AWS with one student, who may do everything but the one action that Terraform's
+own bucket resource needs. The server keeps who asked for what: at the end that is held against the
+policies that Terraform renders for host, job and Lambda where it makes their roles.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from b3pipeline import refine
+from b3pipeline import lake, names, refine
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.deployment import teardown
+from localaws.audit import Decision
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.timeout(3600),
-    pytest.mark.skipif(
-        not os.environ.get("ACADEMY_COURSE"),
-        reason="many minutes, and its last comparison was not yet seen green: ACADEMY_COURSE=1",
-    ),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = "s3:GetBucketObjectLockConfiguration"
 BUCKETS = "aws_s3_bucket.managed"
+SPAN = {"START_DATE": "2024-01-02", "END_DATE": "2024-01-05"}
+NOTEBOOKS = ["tickers=PETR4,VALE3", "start=2024-01-02", "end=2024-02-09", "solve=false"]
+"""Two shares and 27 sessions: what each cell does, not how much of it."""
+
+NEVER_HERE = {
+    "host": {
+        ("s3:GetObject", "artifacts/*"): "its first start downloads them, and nothing boots here",
+        ("glue:BatchDeletePartition", "*"): "REPLACE=1: a history that is loaded anew",
+        ("ssm*", "*"): "the agent of the Session Manager calls them",
+    },
+    "job": {
+        ("s3:*", "temporary/*"): "Glue's own folder, --TempDir",
+        ("s3:AbortMultipartUpload", "*"): "an upload that broke off",
+        ("s3:DeleteObject", "refined/*"): "sessions that bronze has lost, and checkpoints",
+        ("glue:BatchDeletePartition", "*"): "sessions that bronze has lost",
+        ("glue:CreateTable", "*"): "a silver table that is missing",
+    },
+    "function": {
+        ("sqs:SendMessage", "*"): "Lambda keeps an event that failed three times",
+        ("logs:*", "*"): "Lambda's own log, which ministack writes in nobody's name",
+    },
+}
+"""What a role may do and no call here did, each with its reason."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +69,7 @@ class Student:
             env=self.environment,
             capture_output=True,
             text=True,
-            timeout=2400,
+            timeout=1200,
             check=False,
         )
         if check and done.returncode != 0:
@@ -57,20 +78,39 @@ class Student:
 
 
 def test_a_whole_course_in_a_lab(
-    new_account, deployment, new_checkout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    new_account, deployment, new_checkout, host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Wrong mode, the way out, buckets, apply, two batches, notebooks, destroy, nothing left."""
+    """Wrong mode, the way out, two batches, notebooks, each role's rights, and nothing left."""
     owner = new_account()
     account = owner.lab([LOCK])
-    own = deployment(account)
     checkout = new_checkout(tmp_path / "checkout")
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     student = Student(
         checkout,
         {**inherited, **account.environment, "B3_HOME": str(checkout), "B3_TARGET": "aws"},
     )
+    own = deployment(account)
 
-    # The mode of an account of one's own does not fit, which the doctor says before an apply does.
+    _fail_in_the_wrong_mode(student, own)
+    made = _apply_in_the_right_one(student, own)
+    for variable, value in account.environment.items():
+        monkeypatch.setenv(variable, value)
+    cloud = Cloud(made.config())
+    _ingest_twice(student, cloud, host, owner.assume("LabRole", "host"))
+    student.b3(
+        "tutorial", "--out", str(tmp_path / "build"),
+        *(part for value in NOTEBOOKS for part in ("--param", value)),
+    )  # fmt: skip
+
+    kept = list(account.decisions())
+    assert {one.action for one in kept if not one.allowed} == {LOCK}
+    assert _surprises(kept, cloud, _rendered(made)) == {}
+
+    _remove_everything(student, cloud, made)
+
+
+def _fail_in_the_wrong_mode(student: Student, own: Any) -> None:
+    """The mode of an account of one's own does not fit, which the doctor says before an apply."""
     said = student.b3("doctor", check=False).stdout
     assert f"{LOCK} is denied" in said
     assert "academy.tfvars.example" in said
@@ -78,42 +118,61 @@ def test_a_whole_course_in_a_lab(
     assert failed.returncode == 1
     assert LOCK in failed.stderr
     assert LOCK in (ROOT / "docs" / "aws.md").read_text()
-    assert own.run("plan", check=False).returncode == 1
     assert own.run("destroy", "-auto-approve", check=False).returncode == 1
 
-    # The way out, as docs/aws.md has it.
+
+def _apply_in_the_right_one(student: Student, own: Any) -> Any:
+    """Return the deployment that the way out of docs/aws.md leads to."""
     own.terraform.run("state", "rm", f"-state={own.state}", BUCKETS)
-    (checkout / "infra").mkdir(exist_ok=True)
+    (student.checkout / "infra").mkdir(exist_ok=True)
     example = (ROOT / "infra" / "academy.tfvars.example").read_text()
-    (checkout / "infra" / "terraform.tfvars").write_text(example)
-    assert (
-        f"buckets by `b3 buckets`, for {LOCK} is denied here"
-        in student.b3("doctor", check=False).stdout
-    )
+    (student.checkout / "infra" / "terraform.tfvars").write_text(example)
+    said = student.b3("doctor", check=False).stdout
+    assert f"buckets by `b3 buckets`, for {LOCK} is denied here" in said
     assert student.b3("buckets").stdout == student.b3("buckets").stdout
     made = replace(own, variables=("academy.tfvars.example",))
     made.apply()
     assert [name for name in made.addresses() if name.startswith(("aws_iam", BUCKETS))] == []
     answer = made.terraform.run("output", "-json", f"-state={made.state}")
-    (checkout / "infra" / "outputs.json").write_text(answer.stdout)
-    student.b3("doctor")
+    (student.checkout / "infra" / "outputs.json").write_text(answer.stdout)
+    return made
 
-    # Two batches, the second of which finds the job at work and waits in its queue.
-    for variable, value in account.environment.items():
-        monkeypatch.setenv(variable, value)
-    cloud = Cloud(made.config())
-    for ticker in ("PETR4", "VALE3"):
-        student.b3("ingest", "--tickers", ticker, "--start", "2024-01-02", "--end", "2024-01-05")
-    runs = [_refined(cloud, manifest) for manifest in _manifests(cloud)]
+
+def _ingest_twice(student: Student, cloud: Cloud, host: Any, role: Any) -> None:
+    """The host and the student ingest at once: one of the two runs waits in the job's queue."""
+    first = host.start(cloud.config, role, TICKERS="PETR4", SOURCE="sample", **SPAN)
+    span = ("--start", SPAN["START_DATE"], "--end", SPAN["END_DATE"])
+    student.b3("ingest", "--tickers", "VALE3", *span)
+    host.finish(first)
+    runs, states = _watched(cloud, batches=2)
     assert [run.state for run in runs] == ["SUCCEEDED", "SUCCEEDED"]
+    assert "WAITING" in states
+    host.doctor(cloud.config, role)
+    assert lake.stored_partitions(cloud, names.SILVER_PREFIX) == lake.stored_partitions(
+        cloud, names.BRONZE_PREFIX
+    )
     counted = student.b3(
         "query", "--csv",
         "SELECT ticker, count(*) AS n FROM b3_daily_quotes_refined GROUP BY ticker ORDER BY 1",
     )  # fmt: skip
     assert counted.stdout.splitlines() == ["ticker,n", "PETR4,4", "VALE3,4"]
 
-    # The notebooks, and the end.
-    student.b3("tutorial", "--out", str(tmp_path / "build"))
+
+def _watched(cloud: Cloud, batches: int) -> tuple[list[refine.JobRun], set[str]]:
+    """Return the runs of so many batches once they have ended, and each state seen on the way."""
+    states: set[str] = set()
+    deadline = time.monotonic() + 600
+    while time.monotonic() < deadline:
+        runs = refine.list_runs(cloud)
+        states |= {run.state for run in runs}
+        if len(runs) == batches and all(run.is_final for run in runs):
+            return runs, states
+        time.sleep(0.2)
+    pytest.fail(f"not {batches} runs, or not at their end: {runs}")
+
+
+def _remove_everything(student: Student, cloud: Cloud, made: Any) -> None:
+    """The inventory sees what costs money, and after the commands of docs/aws.md nothing."""
     assert {item.kind for item in teardown.inventory(cloud).resources} >= {
         "EC2 instance", "S3 bucket", "Lambda", "SQS queue", "log group", "Glue job",
         "Glue database", "Athena workgroup",
@@ -128,12 +187,86 @@ def test_a_whole_course_in_a_lab(
     assert made.addresses() == []
 
 
-def _manifests(cloud: Cloud) -> list[str]:
-    bucket = cloud.config.raw_data_bucket
-    listed = cloud.s3.list_objects_v2(Bucket=bucket, Prefix="raw/b3/_batches/")["Contents"]
-    return sorted(f"s3://{bucket}/{item['Key']}" for item in listed)
+# ---- what was called, and what may be
+
+Right = tuple[str, str]
+"""An action and a pattern of ARNs."""
+
+ROLES = {
+    "aws_iam_role_policy.host[0]": "host",
+    "aws_iam_role_policy.glue[0]": "job",
+    "aws_iam_role_policy.lambda[0]": "function",
+}
 
 
-def _refined(cloud: Cloud, manifest: str) -> Any:
-    started = refine.wait_for_start(cloud, manifest, timeout=300)
-    return refine.wait_for_run(cloud, started.run_id, timeout=900)
+def _role(decision: Decision, cloud: Cloud) -> str:
+    """Return whose call it was: the lab has one role for all, and a session's name tells them."""
+    sessions = {
+        "host": "host",
+        "GlueJobRunnerSession": "job",
+        cloud.config.lambda_function_name: "function",
+    }
+    return sessions.get(decision.principal.rpartition("assumed-role/LabRole/")[2], "")
+
+
+def _rendered(made: Any) -> dict[str, list[Right]]:
+    """Return the rights of each role, as this very deployment would get them with own roles."""
+    config = made.config()
+    buckets = (
+        f"existing_raw_data_bucket={config.raw_data_bucket}",
+        f"existing_athena_results_bucket={config.athena_results_bucket}",
+    )
+    plan = made.state.with_suffix(".roles")
+    replace(made, variables=buckets).run("plan", f"-out={plan}")
+    shown = made.terraform.run("show", "-json", str(plan), env=made.account.environment)
+    planned = json.loads(shown.stdout)["planned_values"]["root_module"]["resources"]
+    documents = {
+        ROLES[each["address"]]: json.loads(each["values"]["policy"])["Statement"]
+        for each in planned
+        if each["address"] in ROLES
+    }
+    return {
+        role: [
+            (action, on)
+            for statement in statements
+            for action in statement["Action"]
+            for on in statement["Resource"]
+        ]
+        for role, statements in documents.items()
+    }
+
+
+def _surprises(
+    kept: list[Decision], cloud: Cloud, rendered: dict[str, list[Right]]
+) -> dict[tuple[str, str], list[Right]]:
+    """Return by role what was called and is not allowed, what is allowed and was not called.
+
+    And which excuses of NEVER_HERE excuse nothing.
+    """
+    found: dict[tuple[str, str], list[Right]] = {}
+    for role, policy in rendered.items():
+        used = {(one.action, one.resource) for one in kept if _role(one, cloud) == role}
+        used -= {(action, on) for action, on in used if action == "sts:GetCallerIdentity"}
+        unused = [right for right in policy if not any(_covers(right, call) for call in used)]
+        excuses = {right: _excuses(right, NEVER_HERE[role]) for right in unused}
+        found[role, "denied"] = sorted(
+            call for call in used if not any(_covers(right, call) for right in policy)
+        )
+        found[role, "unused"] = [right for right in unused if not excuses[right]]
+        found[role, "needless excuses"] = sorted(
+            NEVER_HERE[role].keys() - set().union(*excuses.values())
+        )
+    return {what: rights for what, rights in found.items() if rights}
+
+
+def _covers(right: Right, call: Right) -> bool:
+    return right[0] == call[0] and fnmatchcase(call[1], right[1])
+
+
+def _excuses(right: Right, known: dict[Right, str]) -> set[Right]:
+    """Return the known excuses for a right that nobody used."""
+    return {
+        excuse
+        for excuse in known
+        if fnmatchcase(right[0], excuse[0]) and fnmatchcase(right[1], f"*{excuse[1]}")
+    }

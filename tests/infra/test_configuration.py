@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -69,7 +70,7 @@ def test_missing_artifacts_are_named_with_the_command_that_builds_them(
     (broken / "mocked" / "mocks").symlink_to(terraform.folder / "mocked" / "mocks")
     (broken / "mocked" / "plan.tftest.hcl").write_text(PLAN)
 
-    answer = type(terraform)(broken, terraform.environment).run("test", *MOCKED, check=False)
+    answer = replace(terraform, folder=broken).run("test", *MOCKED, check=False)
 
     assert answer.returncode == 1
     assert answer.stderr.count("Error:") == 1

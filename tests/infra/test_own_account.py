@@ -7,24 +7,18 @@ enforces IAM, but for the root identity, under which Terraform itself runs here.
 from __future__ import annotations
 
 import json
-import os
-import re
-import shutil
-import subprocess
-import sys
-from importlib import metadata
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from packaging.utils import canonicalize_name
 
 from b3pipeline import athena, refine
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.cloud.config import Config
 from b3pipeline.deployment import provision
-from localaws.glue.java import find_java
 
 pytestmark = pytest.mark.slow
 
@@ -47,12 +41,38 @@ ONE_SIDED = {
 """Fields that one side alone sets, and why that is right."""
 
 
+NAMES = Config(
+    target="aws",
+    region="us-east-1",
+    raw_data_bucket="tech-challenge2-dev-raw-000000000000",
+    athena_results_bucket="tech-challenge2-dev-athena-results-000000000000",
+    glue_database="tech_challenge2_dev",
+    glue_job_name="tech_challenge2_dev_refine_job",
+    lambda_function_name="tech_challenge2_dev_start_glue",
+    athena_workgroup="tech_challenge2_dev_wg",
+)
+"""What the defaults make in an account, which is the same number in every local AWS."""
+
+
 @pytest.fixture(scope="module")
-def own(new_account, deployment):
-    """Return the deployment, applied with the example of variables as it stands."""
+def both(new_account, deployment):
+    """Return a deployment, applied with the example of variables as it stands, and a sandbox.
+
+    The sandbox is made while the apply waits for S3 to settle.
+    """
     made = deployment(new_account(), "terraform.tfvars.example")
-    made.apply()
-    return made
+    alike = Cloud(new_account().reach(NAMES))
+    with ThreadPoolExecutor(1) as thread:
+        applied = thread.submit(made.apply)
+        provision.provision(alike, ROOT)
+        applied.result()
+    return made, alike
+
+
+@pytest.fixture(scope="module")
+def own(both):
+    """Return the deployment of Terraform."""
+    return both[0]
 
 
 @pytest.fixture(scope="module")
@@ -62,30 +82,17 @@ def cloud(own) -> Cloud:
 
 
 @pytest.fixture(scope="module")
-def sandbox(new_account, cloud: Cloud) -> Cloud:
+def sandbox(both) -> Cloud:
     """Return what `b3 local up` provisions, in an account of its own."""
-    made = Cloud(new_account().reach(cloud.config))
-    provision.provision(made, ROOT)
-    return made
+    return both[1]
 
 
 def test_the_outputs_are_the_configuration_of_the_pipeline(own) -> None:
     """`terraform output -json` gives the notebooks every name that they need."""
-    account = own.account.account_id
-    instance = own.config().ec2_instance_id
+    found = own.config()
 
-    assert own.config() == Config(
-        target="aws",
-        region="us-east-1",
-        raw_data_bucket=f"tech-challenge2-dev-raw-{account}",
-        athena_results_bucket=f"tech-challenge2-dev-athena-results-{account}",
-        glue_database="tech_challenge2_dev",
-        glue_job_name="tech_challenge2_dev_refine_job",
-        lambda_function_name="tech_challenge2_dev_start_glue",
-        athena_workgroup="tech_challenge2_dev_wg",
-        ec2_instance_id=instance,
-    )
-    assert str(instance).startswith("i-")
+    assert replace(found, ec2_instance_id=None) == NAMES
+    assert str(found.ec2_instance_id).startswith("i-")
 
 
 def test_a_second_plan_changes_nothing(own) -> None:
@@ -267,74 +274,19 @@ def test_each_role_may_do_its_own_work_and_not_that_of_another(own) -> None:
 # ---- the pipeline at work
 
 
-HOST_COMMAND = """#!{python}
-import sys
-from importlib.abc import MetaPathFinder
-
-
-class NotOnHost(MetaPathFinder):
-    def find_spec(self, name, path, target=None):
-        if name.partition(".")[0] in {missing}:
-            raise ModuleNotFoundError(f"No module named {{name!r}} on the host", name=name)
-
-
-sys.meta_path.insert(0, NotOnHost())
-from b3pipeline.cli import main
-
-main()
-"""
-
-
-def not_on_host(artifacts: Path) -> set[str]:
-    """Return the modules of this environment that the host's requirements do not bring."""
-    text = (artifacts / "host" / "requirements.txt").read_text()
-    pinned = {canonicalize_name(name) for name in re.findall(r"^([\w.-]+)==", text, re.MULTILINE)}
-    pinned.add("b3-batch-pipeline")
-    return {
-        module
-        for module, packages in metadata.packages_distributions().items()
-        if not pinned.intersection(map(canonicalize_name, packages))
-    }
-
-
 @pytest.fixture(scope="module")
-def manifest(own, artifacts: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the manifest of a batch that `run_ingestion.sh` put, as on the ingestion host.
+def manifest(own, cloud: Cloud, host) -> str:
+    """Return the manifest of a batch that `run_ingestion.sh` put, as on the ingestion host."""
+    span = {"START_DATE": "2024-01-02", "END_DATE": "2024-01-10"}
+    started = host.start(own.config(), own.account, TICKERS="PETR4,VALE3", SOURCE="sample", **span)
+    return host.finish(started)
 
-    The folder is laid out as /opt/b3 is, `b3` finds the packages of the host's requirements
-    alone, and the settings are those of the instance.
+
+def test_a_batch_goes_from_the_host_to_a_query(own, cloud: Cloud, manifest: str) -> None:
+    """The manifest fires the Lambda, one run refines the batch, and Athena reads silver.
+
+    Lambda and run work as their roles, which Terraform gave what they need and no more.
     """
-    host = tmp_path_factory.mktemp("opt") / "b3"
-    (host / "scripts").mkdir(parents=True)
-    script = shutil.copy(ROOT / "scripts" / "run_ingestion.sh", host / "scripts")
-    (host / ".venv" / "bin").mkdir(parents=True)
-    command = host / ".venv" / "bin" / "b3"
-    command.write_text(HOST_COMMAND.format(python=sys.executable, missing=not_on_host(artifacts)))
-    command.chmod(0o755)
-    (settings,) = own.terraform.evaluate(["local.host_settings"], f"-state={own.state}")
-    here = {"B3_HOME": str(host), "PATH": "/usr/bin:/bin", **own.account.environment}
-    asked = {
-        "TICKERS": "PETR4,VALE3",
-        "START_DATE": "2024-01-02",
-        "END_DATE": "2024-01-10",
-        "SOURCE": "sample",
-    }
-
-    ran = subprocess.run(
-        [script],
-        env=settings | here | asked,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-
-    assert ran.returncode == 0, ran.stderr
-    return ran.stdout.split()[-1]
-
-
-def test_a_batch_goes_from_the_host_to_a_query(cloud: Cloud, manifest: str) -> None:
-    """The manifest fires the Lambda, one run refines the batch, and Athena reads silver."""
     started = refine.wait_for_start(cloud, manifest, timeout=60)
     run = refine.wait_for_run(cloud, started.run_id, timeout=180)
 
@@ -346,6 +298,7 @@ def test_a_batch_goes_from_the_host_to_a_query(cloud: Cloud, manifest: str) -> N
 
     assert run.state == "SUCCEEDED", run.error
     assert len(refine.list_runs(cloud)) == 1
+    assert [one for one in own.account.decisions() if not one.allowed] == []
     assert counted.frame.values.tolist() == [["PETR4", 7], ["VALE3", 7]]
 
 
@@ -369,28 +322,6 @@ def test_a_bucket_refuses_plain_http(own, cloud: Cloud) -> None:
 
     with pytest.raises(ClientError, match="explicit deny in a resource-based policy"):
         reader.client("s3").list_objects_v2(Bucket=cloud.config.raw_data_bucket)
-
-
-def test_the_job_needs_no_more_than_its_role(own, cloud: Cloud, manifest: str) -> None:
-    """The Spark job runs to its end under an identity that has the role's rights alone."""
-    role = f"{cloud.config.glue_job_name}_role"
-    rights = own.account.client("iam").get_role_policy(RoleName=role, PolicyName="refine")
-    worker = own.account.identity("worker", rights["PolicyDocument"]["Statement"])
-    bucket = cloud.config.raw_data_bucket
-    # The local AWS speaks plain HTTP, and pyarrow cannot be told of a certificate of ours.
-    cloud.s3.delete_bucket_policy(Bucket=bucket)
-    arguments = ["--raw_bucket", bucket, "--database", cloud.config.glue_database]
-
-    ran = subprocess.run(
-        [sys.executable, str(ROOT / "glue" / "refine_job.py"), *arguments, "--rebuild", "true"],
-        env={**os.environ, **worker.environment, "JAVA_HOME": str(find_java().home)},
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-
-    assert ran.returncode == 0, ran.stderr[-3000:]
 
 
 def test_destroying_leaves_nothing(own, cloud: Cloud) -> None:

@@ -21,14 +21,34 @@ def finish(start_script, localaws_endpoint):
     return run
 
 
-def test_the_last_line_of_a_run_by_hand_is_its_summary(lake, make_bar, finish):
-    """What went before is a log that people read."""
+CALLED = ["s3:ListBucket", "s3:GetObject", "s3:PutObject", "glue:GetTable", "glue:GetPartitions",
+          "glue:BatchCreatePartition"]  # fmt: skip
+"""What the job calls for a batch: `infra/iam.tf` allows it, and nothing of Spark's own."""
+
+
+@pytest.fixture
+def worker(aws_client, lake):
+    """The variables under which the script may do what it calls, and nothing else."""
+    statement = {"Effect": "Allow", "Action": CALLED, "Resource": "*"}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam, user = aws_client("iam"), {"UserName": f"worker-{lake.bucket}"}
+    iam.create_user(**user)
+    iam.put_user_policy(**user, PolicyName="called", PolicyDocument=policy)
+    key = iam.create_access_key(**user)["AccessKey"]
+    return {
+        "AWS_ACCESS_KEY_ID": key["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"],
+    }
+
+
+def test_the_last_line_of_a_run_by_hand_is_its_summary(lake, make_bar, finish, worker):
+    """What went before is a log that people read. On either Spark it needs six actions."""
     manifest = lake.ingest("b1", {("PETR4", "2024-01-02"): [make_bar(), make_bar(at="11:00")]})
 
-    code, output, _ = finish(lake, "--batch_manifest", manifest)
+    code, output, errors = finish(lake, "--batch_manifest", manifest, **worker)
 
+    assert code == 0, errors
     summary = json.loads(output[-1])
-    assert code == 0
     assert summary["event"] == "refined"
     assert (summary["rows_read"], summary["partitions_written"]) == (2, 1)
     assert set(summary["seconds"]) == {"plan", "spark", "read", "write", "publish", "total"}

@@ -96,6 +96,11 @@ def _add_server_options(verb: argparse.ArgumentParser) -> None:
         help="how long a statement of Athena may take",
     )
     verb.add_argument(
+        "--audit",
+        action="store_true",
+        help="keep who did what, and whether it was allowed, in audit.jsonl of the state folder",
+    )
+    verb.add_argument(
         "--standby",
         choices=STANDBYS,
         help="a process that waits for the next Spark run: made on idle cores, now, or not at all; "
@@ -127,6 +132,7 @@ def _serve(options: argparse.Namespace) -> str:
             late_log_seconds=options.late_log_seconds,
             athena_memory_mb=options.athena_memory_mb,
             athena_seconds=options.athena_seconds,
+            audit=options.audit,
             owner=options.owner,
             hosts=tuple(options.allow_host),
             origins=tuple(options.allow_origin),
@@ -147,6 +153,7 @@ def _up(options: argparse.Namespace) -> str:
         late_log_seconds=options.late_log_seconds,
         athena_memory_mb=options.athena_memory_mb,
         athena_seconds=options.athena_seconds,
+        audit=options.audit,
         owner=options.owner,
         hosts=tuple(options.allow_host),
         origins=tuple(options.allow_origin),

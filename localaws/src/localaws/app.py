@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 from localaws import statedir
 from localaws.athena.service import AthenaService
+from localaws.audit import keep_decisions
 from localaws.backend import Backend
 from localaws.callers import Caller, Callers, CredentialsError, Need, refusal, set_caller
 from localaws.checkpoint import Checkpoint
@@ -21,6 +21,7 @@ from localaws.glue.java import find_java
 from localaws.glue.service import GlueService
 from localaws.guard import Guard
 from localaws.notifications import Notifications
+from localaws.permissions import passed_to_function, passed_to_host, passed_to_profile
 from localaws.ports import HEALTH_PATH
 from localaws.settings import Settings
 from localaws.troubles import Troubles
@@ -96,7 +97,7 @@ class LocalAws:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             caller, body = await self._callers.identify(scope, receive)
-            self._callers.authorize(caller, _passed_roles(self._callers, scope, caller, body))
+            self._callers.authorize(caller, await self._passed_roles(scope, caller, body))
         except CredentialsError as error:
             await send_answer(send, *refusal(scope, error))
             return
@@ -110,6 +111,24 @@ class LocalAws:
             await self._backend(scope, _once(body, receive), send)
         else:
             await self._answer(service, target.partition(".")[2], caller, body, send)
+
+    async def _passed_roles(self, scope: Scope, caller: Caller, body: bytes) -> list[Need]:
+        """Return the roles that a request hands on: whoever passes one needs the right to.
+
+        ministack asks for none of them; those of Glue's jobs are its service's.
+        """
+        if self._callers.is_root(caller):
+            return []
+        role, form = "", b""
+        if caller.service in ("ec2", "iam"):
+            form = scope.get("query_string", b"") + b"&" + body
+        if caller.service == "lambda" and "/functions" in scope["path"]:
+            role = passed_to_function(body) if scope["method"] in ("POST", "PUT") else ""
+        elif caller.service == "ec2" and (profile := passed_to_host(form)):
+            role = await self._callers.role_of_profile(profile)
+        elif caller.service == "iam":
+            role = passed_to_profile(form)
+        return [("iam:PassRole", self._callers.role_arn(role))] if role else []
 
     def _owner(self, target: str) -> Service | None:
         prefix, _, operation = target.partition(".")
@@ -181,18 +200,6 @@ def _once(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-def _passed_roles(callers: Callers, scope: Scope, caller: Caller, body: bytes) -> Iterable[Need]:
-    """Return the roles that a request hands to a Lambda: whoever passes one needs the right to."""
-    if caller.service != "lambda" or scope["method"] not in ("POST", "PUT"):
-        return
-    try:
-        role = json.loads(body or b"{}").get("Role")
-    except (ValueError, AttributeError):
-        return  # the answer to it says what is wrong
-    if isinstance(role, str) and "/functions" in scope["path"]:
-        yield "iam:PassRole", callers.role_arn(role)
-
-
 def _seal_lambdas(callers: Callers) -> None:
     """Give Lambdas credentials that nobody can guess: ministack has no setting for it."""
     from ministack.core import lambda_runtime
@@ -222,6 +229,8 @@ def create_app(settings: Settings) -> AsgiApp:
     callers = Callers(settings, backend)
     if not settings.any_key:
         _seal_lambdas(callers)
+    if settings.audit:
+        keep_decisions(settings.audit_file)
     glue = GlueService(settings, backend, callers, damage, troubles)
     services: list[Service] = [glue, AthenaService(settings, glue, callers, damage, troubles)]
     local_aws = LocalAws(settings, services, kept, callers, troubles, damage, glue.standby)

@@ -28,12 +28,18 @@ class Answer:
 class Backend:
     """A signed client of an ASGI application that speaks the protocols of AWS."""
 
-    def __init__(self, app: AsgiApp, settings: Settings) -> None:
+    def __init__(
+        self, app: AsgiApp, settings: Settings, credentials: Credentials | None = None
+    ) -> None:
         self._app = app
         self._settings = settings
-        self._credentials = Credentials(
+        self._credentials = credentials or Credentials(
             settings.keys.access_key_id, settings.keys.secret_access_key
         )
+
+    def signed_by(self, key_id: str, secret: str, token: str) -> Backend:
+        """Return this client as somebody else, whose rights are asked for."""
+        return Backend(self._app, self._settings, Credentials(key_id, secret, token or None))
 
     async def call(self, service: str, target: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Return the answer to an AWS JSON 1.1 operation of `service`, its signing name.
@@ -45,7 +51,8 @@ class Backend:
         content = json.loads(answer.body or b"{}")
         if answer.status >= 300:
             code = str(content.get("__type", "InternalFailure")).rpartition("#")[2]
-            raise AwsError(code, str(content.get("message", content)), answer.status)
+            message = content.get("message") or content.get("Message") or content
+            raise AwsError(code, str(message), answer.status)
         return dict(content)
 
     async def query(self, service: str, **parameters: str) -> str:

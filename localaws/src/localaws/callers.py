@@ -211,6 +211,18 @@ class Callers:
             return role
         return f"arn:aws:iam::{self._settings.account_id}:role/{role}"
 
+    async def role_of_profile(self, profile: str) -> str:
+        """Return the ARN of the role in an instance profile; empty where there is none.
+
+        `profile` is a name or an ARN.
+        """
+        name = profile.rpartition("/")[2]
+        answer = await self._backend.query(
+            "iam", Action="GetInstanceProfile", InstanceProfileName=name
+        )
+        found = re.search("<Roles>.*?<Arn>(.*?)</Arn>", answer, re.DOTALL)
+        return unescape(found[1]) if found else ""
+
     async def session(self, role: str, service: str, name: str, seconds: float) -> Session:
         """Return credentials under which `service` (glue.amazonaws.com) acts as a role.
 

@@ -6,9 +6,11 @@ resources that its request names, all are asked for: a policy that works here wo
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import parse_qsl
 
 from localaws.callers import Need
 
@@ -36,6 +38,36 @@ def passed_role(operation: str, payload: Payload) -> str:
     if operation not in ("CreateJob", "UpdateJob") or not isinstance(given, dict):
         return ""
     return _text(given, "Role")
+
+
+def passed_to_function(body: bytes) -> str:
+    """Return the role that a request hands to a Lambda; empty where it hands none."""
+    try:
+        role = json.loads(body or b"{}").get("Role")
+    except (ValueError, AttributeError):
+        return ""  # the answer to it says what is wrong
+    return role if isinstance(role, str) else ""
+
+
+def passed_to_host(form: bytes) -> str:
+    """Return the instance profile, a name or an ARN, that a request hands to a host of EC2.
+
+    AWS asks for its role when a host starts; here one in a launch template is asked for as well.
+    """
+    return next(
+        (
+            value
+            for name, value in parse_qsl(form.decode("utf-8", "replace"))
+            if name.endswith(("IamInstanceProfile.Arn", "IamInstanceProfile.Name"))
+        ),
+        "",
+    )
+
+
+def passed_to_profile(form: bytes) -> str:
+    """Return the role that a request puts into an instance profile; empty where it puts none."""
+    asked = dict(parse_qsl(form.decode("utf-8", "replace")))
+    return asked.get("RoleName", "") if asked.get("Action") == "AddRoleToInstanceProfile" else ""
 
 
 def _glue_resources(operation: str, payload: Payload) -> list[str]:

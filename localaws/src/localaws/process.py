@@ -69,6 +69,7 @@ def start(
     late_log_seconds: float = 0.0,
     athena_memory_mb: int = 0,
     athena_seconds: float = 1800.0,
+    audit: bool = False,
     owner: int | None = None,
     hosts: tuple[str, ...] = (),
     origins: tuple[str, ...] = (),
@@ -93,6 +94,7 @@ def start(
         late_log_seconds=late_log_seconds,
         athena_memory_mb=athena_memory_mb,
         athena_seconds=athena_seconds,
+        audit=audit,
         owner=owner,
         hosts=hosts or _listed("LOCALAWS_HOSTS"),
         origins=origins or _listed("LOCALAWS_ORIGINS"),
@@ -198,7 +200,7 @@ def _spawn(settings: Settings) -> subprocess.Popen[bytes]:
     command += ["--athena-memory-mb", str(settings.athena_memory_mb)]
     command += ["--athena-seconds", str(settings.athena_seconds)]
     command += ["--standby", settings.standby, f"--standby-java={settings.standby_java}"]
-    command += ["--any-key"] * settings.any_key
+    command += ["--any-key"] * settings.any_key + ["--audit"] * settings.audit
     for host in settings.hosts:
         command += ["--allow-host", host]
     for origin in settings.origins:

@@ -43,6 +43,8 @@ class Settings:
     """What Athena's queries may hold in memory before they spill to disk; 0 is what fits here."""
     athena_seconds: float = 1800.0
     """How long a statement of Athena may take: on AWS half an hour."""
+    audit: bool = False
+    """Whether each decision of the policies is kept, in `audit_file`."""
     origins: tuple[str, ...] = ()
     """Web pages that may call (`http://localhost:3000`): by default none may."""
 
@@ -90,6 +92,11 @@ class Settings:
     def events_dir(self) -> Path:
         """Folder of the events that are owed to functions."""
         return self.state_dir / "events"
+
+    @property
+    def audit_file(self) -> Path:
+        """Who did what, and whether it was allowed: a JSON object a line, see `audit`."""
+        return self.state_dir / "audit.jsonl"
 
     @property
     def temp_dir(self) -> Path:

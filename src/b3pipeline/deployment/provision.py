@@ -91,7 +91,6 @@ def job_rights(cloud: Cloud) -> list[dict[str, Any]]:
     writes = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload"]
     keeps_log = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"]
     registers = ["glue:BatchCreatePartition", "glue:BatchDeletePartition"]
-    started = [f"{glue}:database/{name}" for name in ("default", "global_temp")]
 
     def below(*prefixes: str) -> list[str]:
         return [f"{bucket}/{prefix}*" for prefix in prefixes]
@@ -101,11 +100,11 @@ def job_rights(cloud: Cloud) -> list[dict[str, Any]]:
                below(names.ARTIFACT_PREFIX, names.BRONZE_PREFIX)),
         _allow("WriteSilver", writes, below(names.SILVER_PREFIX, TEMPORARY_PREFIX)),
         _allow("ListData", ["s3:ListBucket"], [bucket]),
-        _allow("ReadPartitions", ["glue:GetTable", "glue:GetPartitions"],
+        _allow("ReadPartitions", ["glue:GetPartitions"],
                [f"{glue}:catalog", database, bronze, silver]),
         _allow("RegisterSilver", registers, [f"{glue}:catalog", database, silver]),
-        _allow("MakeSilver", ["glue:CreateTable"], [f"{glue}:catalog", database, silver]),
-        _allow("StartSpark", ["glue:GetDatabase"], [f"{glue}:catalog", *started]),
+        _allow("MakeSilver", ["glue:GetTable", "glue:CreateTable"],
+               [f"{glue}:catalog", database, silver]),
         _allow("WriteLog", keeps_log, [logs]),
     ]  # fmt: skip
 
@@ -202,7 +201,6 @@ def job_definition(cloud: Cloud) -> dict[str, Any]:
         },
         "DefaultArguments": {
             "--job-language": "python",
-            "--enable-glue-datacatalog": "true",
             "--extra-py-files": f"s3://{bucket}/{JOB_PACKAGE_KEY}",
             "--TempDir": f"s3://{bucket}/{TEMPORARY_PREFIX}",
             "--raw_bucket": bucket,

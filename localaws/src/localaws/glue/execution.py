@@ -86,11 +86,14 @@ class Execution:
         """Return how the run ended, once it has."""
         try:
             self._take_folder()
-            await self._open_streams()
             session = await self._session()
+            writer = self._backend.signed_by(
+                session.access_key_id, session.secret_access_key, session.session_token
+            )
+            await self._open_streams(writer)
             script = await self._fetch_script(session)
             environment = self._environment(session) | await self._fetch_modules(session)
-            return await self._execute(script, environment)
+            return await self._execute(script, environment, writer)
         except AwsError as error:
             return Outcome("FAILED", error.message)
         finally:
@@ -109,9 +112,17 @@ class Execution:
         else:
             self._folder = self._standby.folder
 
-    async def _open_streams(self) -> None:
-        for group in (OUTPUT_GROUP, ERROR_GROUP):
-            await open_stream(self._backend, group, stream_name(self._settings, self._run["Id"]))
+    async def _open_streams(self, writer: Backend) -> None:
+        """Open the run's logs, which on AWS its role writes.
+
+        Whether a run there goes on whose role may not is not known: here it fails at its start.
+        """
+        stream = stream_name(self._settings, self._run["Id"])
+        try:
+            for group in (OUTPUT_GROUP, ERROR_GROUP):
+                await open_stream(writer, group, stream)
+        except AwsError as error:
+            raise AwsError("LaunchError", f"LAUNCH ERROR | {error.message}") from error
 
     async def _session(self) -> Session:
         """Return the credentials under which the script works: those of the job's role."""
@@ -201,14 +212,14 @@ class Execution:
             )
         return environment | spark
 
-    async def _execute(self, script: Path, environment: dict[str, str]) -> Outcome:
+    async def _execute(self, script: Path, environment: dict[str, str], writer: Backend) -> Outcome:
         output, errors, spark = (self._folder / name for name in (OUTPUT, ERRORS, SPARK_LOG))
         spark.touch()
         child = await self._start(script, self._arguments(), environment)
         self._running()
         stream, late = stream_name(self._settings, self._run["Id"]), self._settings.late_log_seconds
         shippers = [
-            LogShipper(self._backend, group, stream, path, late)
+            LogShipper(writer, group, stream, path, late)
             for group, path in (
                 (OUTPUT_GROUP, output),
                 (OUTPUT_GROUP, errors),
