@@ -101,8 +101,8 @@ SPOKEN_CALLS = {
 }
 """What is handed to these is read by people."""
 SPOKEN_PARTS = {"hint", "desc", "title"}
-NOT_TRANSLATED = {"Python", "Java", "cotahist", "yahoo", "export ="}
-"""Names, and what a shell reads."""
+NOT_TRANSLATED = {"Python", "Java", "cotahist", "yahoo", "export =", "b3 refine --rebuild"}
+"""Names, and what a shell reads or a person types."""
 NOT_SPOKEN = {"AssertionError", "ValueError", "TypeError"}
 """Errors of Python's own: nobody but a developer reads them."""
 
