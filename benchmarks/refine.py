@@ -332,7 +332,7 @@ def main() -> None:
     history = [item for item in objects if item[0] < newest]
     with tempfile.TemporaryDirectory(prefix="refine", dir=in_memory()) as name:
         folder = Path(name)
-        server = process.start(folder / "state", port=0)
+        server = process.start(folder / "state", port=0, standby="no")
         try:
             config = Config("local", "us-east-1", BUCKET, "-", DATABASE, *"---")
             where = {"endpoint_url": server.endpoint_url}

@@ -19,6 +19,8 @@ from b3pipeline.cloud.clients import Cloud
 from b3pipeline.cloud.config import parse_outputs
 
 ROOT = Path(__file__).parents[1]
+# A standby for Spark takes seconds of two cores: only what waits for several runs has one.
+os.environ["LOCALAWS_STANDBY"] = "no"
 CHECKOUT_PARTS = ("pyproject.toml", "notebooks", "glue", "src/lambda")
 
 
@@ -134,7 +136,9 @@ def course(
 
     root = make_checkout(tmp_path_factory.mktemp("course") / "checkout")
     environment = clean_environment(root)
-    sandbox.up(root=root, port=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("LOCALAWS_STANDBY")
+        sandbox.up(root=root, port=0)
     try:
         answer = run_module(
             root, environment, "b3pipeline.cli", "tutorial", "--param", "remove=false"

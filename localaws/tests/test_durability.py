@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -17,6 +18,10 @@ from botocore.exceptions import ClientError
 from localaws import process
 
 BUCKET = "kept"
+LONG = (
+    "SELECT count(*) FROM UNNEST(sequence(1, 10000)) a(x) CROSS JOIN UNNEST(sequence(1, 10000)) "
+    "b(y) CROSS JOIN UNNEST(sequence(1, 1000)) c(z) WHERE x * y % 7 = z"
+)
 
 
 class SmallDisk:
@@ -238,3 +243,49 @@ def test_a_catalog_that_cannot_be_written_says_so_and_goes_on(small_disk):
     disk.server.start()
     found = disk.client("glue").get_databases()["DatabaseList"]
     assert {database["Name"] for database in found} == names
+
+
+def test_how_a_run_and_a_query_ended_is_kept_as_soon_as_there_is_room(small_disk, jobs_on, until):
+    """Nobody asks again for it: without that they would be RUNNING for ever."""
+    disk = small_disk("size=8m")
+    jobs = jobs_on(disk.client)
+    go = disk.mount / "go"
+    waits = f"import os, time\nwhile not os.path.exists({str(go)!r}): time.sleep(0.05)"
+    job = jobs.make(waits, ExecutionProperty={"MaxConcurrentRuns": 1})
+    run, next_one = (jobs.start(job, JobRunQueuingEnabled=True) for _ in range(2))
+    until(lambda: jobs.state(job, run) == "RUNNING")
+    athena = disk.client("athena")
+    query = athena.start_query_execution(
+        QueryString=LONG, ResultConfiguration={"OutputLocation": f"s3://{BUCKET}/results/"}
+    )["QueryExecutionId"]
+
+    def query_is(state):
+        found = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]
+        return found["Status"]["State"] == state
+
+    until(lambda: query_is("RUNNING"))
+    disk.fill()
+    big = "x" * 2000
+    first_refusal(
+        lambda n: jobs.glue.create_database(DatabaseInput={"Name": f"full{n}", "Description": big})
+    )
+    first_refusal(lambda n: athena.create_named_query(Name=f"q{n}", Database="d", QueryString=big))
+    go.touch()
+    athena.stop_query_execution(QueryExecutionId=query)
+    until(lambda: len(troubles_of(disk)) == 2)
+    assert sorted(troubles_of(disk)) == [
+        f"The end of the query {query}",
+        f"The end of the run {run}",
+    ]
+    assert jobs.state(job, run) == "RUNNING"
+    disk.make_room()
+    until(lambda: query_is("CANCELLED"))
+    assert jobs.wait(job, run)["JobRunState"] == "SUCCEEDED"
+    assert jobs.wait(job, next_one)["JobRunState"] == "SUCCEEDED"
+    assert troubles_of(disk) == []
+
+
+def troubles_of(disk):
+    """Return what the server has in mind and cannot store."""
+    info = process.status(disk.server.state_dir)
+    return re.findall(r"The end of the \w+ \w[\w-]+", " ".join(info.troubles))

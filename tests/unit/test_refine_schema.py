@@ -7,7 +7,10 @@ import sys
 import zipfile
 from pathlib import Path
 
+from b3pipeline import names
 from b3pipeline.deployment import provision
+from b3pipeline.job.spark import LOCAL_SETTINGS
+from localaws.glue import warm_process
 
 SCRIPT = Path(__file__).parents[2] / "glue/refine_job.py"
 ON_GLUE = {"pyspark", "py4j", "pyarrow", "numpy", "boto3", "botocore"} | sys.stdlib_module_names
@@ -52,3 +55,11 @@ def test_the_modules_that_travel_are_all_that_the_script_needs(tmp_path):
 def test_the_same_sources_make_the_same_zip():
     """Or Terraform would upload it at each apply."""
     assert provision.job_package(SCRIPT) == provision.job_package(SCRIPT)
+
+
+def test_a_session_of_the_job_fits_the_java_that_the_local_aws_keeps_warm():
+    """A setting of another kind would make each run there start cold."""
+    settings = dict(LOCAL_SETTINGS)
+
+    assert settings.pop(warm_process.JAVA_OPTIONS) == names.JOB_JAVA_OPTIONS
+    assert all(name.startswith(warm_process.OF_A_SESSION) for name in settings)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from localaws import process
 from localaws.errors import LocalAwsError
-from localaws.settings import DEFAULT_PORT, Settings
+from localaws.settings import DEFAULT_PORT, STANDBYS, Settings
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -95,6 +95,17 @@ def _add_server_options(verb: argparse.ArgumentParser) -> None:
         default=1800.0,
         help="how long a statement of Athena may take",
     )
+    verb.add_argument(
+        "--standby",
+        choices=STANDBYS,
+        help="a process that waits for the next Spark run: made on idle cores, now, or not at all; "
+        "default: $LOCALAWS_STANDBY, else idle",
+    )
+    verb.add_argument(
+        "--standby-java",
+        default="",
+        help="its extra Java options: a script that asks for others starts cold",
+    )
     verb.add_argument("--owner", type=int, help="id of a process with which the server ends")
 
 
@@ -119,6 +130,8 @@ def _serve(options: argparse.Namespace) -> str:
             owner=options.owner,
             hosts=tuple(options.allow_host),
             origins=tuple(options.allow_origin),
+            standby=options.standby or STANDBYS[0],
+            standby_java=options.standby_java,
         )
     )
     return ""
@@ -137,6 +150,8 @@ def _up(options: argparse.Namespace) -> str:
         owner=options.owner,
         hosts=tuple(options.allow_host),
         origins=tuple(options.allow_origin),
+        standby=options.standby or "",
+        standby_java=options.standby_java,
     )
     done = "started" if info.started else "runs already"
     return f"{done}: {info.endpoint_url} (process {info.pid})"
@@ -150,7 +165,8 @@ def _status(options: argparse.Namespace) -> str:
     info = process.status(options.state_dir)
     if info is None:
         raise LocalAwsError("it is down.", hint="start it: python -m localaws up")
-    return "\n".join([f"up: {info.endpoint_url} (process {info.pid})", *info.troubles])
+    standby = f"standby for Spark runs: {info.standby}"
+    return "\n".join([f"up: {info.endpoint_url} (process {info.pid})", standby, *info.troubles])
 
 
 if __name__ == "__main__":

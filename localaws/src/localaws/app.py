@@ -7,7 +7,7 @@ import json
 import logging
 import os
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from localaws import statedir
 from localaws.athena import AthenaService
@@ -69,8 +69,10 @@ class LocalAws:
         callers: Callers,
         troubles: Troubles,
         damage: Damage,
+        standby: Callable[[], str],
     ) -> None:
         self._settings = settings
+        self._standby = standby
         self._troubles = troubles
         self._damage = damage
         self._callers = callers
@@ -122,6 +124,7 @@ class LocalAws:
             "services": sorted(self._services),
             "troubles": [*self._damage.sentences, *self._troubles.sentences()],
             "java": str(find_java().home or ""),
+            "standby": self._standby(),
         }
 
     async def _answer(
@@ -219,6 +222,7 @@ def create_app(settings: Settings) -> AsgiApp:
     callers = Callers(settings, backend)
     if not settings.any_key:
         _seal_lambdas(callers)
-    glue = GlueService(settings, backend, callers, damage)
-    services: list[Service] = [glue, AthenaService(settings, glue, callers, damage)]
-    return Guard(settings, LocalAws(settings, services, kept, callers, troubles, damage))
+    glue = GlueService(settings, backend, callers, damage, troubles)
+    services: list[Service] = [glue, AthenaService(settings, glue, callers, damage, troubles)]
+    local_aws = LocalAws(settings, services, kept, callers, troubles, damage, glue.standby)
+    return Guard(settings, local_aws)

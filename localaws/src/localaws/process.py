@@ -26,7 +26,7 @@ from localaws.limits import check_open_files
 from localaws.orphans import end_processes_of
 from localaws.ports import ask_health, check_port
 from localaws.record import LOCK, RecordError, lock_holder, read_record, recorded_process
-from localaws.settings import DEFAULT_PORT, Settings, endpoint_url
+from localaws.settings import DEFAULT_PORT, STANDBYS, Settings, endpoint_url
 
 logger = logging.getLogger(__name__)
 
@@ -55,6 +55,8 @@ class ServerInfo:
     """Whether the call that returned this value started it."""
     troubles: tuple[str, ...] = ()
     """What is wrong with it just now, in sentences."""
+    standby: str = ""
+    """The standby for Spark runs: `ready`, `being made`, `none`, `failed` or `off`."""
 
 
 def start(
@@ -70,13 +72,16 @@ def start(
     owner: int | None = None,
     hosts: tuple[str, ...] = (),
     origins: tuple[str, ...] = (),
+    standby: str = "",
+    standby_java: str = "",
 ) -> ServerInfo:
     """Return the local AWS of a state folder, started in the background where it is not running.
 
     `port` None is the default one, 0 any free one; a server that runs already keeps its own.
-    The rest is as in `Settings`; hosts and origins that are not given come from LOCALAWS_HOSTS and
-    LOCALAWS_ORIGINS, with commas between. Raises LocalAwsError where the folder cannot be written,
-    the port is taken, the server dies at its start, or it runs on another port than the one asked.
+    The rest is as in `Settings`; what is not given of hosts, origins and standby comes from
+    LOCALAWS_HOSTS and LOCALAWS_ORIGINS, with commas between, and from LOCALAWS_STANDBY. Raises
+    LocalAwsError where the folder cannot be written, the port is taken, the server dies at its
+    start, or it runs on another port than the one asked.
     """
     folder = statedir.prepare(state_dir)
     settings = Settings(
@@ -91,6 +96,8 @@ def start(
         owner=owner,
         hosts=hosts or _listed("LOCALAWS_HOSTS"),
         origins=origins or _listed("LOCALAWS_ORIGINS"),
+        standby=_standby(standby or os.environ.get("LOCALAWS_STANDBY", "")),
+        standby_java=standby_java,
     )
     with statedir.one_at_a_time(folder):
         running = status(folder)
@@ -164,6 +171,14 @@ def _listed(variable: str) -> tuple[str, ...]:
     return tuple(value for value in values if value)
 
 
+def _standby(asked: str) -> str:
+    if asked in ("", *STANDBYS):
+        return asked or STANDBYS[0]
+    raise LocalAwsError(
+        f"the standby for Spark runs is {asked!r}.", hint=f"say one of: {', '.join(STANDBYS)}."
+    )
+
+
 def _on_port(running: ServerInfo, port: int | None) -> ServerInfo:
     if port in (None, 0, running.port):
         return running
@@ -182,6 +197,7 @@ def _spawn(settings: Settings) -> subprocess.Popen[bytes]:
     command += ["--late-log-seconds", str(settings.late_log_seconds)]
     command += ["--athena-memory-mb", str(settings.athena_memory_mb)]
     command += ["--athena-seconds", str(settings.athena_seconds)]
+    command += ["--standby", settings.standby, f"--standby-java={settings.standby_java}"]
     command += ["--any-key"] * settings.any_key
     for host in settings.hosts:
         command += ["--allow-host", host]
@@ -257,7 +273,10 @@ def _answering(folder: Path) -> ServerInfo | None:
     address = endpoint_url(record.host, record.port)
     troubles = tuple(map(str, health.get("troubles", ())))
     keys, file = keys_of(folder), folder / FILE_NAME
-    return ServerInfo(record.pid, record.port, address, keys, file, troubles=troubles)
+    standby = str(health.get("standby", ""))
+    return ServerInfo(
+        record.pid, record.port, address, keys, file, troubles=troubles, standby=standby
+    )
 
 
 def _end(process: psutil.Process, grace_seconds: float) -> None:

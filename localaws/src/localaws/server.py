@@ -22,7 +22,7 @@ from localaws.app import create_app
 from localaws.damage import Damage
 from localaws.environment import server_environment
 from localaws.files import PRIVATE, check_links
-from localaws.glue.execution import work_folder
+from localaws.glue.run_environment import work_folder
 from localaws.limits import check_open_files, raise_open_files
 from localaws.orphans import end_processes_of
 from localaws.ports import bound

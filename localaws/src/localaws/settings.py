@@ -9,6 +9,7 @@ from localaws.keys import Keys, keys_of
 
 DEFAULT_PORT = 4566
 LOCALHOST = "127.0.0.1"
+STANDBYS = ("idle", "now", "no")
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,12 @@ class Settings:
     """How long a statement of Athena may take: on AWS half an hour."""
     origins: tuple[str, ...] = ()
     """Web pages that may call (`http://localhost:3000`): by default none may."""
+
+    standby: str = "idle"
+    """A standby for Spark runs (STANDBYS): `idle` makes it with cores that nobody else wants, `now`
+    at once, `no` never."""
+    standby_java: str = ""
+    """The extra Java options of the standby: those that scripts ask for, else they start cold."""
 
     @property
     def keys(self) -> Keys:

@@ -2,15 +2,55 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 
 from localaws.damage import Damage
 from localaws.errors import LocalAwsError
+from localaws.troubles import Troubles
 
 _VERSION = 1
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+
+
+_AGAIN_SECONDS = 1.0
+
+
+class LastWords:
+    """Stores what nobody would ask for again, how work has ended: until it is stored."""
+
+    def __init__(self, subject: str, troubles: Troubles) -> None:
+        self._subject = subject
+        self._troubles = troubles
+        self._closing = asyncio.Event()
+
+    async def store(self, what: str, write: Callable[[], object]) -> None:
+        """Write, again and again where there is no room; once more, at most, when closing."""
+        while True:
+            last = self._closing.is_set()
+            try:
+                write()
+            except sqlite3.OperationalError as error:
+                self._troubles.unwritten(self._subject, what, error)
+                if last:
+                    return
+                await self._pause()
+            else:
+                self._troubles.clear(self._subject)
+                return
+
+    def close(self) -> None:
+        """The server ends: who waits tries once more, and gives up."""
+        self._closing.set()
+
+    async def _pause(self) -> None:
+        try:
+            await asyncio.wait_for(self._closing.wait(), _AGAIN_SECONDS)
+        except TimeoutError:
+            return
 
 
 class _DamagedError(Exception):

@@ -42,7 +42,9 @@ class LocalServer:
         return self.info.endpoint_url
 
     def start(self) -> LocalServer:
-        self.info = process.start(self.state_dir, port=0, **{"owner": os.getpid(), **self.options})
+        # A standby for Spark takes seconds of two cores: a test that wants one says so.
+        options: dict[str, Any] = {"owner": os.getpid(), "standby": "no"} | self.options
+        self.info = process.start(self.state_dir, port=0, **options)
         return self
 
     def stop(self) -> bool:
@@ -123,7 +125,7 @@ def localaws_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalS
     folder = tmp_path_factory.mktemp("local aws ção")  # as a home folder may be called
     if python := os.environ.get("LOCALAWS_PYTHON"):  # these tests run on a Python that lacks it
         command = [python, "-P", "-m", "localaws", "up", "--state-dir", str(folder), "--port", "0"]
-        command += ["--allow-host", ANY_PORT]
+        command += ["--allow-host", ANY_PORT, "--standby", "no"]
         subprocess.run([*command, "--owner", str(os.getpid())], check=True)
     server = LocalServer(folder, {"hosts": (ANY_PORT,)}).start()
     yield server

@@ -32,13 +32,17 @@ _DATABASE = re.compile(r"[a-z][a-z0-9_]{0,127}")
 
 @dataclass(frozen=True)
 class Status:
-    """Whether the local AWS runs, and where; `troubles`: what is wrong with it, in sentences."""
+    """Whether the local AWS runs, and where; `troubles`: what is wrong with it, in sentences.
+
+    `standby` is that of Spark runs: `ready`, `being made`, `none`, `failed` or `off`.
+    """
 
     running: bool
     pid: int | None = None
     endpoint_url: str | None = None
     state_dir: Path | None = None
     troubles: tuple[str, ...] = ()
+    standby: str = ""
 
     def __str__(self) -> str:
         if not self.running:
@@ -46,7 +50,14 @@ class Status:
         up = say(
             "The local AWS is up at {url} (process {pid}).", url=self.endpoint_url, pid=self.pid
         )
-        return "\n".join([up, *self.troubles])
+        standby = {
+            "ready": say("A standby for Spark runs is ready."),
+            "being made": say("A standby for Spark runs is being made."),
+            "none": say("No standby for Spark runs: the next use of Glue has one made."),
+            "failed": say("The standby for Spark runs cannot be made: the server's log says why."),
+            "off": say("No standby for Spark runs: it is turned off."),
+        }
+        return "\n".join([up, standby.get(self.standby, ""), *self.troubles])
 
 
 def state_folder(root: Path | None = None) -> Path:
@@ -75,7 +86,7 @@ def up(
     with _own_errors():
         if port is None and process.status(state_folder(root)) is None:
             port = _preferred_port()
-        server = process.start(state_folder(root), port)
+        server = process.start(state_folder(root), port, standby_java=names.JOB_JAVA_OPTIONS)
     config = _config(server.endpoint_url, server.credentials_file, database)
     cloud = Cloud(config)
     provision(cloud, root, step=step)
@@ -144,7 +155,7 @@ def status(root: Path | None = None) -> Status:
         server = process.status(folder)
     if server is None:
         return Status(running=False)
-    return Status(True, server.pid, server.endpoint_url, folder, server.troubles)
+    return Status(True, server.pid, server.endpoint_url, folder, server.troubles, server.standby)
 
 
 def reset(root: Path | None = None) -> None:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import pyarrow as pa
 from py4j.protocol import Py4JJavaError
@@ -27,7 +26,7 @@ from b3pipeline.job.lakehouse import Lake
 from b3pipeline.job.objects import Store
 from b3pipeline.job.plan import Plan, Session, Sessions
 from b3pipeline.job.work import Work, plan_of
-from b3pipeline.names import bronze_key, manifest_key
+from b3pipeline.names import JOB_JAVA_OPTIONS, bronze_key, manifest_key
 
 SQL_TYPES = {
     pa.string(): "string",
@@ -37,6 +36,15 @@ SQL_TYPES = {
     pa.timestamp("us"): "timestamp_ntz",
 }
 BARS_DDL = ", ".join(f"{column.name} {SQL_TYPES[column.type]}" for column in BARS)
+
+LOCAL_SETTINGS = {
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.extraJavaOptions": JOB_JAVA_OPTIONS,
+}
+"""Of a session on this machine: with others that concern the Java, a run starts cold there."""
 
 _SENTENCE = re.compile(r"RefineError: (.*)|(\w+(?:Error|Exception): .*)")
 
@@ -49,15 +57,7 @@ def start_spark() -> SparkSession:
     if "AWS_ENDPOINT_URL" in os.environ:
         os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
-        settings: dict[str, Any] = {
-            "spark.ui.enabled": "false",
-            "spark.ui.showConsoleProgress": "false",
-            "spark.driver.host": "127.0.0.1",
-            "spark.driver.bindAddress": "127.0.0.1",
-            # The run is over before a second compiler and a parallel collector would pay.
-            "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-        }
-        builder = builder.config(map=settings)
+        builder = builder.config(map=dict(LOCAL_SETTINGS))
     return builder.getOrCreate()
 
 

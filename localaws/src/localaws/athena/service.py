@@ -23,6 +23,8 @@ from localaws.callers import Callers, Need
 from localaws.damage import Damage
 from localaws.permissions import athena_needs
 from localaws.settings import Settings
+from localaws.sqlite import LastWords
+from localaws.troubles import Troubles
 from localaws.wire import AwsError, Service
 
 if TYPE_CHECKING:
@@ -39,7 +41,14 @@ class AthenaService:
     prefix = "AmazonAthena"
     signing_name = "athena"
 
-    def __init__(self, settings: Settings, glue: Service, callers: Callers, damage: Damage) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        glue: Service,
+        callers: Callers,
+        damage: Damage,
+        troubles: Troubles,
+    ) -> None:
         self._settings = settings
         self._rights = CallersRights(callers)
         self._arn = f"arn:aws:athena:{settings.region}:{settings.account_id}:"
@@ -50,7 +59,10 @@ class AthenaService:
         workgroups = WorkGroups(self._store)
         prepared = PreparedStatements(self._store, workgroups)
         self._named = NamedQueries(self._store, workgroups)
-        self._executions = Executions(self._store, workgroups, prepared, self._run, self._output)
+        last_words = LastWords(self.prefix, troubles)
+        self._executions = Executions(
+            self._store, workgroups, prepared, self._run, self._output, last_words
+        )
         self._worker: Worker | None = None
         self._making = threading.Lock()
         self._handlers: dict[str, Handler] = {}

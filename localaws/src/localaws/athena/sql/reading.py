@@ -20,6 +20,9 @@ from sqlglot.tokenizer_core import Token, TokenType
 from localaws.athena.errors import MalformedQueryError, Position
 from localaws.athena.sql.dialect import StrictTrino
 
+MOST_TOKENS = 20_000
+"""Of a statement: ten thousand terms take seconds to read, and more of them to plan."""
+
 _NOISE_WORDS = "AS NOT ASC INNER OUTER NULLS FIRST LAST ROW ROWS ONLY NEXT ALL DISTINCT"
 _NOISE = frozenset(_NOISE_WORDS.split())
 """Words that Trino lets out or moves without a change of meaning.
@@ -99,6 +102,9 @@ def tokenize(text: str) -> Source:
         raise MalformedQueryError(str(error).partition("\n")[0], Position(1, 1)) from error
     while tokens and tokens[-1].token_type is TokenType.SEMICOLON:
         tokens.pop()
+    if len(tokens) > MOST_TOKENS:  # stricter than Athena, which stops at 262,144 bytes
+        message = f"The statement has {len(tokens):,} words and signs, and {MOST_TOKENS:,} are read"
+        raise MalformedQueryError(message, Position(1, 1))
     return Source(text, tuple(tokens), tuple(token.start for token in tokens))
 
 
