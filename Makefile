@@ -26,8 +26,8 @@ help: ## list the verbs
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: tutorial
-tutorial: env ## run everything: local AWS, notebooks 01 to 06, report
-	@$(BIN)/b3 tutorial $(if $(SEED),--seed $(SEED))
+tutorial: env ## run everything: local AWS, notebooks 01 to 06, report; LANG_=pt-BR: in Portuguese
+	@$(BIN)/b3 tutorial $(if $(SEED),--seed $(SEED)) $(if $(LANG_),--lang $(LANG_))
 
 .PHONY: test
 test: env checkov ## run every test that this machine can run
@@ -53,9 +53,9 @@ test-browser: env ## run the notebooks in JupyterLab and the report in Chromium
 	@$(RUN) pytest tests/browser
 
 .PHONY: lab
-lab: env ## open JupyterLab on the notebooks
-	@$(BIN)/b3 local up
-	@$(BIN)/jupyter lab $(AS_ROOT) $(NO_NEWS) --notebook-dir=. notebooks/01_provisioning_check.ipynb
+lab: env ## open JupyterLab on the notebooks; LANG_=pt-BR: in Portuguese
+	@$(if $(LANG_),B3_LANG=$(LANG_)) $(BIN)/b3 local up
+	@$(BIN)/python scripts/open_lab.py $(if $(LANG_),--lang $(LANG_)) $(AS_ROOT) $(NO_NEWS)
 
 .PHONY: up
 up: env ## start the local AWS and provision it
@@ -78,6 +78,7 @@ artifacts: env ## build what Terraform uploads, into build/artifacts
 
 .PHONY: translations
 translations: env ## make what is in Portuguese anew from its catalogues, and bring these up to date
+	@$(BIN)/python scripts/translate_notebooks.py
 	@$(BIN)/python scripts/translate_messages.py
 
 .PHONY: checkov
@@ -122,7 +123,10 @@ lock: env ## resolve the lock files anew from pyproject.toml; UPGRADE=--upgrade:
 .PHONY: site
 site: env $(SITE)/.ready ## build the site in build/site: pages, executed notebooks, API
 	@for notebook in notebooks/*.ipynb; do \
-		[ "build/$$notebook" -nt "$$notebook" ] || { $(BIN)/b3 tutorial; break; }; \
+		[ "build/$$notebook" -nt "$$notebook" ] || { $(BIN)/b3 tutorial --lang en; break; }; \
+	done
+	@for notebook in notebooks/pt-BR/*.ipynb; do \
+		[ "build/$$notebook" -nt "$$notebook" ] || { $(BIN)/b3 tutorial --lang pt-BR; break; }; \
 	done
 	@$(BIN)/python scripts/stage_site.py
 	@NO_MKDOCS_2_WARNING=1 $(SITE)/bin/python -m mkdocs build --quiet --strict --clean \

@@ -29,7 +29,13 @@ COSTLY = {
 }
 """Fixtures that take a minute or a gigabyte, and where their tests are: these share a worker."""
 
-LONGEST_FIRST = ("course", "spark", "tests/infra/", "tests/pipeline/")
+LONGEST_FIRST = (
+    "course",
+    "tests/notebooks/test_portuguese_course.py",
+    "spark",
+    "tests/infra/",
+    "tests/pipeline/",
+)
 """What is begun first, so that no worker is left alone with it at the end; then the larger file."""
 
 

@@ -28,11 +28,12 @@ def main() -> None:
     shutil.rmtree(STAGE, ignore_errors=True)
     for name in PAGES:
         copy(ROOT / name, STAGE / name)
-    for source in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        executed = ROOT / "build" / "notebooks" / source.name
+    for source in sorted((ROOT / "notebooks").rglob("[0-9]*.ipynb")):
+        place = source.relative_to(ROOT)
+        executed = ROOT / "build" / place
         if not executed.exists() or executed.stat().st_mtime < source.stat().st_mtime:
-            sys.exit(f"build/notebooks has no {source.name} of today: run `b3 tutorial` first.")
-        stage_notebook(executed, STAGE / "notebooks" / source.name)
+            sys.exit(f"build/ has no {place} of today: run `b3 tutorial` in its language first.")
+        stage_notebook(executed, STAGE / place)
     rooms = [*write_api("b3pipeline", ROOT / "src"), *write_api("localaws", ROOT / "localaws/src")]
     for page in STAGE.rglob("*.md"):
         page.write_text(LINK.sub(partial(link, page), page.read_text()))
@@ -92,13 +93,12 @@ def link(page: Path, match: re.Match[str]) -> str:
 
 def write_configuration(rooms: list[str]) -> None:
     """Write build/mkdocs.yml: that of the repository, and the navigation."""
-    decisions = sorted(f"docs/adr/{path.name}" for path in (STAGE / "docs/adr").glob("*.md"))
-    guide = sorted(f"docs/{path.name}" for path in (STAGE / "docs").glob("*.md"))
     navigation = [
-        {"Start": ["README.md", {"Em português": "README.pt-BR.md"}]},
-        {"Notebooks": sorted(f"notebooks/{path.name}" for path in STAGE.glob("notebooks/*"))},
-        {"Guide": [*guide, "localaws/README.md"]},
-        {"Decisions": decisions},
+        {"Start": "README.md"},
+        {"Notebooks": pages("notebooks/*.ipynb")},
+        {"Guide": [*pages("docs/*.md"), "localaws/README.md"]},
+        {"Português": ["README.pt-BR.md", *pages("notebooks/pt-BR/*"), *pages("docs/pt-BR/*")]},
+        {"Decisions": pages("docs/adr/*.md")},
         {"API": [{room.removeprefix("api/").removesuffix(".md"): room} for room in rooms]},
         {"Changes": "CHANGELOG.md"},
     ]
@@ -106,6 +106,11 @@ def write_configuration(rooms: list[str]) -> None:
     (ROOT / "build" / "mkdocs.yml").write_text(
         f"INHERIT: ../mkdocs.yml\ndocs_dir: site-src\nsite_dir: site\n{text}"
     )
+
+
+def pages(pattern: str) -> list[str]:
+    """Return the staged pages that a pattern finds, in the order of their names."""
+    return sorted(str(path.relative_to(STAGE)) for path in STAGE.glob(pattern))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from b3pipeline import __version__
 from b3pipeline.classroom import verbs as classroom
 from b3pipeline.errors import B3Error
-from b3pipeline.language import say
+from b3pipeline.language import LANGUAGES, SETTING, parse, say
 from b3pipeline.progress import bar_here
 
 EXIT_FAILED = 1
@@ -665,12 +665,29 @@ def tutorial(
         Path, typer.Option(help="Folder of the executed notebooks and the report.")
     ] = Path("build"),
     target: TargetOption = "local",
+    lang: Annotated[
+        str | None, typer.Option("--lang", help="pt-BR or en; without, B3_LANG or the system's.")
+    ] = None,
 ) -> None:
     """Execute the notebooks one after the other and write the report."""
+    if lang is not None:
+        os.environ[SETTING] = _read_language(lang)
     from b3pipeline.course.tutorial import run
 
     given = _parameters(param or []) | ({} if seed is None else {"seed": seed})
     typer.echo(run(only=only or [], parameters=given, out=out, target=target))
+
+
+def _read_language(name: str) -> str:
+    from b3pipeline.errors import ConfigError
+
+    spoken = parse(name)
+    if spoken is None:
+        raise ConfigError(
+            say("the course does not speak {name}.", name=repr(name)),
+            hint=say("use one of {known}.", known=", ".join(LANGUAGES.values())),
+        )
+    return spoken
 
 
 def _connect(target: str, bucket: str | None = None) -> Any:

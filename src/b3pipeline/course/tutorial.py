@@ -17,7 +17,7 @@ from b3pipeline.course import notebooks
 from b3pipeline.course.parameters import read_given
 from b3pipeline.deployment import sandbox
 from b3pipeline.errors import NotebookError
-from b3pipeline.language import say, say_many, shown
+from b3pipeline.language import ENGLISH, LANGUAGES, language, say, say_many, shown
 from b3pipeline.progress import bar_here
 
 TEARDOWN = "06"
@@ -72,6 +72,8 @@ def run(
 ) -> Course:
     """Return the course just run: notebooks executed into `out`/notebooks, report written.
 
+    It is the course of the language that is spoken; that in Portuguese has a folder `pt-BR` within
+    `notebooks`, `out`/notebooks and `out`/report.
     `only` names notebooks by their numbers; all run without it. Raises NotebookError for an
     unknown number or parameter, and at the first cell that fails: the partial notebook stays,
     and so does the local AWS, for a look at both. The exercises are solved by their solutions,
@@ -85,7 +87,7 @@ def run(
     with _timed(say("local AWS: start, make, register"), stages):
         cloud = _open(target, root)
     out = out if out.is_absolute() else root / out
-    page = out / "report" / "index.html"
+    page = out / "report" / _folder() / "index.html"
     values = {"target": target, **given}
     figures: dict[str, Any] = {}
 
@@ -96,7 +98,12 @@ def run(
                 figures.update(run_figures(cloud))
 
     executed = notebooks.execute(
-        paths, out / "notebooks", values, bar_here(), before=look, wishes={"solve": True}
+        paths,
+        out / "notebooks" / _folder(),
+        values,
+        bar_here(),
+        before=look,
+        wishes={"solve": True},
     )
     for item in executed:
         stages.append(Stage(say("{notebook}: kernel", notebook=item.name), item.kernel_seconds))
@@ -163,9 +170,14 @@ def _bytes_scanned(cloud: Cloud) -> list[int]:
     return scanned
 
 
+def _folder() -> str:
+    """Return the folder of the language that is spoken; English has none of its own."""
+    return "" if language() == ENGLISH else LANGUAGES[language()]
+
+
 def _chosen(root: Path, only: Sequence[str]) -> list[Path]:
     """Return the notebooks that the numbers name, in the order of the course."""
-    paths = sorted((root / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+    paths = sorted((root / "notebooks" / _folder()).glob("[0-9][0-9]_*.ipynb"))
     numbers = {path.name[:2]: path for path in paths}
     wanted = [number.zfill(2) for number in only] or list(numbers)
     unknown = [number for number in wanted if number not in numbers]

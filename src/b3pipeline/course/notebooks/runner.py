@@ -20,7 +20,7 @@ from nbclient.exceptions import CellControlSignal, DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from b3pipeline.errors import NotebookError
-from b3pipeline.language import say
+from b3pipeline.language import ENGLISH, SETTING, parse, say
 
 KERNEL = "b3pipeline"
 START_SECONDS = 120
@@ -93,11 +93,11 @@ def execute(
         if folder != source.parent:
             (folder / source.name).unlink(missing_ok=True)
     executed = []
-    with _own_kernel():
-        for source in sources:
-            if before is not None:
-                before(source)
-            target = folder / source.name
+    for source in sources:
+        if before is not None:
+            before(source)
+        target = folder / source.name
+        with _own_kernel(_language(source)):
             executed.append(_execute_one(source, target, values[source], progress))
     return executed
 
@@ -132,6 +132,12 @@ def _values_by_notebook(
         source: {name: value for name, value in everything.items() if name in names}
         for source, names in known.items()
     }
+
+
+def _language(source: Path) -> str:
+    """Return the language that a notebook is written in, as its metadata names it."""
+    named = nbformat.read(source, as_version=4).metadata.get("language", ENGLISH)  # type: ignore[no-untyped-call]
+    return parse(named) or ENGLISH
 
 
 def _execute_one(
@@ -213,8 +219,10 @@ def _cell_failure(source: Path, target: Path, error: PapermillExecutionError) ->
 
 
 @contextmanager
-def _own_kernel() -> Iterator[None]:
+def _own_kernel(spoken: str) -> Iterator[None]:
     """Offer Jupyter one more kernel: the Python that runs this, with settings of nobody's own.
+
+    The package speaks the notebook's language in it, whatever B3_LANG says outside.
 
     A kernel called python3 may belong to another environment, or to none; and the start-up files
     of a person's IPython profile are no part of a lesson.
@@ -222,7 +230,7 @@ def _own_kernel() -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="b3-kernel-") as folder:
         kernel = Path(folder) / "kernels" / KERNEL
         kernel.mkdir(parents=True)
-        spec = get_kernel_dict() | {"env": {"IPYTHONDIR": f"{folder}/ipython"}}
+        spec = get_kernel_dict() | {"env": {"IPYTHONDIR": f"{folder}/ipython", SETTING: spoken}}
         quiet = ["--HistoryManager.enabled=False", "--IPKernelApp.log_level=40"]
         spec["argv"] = [sys.executable, *spec["argv"][1:], *quiet]
         (kernel / "kernel.json").write_text(json.dumps(spec))

@@ -1,0 +1,105 @@
+"""The course in Portuguese, as `b3 tutorial --lang pt-BR` runs it, on two shares and two months."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from bs4 import BeautifulSoup
+
+from b3pipeline.deployment import sandbox
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
+ROOT = Path(__file__).parents[2]
+NAMES = [path.stem for path in sorted((ROOT / "notebooks" / "pt-BR").glob("*.ipynb"))]
+SMALL = ("tickers=PETR4,VALE3", "end=2024-02-29", "remove=false")
+ENGLISH = re.compile(r"\b(the|of|and|with|which|from|that|are|was|has|run|runs|rows?|objects?)\b")
+# What AWS and the log of Spark call themselves; file and column names are in code.
+NAMES_OF_OTHERS = re.compile(r"Run > Run All Cells")
+
+
+class PortugueseCourse:
+    """A run of the course in a checkout of its own, and what came of it."""
+
+    def __init__(self, root, environment, run):
+        self.root, self.environment, self.run = root, environment, run
+        given = [word for pair in SMALL for word in ("--param", pair)]
+        command = ["b3pipeline.cli", "tutorial", "--lang", "pt-BR", *given]
+        self.answer = run(root, environment, *command)
+        self.executed = root / "build" / "notebooks" / "pt-BR"
+        self.report = root / "build" / "report" / "pt-BR" / "index.html"
+
+    def notebook(self, name):
+        return nbformat.read(self.executed / f"{name}.ipynb", as_version=4)
+
+
+@pytest.fixture(scope="module")
+def portuguese(tmp_path_factory, new_checkout, clean_environment, run_in):
+    """One run for every test below; its local AWS stands until their end."""
+    root = new_checkout(tmp_path_factory.mktemp("curso") / "checkout")
+    sandbox.up(root=root, port=0)
+    try:
+        yield PortugueseCourse(root, clean_environment(root), run_in)
+    finally:
+        sandbox.down(root)
+
+
+def test_the_course_runs_to_its_end_and_says_so_in_portuguese(portuguese):
+    """Exit code 0; where the notebooks and the page are is a folder of the language."""
+    assert portuguese.answer.returncode == 0, portuguese.answer.stderr[-3000:]
+    said = portuguese.answer.stdout
+    assert f"Relatório, para abrir em um navegador: {portuguese.report}" in said
+    assert f"Notebooks executados: {portuguese.executed}" in said
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_executed_notebook_is_whole(portuguese, name):
+    """Every code cell ran, in order, and none left an error."""
+    cells = [cell for cell in portuguese.notebook(name).cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    assert not [o for cell in cells for o in cell.outputs if o.output_type == "error"]
+
+
+def test_the_verdicts_of_the_exercises_are_in_portuguese(portuguese):
+    """And the solutions, which ran, are right."""
+    texts = [
+        output.data["text/plain"]
+        for name in NAMES
+        for cell in portuguese.notebook(name).cells
+        if "check" in cell.metadata.get("tags", [])
+        for output in cell.outputs
+    ]
+    assert len(texts) >= 9
+    assert [text for text in texts if not text.startswith("✔ A solução")] == []
+
+
+def test_the_report_is_a_page_in_portuguese(portuguese):
+    """Its language is told to browsers; its chapters, plots and figures are there."""
+    page = BeautifulSoup(portuguese.report.read_text(), "html.parser")
+    assert page.html["lang"] == "pt-BR"
+    assert [page.find(id=name) for name in NAMES].count(None) == 0
+    assert len(page.select("figure img")) >= 13
+    assert "simulad" in page.get_text()
+
+
+def test_the_report_has_no_english_left_but_code_and_logs(portuguese):
+    """Words that no Portuguese sentence has, outside of code, are none of the page."""
+    page = BeautifulSoup(portuguese.report.read_text(), "html.parser")
+    for code in page.select("code, pre, style, details.code"):
+        code.decompose()
+    lines = [" ".join(line.split()) for line in page.get_text("\n").splitlines()]
+    left = [line for line in lines if ENGLISH.search(NAMES_OF_OTHERS.sub("", line))]
+    assert left == []
+
+
+def test_executed_again_a_notebook_says_the_same(portuguese):
+    """The analysis by nbval, as its English twin: ids and times aside."""
+    path = portuguese.executed / "04_athena_analysis.ipynb"
+    sanitize = Path(__file__).with_name("sanitize.cfg")
+    options = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", str(sanitize)]
+    quiet = ["-q", "-c", "/dev/null", "--rootdir", str(portuguese.root), "-p", "no:cacheprovider"]
+    answer = portuguese.run(
+        portuguese.root, portuguese.environment, "pytest", *quiet, *options, str(path)
+    )
+    assert answer.returncode == 0, answer.stdout[-6000:]
