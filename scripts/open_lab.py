@@ -1,4 +1,4 @@
-"""Opens JupyterLab on the first notebook, both in the reader's language: `make lab`.
+"""Opens JupyterLab on the copy of the first notebook, in the reader's language: `make lab`.
 
 The language is that of `--lang`, else B3_LANG's or the system's. Whoever has chosen another one in
 JupyterLab's settings keeps it there. All other options go to JupyterLab.
@@ -39,9 +39,7 @@ def lab_command(spoken: str, options: Sequence[str], root: Path = ROOT) -> list[
     settings.mkdir(parents=True, exist_ok=True)
     chosen = {TRANSLATION: {"locale": spoken}, NEWS: {"fetchNews": "false"}}
     (settings / "overrides.json").write_text(json.dumps(chosen), encoding="utf-8")
-    folder = (
-        "notebooks" if spoken == language.ENGLISH else f"notebooks/{language.LANGUAGES[spoken]}"
-    )
+    folder = "work" if spoken == language.ENGLISH else f"work/{language.LANGUAGES[spoken]}"
     return [
         *(sys.executable, "-m", "jupyter", "lab", *options),
         *(f"--LabApp.app_settings_dir={settings}", f"--notebook-dir={root}", f"{folder}/{FIRST}"),

@@ -38,6 +38,8 @@ SETTING = "B3_LANG"
 CATALOGUE = "locale/{language}/LC_MESSAGES/b3pipeline.po"
 """Where a catalogue lies, from the package's folder."""
 
+_NOTEBOOKS = ("notebooks", "work")
+"""Folders of notebooks: those of the course, and the copies that a reader writes in."""
 _MONTHS = (
     *("janeiro", "fevereiro", "março", "abril", "maio", "junho"),
     *("julho", "agosto", "setembro", "outubro", "novembro", "dezembro"),
@@ -62,7 +64,8 @@ def language() -> str:
     """Return the language that is spoken now, "en" or "pt_BR".
 
     The first of these that says one: the variable B3_LANG; the folder of the notebook that runs,
-    `notebooks/pt-BR` or `notebooks`; the system's locale (LANGUAGE, LC_ALL, LC_MESSAGES, LANG).
+    `notebooks/pt-BR` or `notebooks`, or their copies in `work`; the system's
+    locale (LANGUAGE, LC_ALL, LC_MESSAGES, LANG).
     """
     if chosen := parse(os.environ.get(SETTING, "")):
         return chosen
@@ -80,9 +83,9 @@ def _of_the_notebook() -> str | None:
         here = Path.cwd()
     except OSError:  # the folder was removed
         return None
-    if here.parts[-2:] == ("notebooks", LANGUAGES[PORTUGUESE]):
+    if here.name == LANGUAGES[PORTUGUESE] and here.parent.name in _NOTEBOOKS:
         return PORTUGUESE
-    return ENGLISH if here.name == "notebooks" and "ipykernel" in sys.modules else None
+    return ENGLISH if here.name in _NOTEBOOKS and "ipykernel" in sys.modules else None
 
 
 def _of_the_system() -> str | None:

@@ -2,11 +2,14 @@
 
 import os
 
+import pandas as pd
 import pytest
 from pyspark import SparkContext
+from pyspark.sql import Window
+from pyspark.sql import functions as F  # noqa: N812
 
 from b3pipeline import athena, calendar, costs, ingest, lake, names
-from b3pipeline.course import exercises, lesson
+from b3pipeline.course import exercises, lesson, sentences
 from b3pipeline.errors import NotebookError
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
@@ -66,6 +69,9 @@ def variables(course, small_spark):
     job = lesson.load_job()
     bars = lake.read_bronze(cloud, tickers=["PETR4"]).head(8).assign(wanted=True)
     return {
+        "pd": pd,
+        "F": F,
+        "Window": Window,
         "athena": athena,
         "costs": costs,
         "lesson": lesson,
@@ -113,6 +119,58 @@ def test_a_wrong_answer_does_not_pass(variables, name):
     verdict = exercises.check(name, namespace)
     assert verdict.state == "wrong", verdict
     assert str(verdict).startswith("✘ Not yet: ")
+
+
+TEMPTING = [
+    (
+        "per_ticker = athena.query(cloud, 'SELECT ticker, count(DISTINCT dt) AS sessions "
+        "FROM b3_daily_quotes GROUP BY ticker ORDER BY sessions')",
+        "it names no range of the partition key dt",
+    ),
+    (
+        "per_ticker = athena.query(cloud, 'SELECT ticker, count(DISTINCT dt) AS sessions FROM "
+        "b3_daily_quotes WHERE dt BETWEEN :start AND :end GROUP BY ticker', params=span)",
+        "nothing in the statement orders its rows",
+    ),
+    (
+        "above = athena.query(cloud, 'SELECT ticker, count_if(close_price > close_ma_5) AS "
+        "sessions_above FROM b3_daily_quotes_refined GROUP BY ticker')",
+        "it names no range of the partition key dt",
+    ),
+    (
+        "above = athena.query(cloud, 'SELECT ticker, count_if(close_price > close_ma_5) AS "
+        "sessions_above FROM b3_daily_quotes_refined WHERE trade_date BETWEEN "
+        "CAST(:start AS date) AND CAST(:end AS date) GROUP BY ticker', params=span)",
+        "it names no range of the partition key dt",
+    ),
+    ("spans = daily.withColumn('sprad', daily['high'] - daily['low'])", "It holds no 'spread'"),
+    ("smooth = daily.toPandas()", "it is of the type DataFrame, and no DataFrame of Spark"),
+    ("closed = [d for d in pd.bdate_range(start, end) if d not in sessions]", "among dates?"),
+    ("ranking = growth.frame['cumulative_return']", "each ticker once"),
+]
+
+
+@pytest.mark.parametrize(("code", "said"), TEMPTING, ids=[code[:6] for code, _ in TEMPTING])
+def test_what_is_right_by_chance_does_not_pass(variables, code, said):
+    """The figures are those of the data at hand, and the statement is not what was asked for."""
+    namespace = dict(variables)
+    exec(code, namespace)  # noqa: S102 - what a reader types
+    verdict = exercises.check(code.split(" = ")[0], namespace)
+    assert verdict.state == "wrong"
+    assert said in str(verdict)
+
+
+def test_a_column_that_spark_does_not_have_is_a_sentence(variables):
+    """It names the column and the like ones; a page of plan and Java is left out."""
+    for code in ("daily.select('hihg')", "daily['hihg']", "daily.where('hihg > 1')"):
+        try:
+            exec(code, dict(variables))  # noqa: S102 - what a reader types
+        except Exception as error:
+            said = sentences.describe(error, at_the_cell=True)
+        assert len(said) == 2
+        assert "hihg" in said[0]
+        assert len(said[0]) < 350
+        assert ".columns" in said[1]
 
 
 @EVERY

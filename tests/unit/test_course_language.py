@@ -12,7 +12,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from b3pipeline.course import notebooks, tutorial
+from b3pipeline.course import notebooks
+from b3pipeline.course.chosen import chosen as chosen_notebooks
 from b3pipeline.errors import NotebookError
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +41,7 @@ def test_the_package_speaks_the_language_of_the_notebook_that_runs(
 def test_the_course_takes_the_notebooks_of_the_language(monkeypatch, spoken, folder):
     """All of them where none is named, in their order."""
     monkeypatch.setenv("B3_LANG", spoken)
-    chosen = [path.relative_to(ROOT) for path in tutorial._chosen(ROOT, [])]
+    chosen = [path.relative_to(ROOT) for path in chosen_notebooks(ROOT, [])]
     assert [path.parent for path in chosen] == [Path(folder)] * len(chosen)
     english = sorted(path.name for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
     assert [path.name for path in chosen] == english
@@ -50,7 +51,7 @@ def test_a_number_that_the_course_has_not_is_refused_in_the_language(monkeypatch
     """In Portuguese, as all that follows would be."""
     monkeypatch.setenv("B3_LANG", "pt_BR")
     with pytest.raises(NotebookError) as refused:
-        tutorial._chosen(ROOT, ["77"])
+        chosen_notebooks(ROOT, ["77"])
     assert refused.value.message == "não existe o notebook 77."
 
 
@@ -71,15 +72,15 @@ def test_a_language_that_the_course_does_not_speak_is_refused_before_anything_ru
 @pytest.mark.parametrize(
     ("spoken", "first"),
     [
-        ("pt_BR", "notebooks/pt-BR/01_provisioning_check.ipynb"),
-        ("en", "notebooks/01_provisioning_check.ipynb"),
+        ("pt_BR", "work/pt-BR/01_provisioning_check.ipynb"),
+        ("en", "work/01_provisioning_check.ipynb"),
     ],
 )
 def test_jupyterlab_opens_in_the_readers_language(tmp_path, spoken, first):
     """The first notebook of the language, and its menus by a setting that others may overrule."""
     command = open_lab.lab_command(spoken, ["--allow-root"], root=tmp_path)
     assert command[-1] == first
-    assert (ROOT / first).is_file()
+    assert (ROOT / first.replace("work", "notebooks", 1)).is_file()  # `b3 class work` copies it
     assert "--allow-root" in command
     [folder] = [re.sub(r".*=", "", word) for word in command if "app_settings_dir" in word]
     settings = json.loads((Path(folder) / "overrides.json").read_text())

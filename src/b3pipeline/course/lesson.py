@@ -259,4 +259,5 @@ def spark_session() -> SparkSession:
     for name, value in settings.items():
         builder = builder.config(name, value)
     session: SparkSession = builder.master("local[1]").appName("lesson").getOrCreate()
+    sentences.install_spark()
     return session

@@ -5,6 +5,7 @@ Errors of this package show themselves so (`B3Error`); this is for those that ot
 
 from __future__ import annotations
 
+import re
 from types import TracebackType
 from typing import Any
 
@@ -14,12 +15,36 @@ from b3pipeline.errors import sentence
 from b3pipeline.language import english, say
 from b3pipeline.refusals import CALL_ERRORS, call_failed
 
+_LONGEST = 300
 
-def install() -> None:
-    """Make the kernel that runs this say known failures in a sentence; nothing outside of one."""
+_IMPORTS = {
+    "pd": "import pandas as pd",
+    "np": "import numpy as np",
+    "plt": "import matplotlib.pyplot as plt",
+    "dt": "import datetime as dt",
+    "F": "from pyspark.sql import functions as F",
+    "Window": "from pyspark.sql import Window",
+}
+"""Names that everybody writes in the same way, and what makes them known."""
+_SPARK = re.compile(r"\[(?P<kind>[A-Z_]+)[^\]]*\] (?P<said>[^\n;]*)")
+
+
+def install(*more: type[BaseException]) -> None:
+    """Make the kernel that runs this say known failures in a sentence; nothing outside of one.
+
+    `more` are the errors of what was started since, such as Spark's.
+    """
     shell: Any = get_ipython()
     if shell is not None:
-        shell.set_custom_exc((NameError, *CALL_ERRORS), _show)
+        shell.set_custom_exc((NameError, KeyError, *CALL_ERRORS, *more), _show)
+
+
+def install_spark() -> None:
+    """Say what Spark refuses in a sentence as well."""
+    from py4j.protocol import Py4JJavaError
+    from pyspark.errors import PySparkException
+
+    install(PySparkException, Py4JJavaError)
 
 
 def _show(
@@ -48,14 +73,43 @@ def describe(error: BaseException, *, at_the_cell: bool) -> list[str]:
             "Selected Cell): a new kernel is empty.",
             name=error.name,
         )
+        if known := _IMPORTS.get(str(error.name)):
+            hint = say("write `{line}` above it.", line=known)
         unknown = say("this kernel knows no {name!r}.", name=error.name)
         return sentence(kind, unknown, hint) if at_the_cell else []
+    if isinstance(error, KeyError):
+        return _of_column(error)
+    if type(error).__module__.startswith(("pyspark.", "py4j.")):
+        return _of_spark(error)
     said, hint = call_failed(error)
     if "local AWS" in english(hint):
         hint = say(
             "run the cell with `lesson.open_cloud` again: it starts a local AWS that is down."
         )
     return sentence(kind, said, hint)
+
+
+def _of_column(error: KeyError) -> list[str]:
+    """Return what pandas says of a column or a row that is not there; nothing of other keys."""
+    modules, last = [], error.__traceback__
+    while last is not None:
+        modules.append(str(last.tb_frame.f_globals.get("__name__", "")))
+        last = last.tb_next
+    if not (modules and modules[-1].startswith("pandas.")):
+        return []
+    hint = say("is it misspelt? `.columns` of a frame and `.index` of a Series list what there is.")
+    return sentence("KeyError", say("there is no {name!r}.", name=error.args[0]), hint)
+
+
+def _of_spark(error: BaseException) -> list[str]:
+    """Return the first sentence of what Spark says; its plan and Java's traceback are left out."""
+    text = str(getattr(error, "java_exception", None) or error).strip()
+    found = _SPARK.search(text)
+    said = found["said"].strip() if found else text.splitlines()[0]
+    hint = say("`.columns` of the frame lists the names that it has.")
+    if found is None or not {"COLUMN", "ATTRIBUTE"} & set(re.split("[._]", found["kind"])):
+        hint = say("compare the line with the job's own, which the cells above show.")
+    return sentence(type(error).__name__, said[:_LONGEST], hint)
 
 
 def _raised_by_the_cell(traceback: TracebackType, namespace: dict[str, Any]) -> bool:

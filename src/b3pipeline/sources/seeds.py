@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from b3pipeline.errors import ConfigError
+from b3pipeline.language import say
 
 SAMPLE = "sample"
 SEED = 7
@@ -21,8 +22,11 @@ def read_seed(value: Any) -> int:
     text = str(value).strip()
     if isinstance(value, bool) or not (text.isascii() and text.isdigit()) or int(text) > LARGEST:
         raise ConfigError(
-            f"{value!r} is no seed.",
-            hint=f"write a whole number from 0 to {LARGEST}; `b3 class seed LOGIN` gives one.",
+            say("{value!r} is no seed.", value=value),
+            hint=say(
+                "write a whole number from 0 to {largest}; `b3 class seed LOGIN` gives one.",
+                largest=LARGEST,
+            ),
         )
     return int(text)
 
@@ -53,11 +57,18 @@ def with_seed(source: str, seed: Any) -> str:
     known = seed_of_source(source)
     if known is None:
         raise ConfigError(
-            f"the source {source!r} has no seed, and {seed} is given.",
-            hint="leave the seed out: only the simulated market, `sample`, has one.",
+            say(
+                "the source {source!r} has no seed, and {seed} is given.", source=source, seed=seed
+            ),
+            hint=say("leave the seed out: only the simulated market, `sample`, has one."),
         )
     if known not in (SEED, read_seed(seed)):
         raise ConfigError(
-            f"the source {source!r} names one seed, and {seed} is another.", hint="give one."
+            say(
+                "the source {source!r} names one seed, and {seed} is another.",
+                source=source,
+                seed=seed,
+            ),
+            hint=say("give one."),
         )
     return source_of_seed(read_seed(seed))

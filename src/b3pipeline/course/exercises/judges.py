@@ -10,6 +10,13 @@ import pandas as pd
 
 from b3pipeline import calendar, costs, lake, names
 from b3pipeline.athena import QueryResult
+from b3pipeline.course.exercises.reading import (
+    dates,
+    filters_on_dt,
+    is_ordered,
+    number,
+    rows_of_spark,
+)
 from b3pipeline.course.exercises.verdict import Exercise
 from b3pipeline.language import later, say
 
@@ -25,7 +32,13 @@ def judge_closed(answer: Any, variables: Variables) -> str:
     start, end = variables["start"], variables["end"]
     held = calendar.sessions(calendar.parse_date(start), calendar.parse_date(end))
     wanted = set(pd.bdate_range(start, end).date) - set(held)
-    given = {pd.Timestamp(day).date() for day in answer}
+    given = set(dates(answer))
+    if set(held) <= given and any(isinstance(day, dt.datetime) for day in answer):
+        return say(
+            "{day} is a session. Were Timestamps looked for among dates? The two are never equal: "
+            "`.date` turns the one into the other.",
+            day=held[0],
+        )
     if any(day.weekday() > 4 for day in given):
         return say("a Saturday or Sunday is among them, and the question is about weekdays.")
     return _compare_days(given, wanted)
@@ -43,15 +56,26 @@ def _compare_days(given: set[dt.date], wanted: set[dt.date]) -> str:
 
 def judge_per_ticker(answer: Any, variables: Variables) -> str:
     """Judge a query: tickers, and how many sessions of each bronze holds, fewest first."""
-    if not isinstance(answer, QueryResult):
-        return say("it is no answer of athena.query.")
+    if wrong := _wrong_query(answer):
+        return wrong
     start, end = str(variables["start"]), str(variables["end"])
     held = lake.list_partitions(variables["cloud"], names.BRONZE_TABLE)
     tickers = pd.Series([ticker for day, ticker in held if start <= day <= end])
     given = answer.frame.set_index("ticker")["sessions"].astype(int)
     if wrong := _compare_counts(given.to_dict(), tickers.value_counts().to_dict()):
         return wrong
+    if not is_ordered(answer.sql):
+        return say("nothing in the statement orders its rows: how they came is chance.")
     return "" if given.is_monotonic_increasing else say("the fewest do not come first.")
+
+
+def _wrong_query(answer: Any) -> str:
+    """Return what is wrong with a question over a range, whatever it brought."""
+    if not isinstance(answer, QueryResult):
+        return say("it is no answer of athena.query.")
+    if not filters_on_dt(answer.sql):
+        return say("it names no range of the partition key dt: it reads every object of the table.")
+    return ""
 
 
 def _compare_counts(given: dict[Any, int], wanted: dict[Any, int]) -> str:
@@ -61,8 +85,8 @@ def _compare_counts(given: dict[Any, int], wanted: dict[Any, int]) -> str:
             given=len(given),
             wanted=len(wanted),
         )
-    for ticker, number in wanted.items():
-        if given[ticker] != number:
+    for ticker, count in wanted.items():
+        if given[ticker] != count:
             return say(
                 "{ticker} has {given}, and not so many are right.",
                 ticker=ticker,
@@ -89,18 +113,17 @@ def judge_hours(answer: Any, variables: Variables) -> str:
     """Judge the hours that an event per object would take for a year of the batch's tickers."""
     objects = SESSIONS_A_YEAR * len(variables["batch"].partitions)
     wanted = costs.event_per_object_cost(objects).per_object.hours
-    if abs(float(answer) - wanted) <= 0.01 * wanted:
+    given = number(answer)
+    if abs(given - wanted) <= 0.01 * wanted:
         return ""
-    if answer < wanted:
-        return say("{hours:,.1f} hours are too few.", hours=float(answer))
-    return say("{hours:,.1f} hours are too many.", hours=float(answer))
+    if given < wanted:
+        return say("{hours:,.1f} hours are too few.", hours=given)
+    return say("{hours:,.1f} hours are too many.", hours=given)
 
 
 def judge_spans(answer: Any, variables: Variables) -> str:
     """Judge a Spark frame: `daily` with the distance from high to low beside it."""
-    if not hasattr(answer, "toPandas"):
-        return say("it is no DataFrame of Spark.")
-    rows, before = answer.toPandas(), variables["daily"].toPandas()
+    rows, before = rows_of_spark(answer), variables["daily"].toPandas()
     if len(rows) != len(before):
         return say(
             "daily has {before} rows, and it has {rows}.", before=len(before), rows=len(rows)
@@ -110,9 +133,7 @@ def judge_spans(answer: Any, variables: Variables) -> str:
 
 def judge_smooth(answer: Any, variables: Variables) -> str:
     """Judge a Spark frame: `daily` with the mean of three closes, null until there are three."""
-    if not hasattr(answer, "toPandas"):
-        return say("it is no DataFrame of Spark.")
-    rows = answer.toPandas().sort_values(["ticker", "dt"], ignore_index=True)
+    rows = rows_of_spark(answer).sort_values(["ticker", "dt"], ignore_index=True)
     if rows["close_ma_3"].head(2).notna().any():
         return say("how many closes does the mean of the first row hold?")
     closes = variables["daily"].toPandas().sort_values(["ticker", "dt"], ignore_index=True)
@@ -148,8 +169,8 @@ def judge_ranking(answer: Any, variables: Variables) -> str:
 
 def judge_above(answer: Any, variables: Variables) -> str:
     """Judge a query: tickers, and how many sessions each closed above its mean of five."""
-    if not isinstance(answer, QueryResult):
-        return say("it is no answer of athena.query.")
+    if wrong := _wrong_query(answer):
+        return wrong
     closes = variables["closes"]
     above = closes.frame["close_price"] > closes.frame["close_ma_5"]
     wanted = above.groupby(closes.frame["ticker"]).sum().astype(int).to_dict()
@@ -163,8 +184,8 @@ def judge_above(answer: Any, variables: Variables) -> str:
 
 def judge_streaks(answer: Any, variables: Variables) -> str:
     """Judge a query: tickers, and the longest run of sessions with a gain of each."""
-    if not isinstance(answer, QueryResult):
-        return say("it is no answer of athena.query.")
+    if wrong := _wrong_query(answer):
+        return wrong
     frame = variables["activity"].frame.sort_values("trade_date")
     wanted = {
         ticker: longest_run(returns.fillna(0) > 0)

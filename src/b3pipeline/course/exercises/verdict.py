@@ -7,11 +7,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from b3pipeline.course.exercises.reading import UnreadableError
 from b3pipeline.language import say
 from b3pipeline.markup import mark
 
 Judge = Callable[[Any, Mapping[str, Any]], str]
 """Takes an answer and the notebook's variables; returns what is wrong, '' where it is right."""
+
+LONGEST = 200
+"""Characters of an error that a verdict repeats."""
 
 State = Literal["right", "wrong", "open"]
 
@@ -57,11 +61,14 @@ def judged(exercise: Exercise, namespace: Mapping[str, Any]) -> Verdict:
         )
     try:
         wrong = exercise.judge(namespace[name], namespace)
+    except UnreadableError as error:
+        wrong = str(error)
     except KeyError as error:
         wrong = say("It holds no {error}.", error=error)
     except Exception as error:  # an answer may be anything at all
+        said = (str(error).strip().splitlines() or [""])[0][:LONGEST]
         wrong = say(
-            "It cannot be compared ({kind}: {error}).", kind=type(error).__name__, error=error
+            "It cannot be compared ({kind}: {error}).", kind=type(error).__name__, error=said
         )
     if wrong:
         return Verdict(

@@ -42,7 +42,9 @@ def _hold_to(limits: Limits) -> None:
     if sys.platform == "linux":
         import resource
 
-        most = 2 * limits.process
+        most, (_, hard) = 2 * limits.process, resource.getrlimit(resource.RLIMIT_DATA)
+        if hard != resource.RLIM_INFINITY:
+            most = min(most, hard)  # whoever started the server may have set less
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
 
 

@@ -1,0 +1,50 @@
+"""The teacher's page: a table and a histogram, in one file that runs no script."""
+
+from __future__ import annotations
+
+from collections import Counter
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, StrictUndefined
+
+from b3pipeline.files import write_whole
+from b3pipeline.language import LANGUAGES, language, say
+
+if TYPE_CHECKING:
+    from b3pipeline.classroom.grade import Grades
+
+BAR = 180
+"""The height of the tallest bar, in the units of the drawing."""
+
+
+def write_page(path: Path, grades: Grades) -> Path:
+    """Return the path of the page, just written; every text of a student is escaped."""
+    template = resources.files(__package__).joinpath("grades.html").read_text(encoding="utf-8")
+    made = Environment(autoescape=True, undefined=StrictUndefined).from_string(template)
+    known = {"say": say, "language": LANGUAGES[language()], "walls": _walls(grades.walls)}
+    write_whole(path, made.render(grades=grades.grades, bars=histogram(grades), **known))
+    return path
+
+
+def _walls(standing: tuple[str, ...]) -> str:
+    """Return the walls in words of the reader's language."""
+    words = {"files": say("files"), "processes": say("processes"), "network": say("network")}
+    return ", ".join(words[wall] for wall in standing)
+
+
+def histogram(grades: Grades) -> list[dict[str, int]]:
+    """Return a bar for each number of points, none left out: points, hand-ins, height and place."""
+    counted = Counter(grade.points for grade in grades.grades)
+    most = max([grade.of for grade in grades.grades] + [grade.points for grade in grades.grades])
+    tallest = max(counted.values())
+    return [
+        {
+            "points": points,
+            "count": counted[points],
+            "height": round(BAR * counted[points] / tallest),
+            "x": 50 + 90 * points,
+        }
+        for points in range(most + 1)
+    ]
