@@ -11,7 +11,7 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import psutil
 
@@ -26,7 +26,13 @@ from localaws.limits import check_open_files
 from localaws.orphans import end_processes_of
 from localaws.ports import ask_health, check_port
 from localaws.record import LOCK, RecordError, lock_holder, read_record, recorded_process
-from localaws.settings import DEFAULT_PORT, STANDBYS, Settings, endpoint_url
+from localaws.settings import (
+    DEFAULT_PORT,
+    Settings,
+    command_line,
+    endpoint_url,
+    from_environment,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -59,23 +65,7 @@ class ServerInfo:
     """The standby for Spark runs: `ready`, `being made`, `none`, `failed` or `off`."""
 
 
-def start(
-    state_dir: Path,
-    port: int | None = None,
-    *,
-    any_key: bool = False,
-    seconds_per_minute: float = 60.0,
-    ended_run_seconds: float = 0.0,
-    late_log_seconds: float = 0.0,
-    athena_memory_mb: int = 0,
-    athena_seconds: float = 1800.0,
-    audit: bool = False,
-    owner: int | None = None,
-    hosts: tuple[str, ...] = (),
-    origins: tuple[str, ...] = (),
-    standby: str = "",
-    standby_java: str = "",
-) -> ServerInfo:
+def start(state_dir: Path, port: int | None = None, **settings: Any) -> ServerInfo:
     """Return the local AWS of a state folder, started in the background where it is not running.
 
     `port` None is the default one, 0 any free one; a server that runs already keeps its own.
@@ -85,29 +75,15 @@ def start(
     start, or it runs on another port than the one asked.
     """
     folder = statedir.prepare(state_dir)
-    settings = Settings(
-        folder,
-        DEFAULT_PORT if port is None else port,
-        any_key=any_key,
-        seconds_per_minute=seconds_per_minute,
-        ended_run_seconds=ended_run_seconds,
-        late_log_seconds=late_log_seconds,
-        athena_memory_mb=athena_memory_mb,
-        athena_seconds=athena_seconds,
-        audit=audit,
-        owner=owner,
-        hosts=hosts or _listed("LOCALAWS_HOSTS"),
-        origins=origins or _listed("LOCALAWS_ORIGINS"),
-        standby=_standby(standby or os.environ.get("LOCALAWS_STANDBY", "")),
-        standby_java=standby_java,
-    )
+    port_asked = DEFAULT_PORT if port is None else port
+    wanted = Settings(folder, port_asked, **from_environment(settings))
     with statedir.one_at_a_time(folder):
         running = status(folder)
         if running is not None:
             return _on_port(running, port)
         check_open_files()
-        check_port(settings.host, settings.port)
-        return _wait_until_ready(_spawn(settings), folder)
+        check_port(wanted.host, wanted.port)
+        return _wait_until_ready(_spawn(wanted), folder)
 
 
 def status(state_dir: Path) -> ServerInfo | None:
@@ -168,19 +144,6 @@ def _recorded(folder: Path) -> psutil.Process | None:
     return lock_holder(folder) if statedir.is_held(folder) else None
 
 
-def _listed(variable: str) -> tuple[str, ...]:
-    values = (value.strip() for value in os.environ.get(variable, "").split(","))
-    return tuple(value for value in values if value)
-
-
-def _standby(asked: str) -> str:
-    if asked in ("", *STANDBYS):
-        return asked or STANDBYS[0]
-    raise LocalAwsError(
-        f"the standby for Spark runs is {asked!r}.", hint=f"say one of: {', '.join(STANDBYS)}."
-    )
-
-
 def _on_port(running: ServerInfo, port: int | None) -> ServerInfo:
     if port in (None, 0, running.port):
         return running
@@ -192,21 +155,7 @@ def _on_port(running: ServerInfo, port: int | None) -> ServerInfo:
 
 def _spawn(settings: Settings) -> subprocess.Popen[bytes]:
     """Return the server's process, in a session of its own, writing to the folder's log."""
-    command = [sys.executable, "-P", "-m", "localaws", "serve"]
-    command += ["--state-dir", str(settings.state_dir), "--port", str(settings.port)]
-    command += ["--seconds-per-minute", str(settings.seconds_per_minute)]
-    command += ["--ended-run-seconds", str(settings.ended_run_seconds)]
-    command += ["--late-log-seconds", str(settings.late_log_seconds)]
-    command += ["--athena-memory-mb", str(settings.athena_memory_mb)]
-    command += ["--athena-seconds", str(settings.athena_seconds)]
-    command += ["--standby", settings.standby, f"--standby-java={settings.standby_java}"]
-    command += ["--any-key"] * settings.any_key + ["--audit"] * settings.audit
-    for host in settings.hosts:
-        command += ["--allow-host", host]
-    for origin in settings.origins:
-        command += ["--allow-origin", origin]
-    if settings.owner is not None:
-        command += ["--owner", str(settings.owner)]
+    command = [sys.executable, "-P", "-m", "localaws", "serve", *command_line(settings)]
     with _empty_log(settings.state_dir) as log:
         child = subprocess.Popen(
             command,
