@@ -21,7 +21,6 @@ from b3pipeline import __version__
 from b3pipeline.classroom import verbs as classroom
 from b3pipeline.errors import B3Error
 from b3pipeline.language import LANGUAGES, SETTING, parse, say
-from b3pipeline.progress import bar_here
 
 EXIT_FAILED = 1
 EXIT_INCOMPLETE = 3
@@ -37,9 +36,22 @@ app.add_typer(local, name="local")
 app.add_typer(classroom.app, name="class")
 app.command("grade")(classroom.grade)
 
+
+def _known_target(target: str) -> str:
+    """Return a target that there is: refused before a command imports what it works with."""
+    from b3pipeline.cloud.config import check_target
+
+    return check_target(target)
+
+
 TargetOption = Annotated[
     str,
-    typer.Option("--target", envvar="B3_TARGET", help="'local' for this machine, 'aws' for yours."),
+    typer.Option(
+        "--target",
+        envvar="B3_TARGET",
+        callback=_known_target,
+        help="'local' for this machine, 'aws' for yours.",
+    ),
 ]
 PathOption = Annotated[
     Path | None,
@@ -87,6 +99,13 @@ def _options(
     ] = False,
 ) -> None:
     """A batch pipeline for Brazilian stock quotes: ingest, refine, query."""
+
+
+def bar_here() -> Any:
+    """Return the bar of this terminal; its library is imported where one is drawn."""
+    from b3pipeline.progress import bar_here as bar
+
+    return bar()
 
 
 def main() -> None:
@@ -238,12 +257,12 @@ def ingest(
     sessions missing (all of a ticker, where the source does not know it) or quotes held back, 1
     where it failed.
     """
+    since_last = _is_since_last(since)
     from b3pipeline import ingest as ingestion
     from b3pipeline.sources.portfolio import expand
     from b3pipeline.sources.seeds import with_seed
 
     source = with_seed(source, seed)
-    since_last = _is_since_last(since)
     if resume_too and since_last:
         from b3pipeline.errors import ConfigError
 
@@ -509,9 +528,10 @@ def query(
     from b3pipeline.checks import refuse_on_host
 
     refuse_on_host("`b3 query`", "awswrangler and rights on Athena")
+    cloud = _connect(target)
     from b3pipeline import athena
 
-    answer = athena.query(_connect(target), sql)
+    answer = athena.query(cloud, sql)
     if csv:
         typer.echo(answer.frame.to_csv(index=False), nl=False)
     elif as_json:
@@ -673,6 +693,10 @@ def tutorial(
     """Execute the notebooks one after the other and write the report."""
     if lang is not None:
         os.environ[SETTING] = _read_language(lang)
+    from b3pipeline.cloud.config import project_root
+    from b3pipeline.course.chosen import chosen
+
+    chosen(project_root(), only or [])  # a wrong number is said before seconds of imports
     from b3pipeline.course.tutorial import run
 
     given = _parameters(param or []) | ({} if seed is None else {"seed": seed})
@@ -694,10 +718,11 @@ def _read_language(name: str) -> str:
 def _connect(target: str, bucket: str | None = None) -> Any:
     from dataclasses import replace
 
-    from b3pipeline.cloud.clients import Cloud
     from b3pipeline.cloud.config import load_config
 
     config = load_config(target)
+    from b3pipeline.cloud.clients import Cloud
+
     return Cloud(replace(config, raw_data_bucket=bucket) if bucket else config)
 
 

@@ -12,7 +12,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from b3pipeline.course import notebooks, tutorial
+from b3pipeline.course import notebooks
+from b3pipeline.course.chosen import chosen as chosen_notebooks
 from b3pipeline.errors import NotebookError
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +41,7 @@ def test_the_package_speaks_the_language_of_the_notebook_that_runs(
 def test_the_course_takes_the_notebooks_of_the_language(monkeypatch, spoken, folder):
     """All of them where none is named, in their order."""
     monkeypatch.setenv("B3_LANG", spoken)
-    chosen = [path.relative_to(ROOT) for path in tutorial._chosen(ROOT, [])]
+    chosen = [path.relative_to(ROOT) for path in chosen_notebooks(ROOT, [])]
     assert [path.parent for path in chosen] == [Path(folder)] * len(chosen)
     english = sorted(path.name for path in (ROOT / "notebooks").glob("[0-9]*.ipynb"))
     assert [path.name for path in chosen] == english
@@ -50,7 +51,7 @@ def test_a_number_that_the_course_has_not_is_refused_in_the_language(monkeypatch
     """In Portuguese, as all that follows would be."""
     monkeypatch.setenv("B3_LANG", "pt_BR")
     with pytest.raises(NotebookError) as refused:
-        tutorial._chosen(ROOT, ["77"])
+        chosen_notebooks(ROOT, ["77"])
     assert refused.value.message == "não existe o notebook 77."
 
 

@@ -10,15 +10,15 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 
 from localaws import statedir
-from localaws.athena import AthenaService
+from localaws.athena.service import AthenaService
 from localaws.backend import Backend
 from localaws.callers import Caller, Callers, CredentialsError, Need, refusal, set_caller
 from localaws.checkpoint import Checkpoint
 from localaws.damage import Damage, check_control
 from localaws.durable import DurableObjects
 from localaws.events import Delivery, EventStore
-from localaws.glue import GlueService
 from localaws.glue.java import find_java
+from localaws.glue.service import GlueService
 from localaws.guard import Guard
 from localaws.notifications import Notifications
 from localaws.ports import HEALTH_PATH

@@ -14,10 +14,10 @@ from b3pipeline.athena import format_bytes
 from b3pipeline.cloud.clients import Cloud, connect
 from b3pipeline.cloud.config import check_target, project_root
 from b3pipeline.course import notebooks
+from b3pipeline.course.chosen import chosen, folder
 from b3pipeline.course.parameters import read_given
 from b3pipeline.deployment import sandbox
-from b3pipeline.errors import NotebookError
-from b3pipeline.language import ENGLISH, LANGUAGES, language, say, say_many, shown
+from b3pipeline.language import say, say_many, shown
 from b3pipeline.progress import bar_here
 
 TEARDOWN = "06"
@@ -81,13 +81,13 @@ def run(
     """
     began = time.monotonic()
     root = root or project_root()
-    paths = _chosen(root, only)
+    paths = chosen(root, only)
     given = read_given(parameters or {})
     stages: list[Stage] = []
     with _timed(say("local AWS: start, make, register"), stages):
         cloud = _open(target, root)
     out = out if out.is_absolute() else root / out
-    page = out / "report" / _folder() / "index.html"
+    page = out / "report" / folder() / "index.html"
     values = {"target": target, **given}
     figures: dict[str, Any] = {}
 
@@ -99,7 +99,7 @@ def run(
 
     executed = notebooks.execute(
         paths,
-        out / "notebooks" / _folder(),
+        out / "notebooks" / folder(),
         values,
         bar_here(),
         before=look,
@@ -168,25 +168,6 @@ def _bytes_scanned(cloud: Cloud) -> list[int]:
                 for item in answer["QueryExecutions"]
             ]
     return scanned
-
-
-def _folder() -> str:
-    """Return the folder of the language that is spoken; English has none of its own."""
-    return "" if language() == ENGLISH else LANGUAGES[language()]
-
-
-def _chosen(root: Path, only: Sequence[str]) -> list[Path]:
-    """Return the notebooks that the numbers name, in the order of the course."""
-    paths = sorted((root / "notebooks" / _folder()).glob("[0-9][0-9]_*.ipynb"))
-    numbers = {path.name[:2]: path for path in paths}
-    wanted = [number.zfill(2) for number in only] or list(numbers)
-    unknown = [number for number in wanted if number not in numbers]
-    if unknown:
-        raise NotebookError(
-            say("there is no notebook {unknown}.", unknown=", ".join(unknown)),
-            hint=say("use numbers of {numbers}.", numbers=", ".join(numbers)),
-        )
-    return [path for number, path in numbers.items() if number in wanted]
 
 
 def _open(target: str, root: Path) -> Cloud:

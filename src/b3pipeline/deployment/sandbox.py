@@ -10,18 +10,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from b3pipeline import lake, names
-from b3pipeline.checks import JavaFound
-from b3pipeline.cloud.clients import Cloud
+from b3pipeline import names
 from b3pipeline.cloud.config import Config, dump_outputs, outputs_path, parse_outputs, project_root
-from b3pipeline.deployment.provision import provision
 from b3pipeline.errors import ConfigError, SandboxError
 from b3pipeline.files import read_regular, write_whole
 from b3pipeline.language import say
 from b3pipeline.names import Names
 from localaws import process
 from localaws.glue.java import find_java, spark_home
+
+if TYPE_CHECKING:
+    from b3pipeline.checks import JavaFound
 
 REGION = "us-east-1"
 PORT_VARIABLE = "B3_PORT"
@@ -81,6 +82,11 @@ def up(
     catalog lost them. Raises SandboxError where the port is taken, the folder cannot be written,
     or the server does not start.
     """
+    # Here, for `b3 local status` and `env` answer at once without them.
+    from b3pipeline import lake
+    from b3pipeline.cloud.clients import Cloud
+    from b3pipeline.deployment.provision import provision
+
     root = root or project_root()
     database = _database(root, database)
     with _own_errors():
@@ -127,6 +133,8 @@ def wake(root: Path, *, seconds_a_query: float = 1800.0) -> Config:
 
 def java() -> JavaFound:
     """Return the Java that the local AWS gives to Spark, here as in its runs."""
+    from b3pipeline.checks import JavaFound
+
     found = find_java()
     return JavaFound(found.home, found.passed_over)
 
@@ -237,6 +245,8 @@ def _own_errors() -> Iterator[None]:
 
 def _config(endpoint_url: str, credentials: Path, database: str) -> Config:
     """Return the configuration that the sandbox gives to the local AWS at an endpoint."""
+    from b3pipeline.cloud.clients import Cloud
+
     known = Names()
     bare = Config(
         target="local",

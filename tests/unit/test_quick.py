@@ -1,0 +1,45 @@
+"""A command that needs little answers at once: what it imports is held here, not its seconds."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = "pandas numpy pyarrow boto3 awswrangler obstore pyspark sqlglot duckdb papermill nbconvert"
+CODE = f"""
+import sys
+from b3pipeline import cli
+try:
+    cli.main()
+except SystemExit as end:
+    print(end.code, *sorted(set(sys.modules) & set({HEAVY.split()})))
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (["local", "status"], 1),
+        (["--version"], 0),
+        (["tutorial", "--only", "9"], 1),
+        (["tutorial", "--target", "nowhere"], 1),
+        (["query", "--target", "nowhere", "SELECT 1"], 1),
+        (["refine", "--target", "nowhere"], 1),
+        (["ingest", "--since", "yesterday"], 1),
+        (["ingest", "--window", "-1"], 2),
+    ],
+)
+def test_a_status_and_a_refused_argument_import_nothing_that_is_heavy(tmp_path, arguments, code):
+    """Not pandas, no client of AWS, no Spark: each of them takes longer than the answer."""
+    for part in ("pyproject.toml", "notebooks"):
+        (tmp_path / part).symlink_to(Path(__file__).parents[2] / part)
+    answer = subprocess.run(
+        [sys.executable, "-c", CODE, *arguments],
+        env={**os.environ, "B3_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout.splitlines()[-1] == str(code)
