@@ -84,6 +84,7 @@ def environment(folder: Path) -> dict[str, str]:
         "SPARK_LOCAL_DIRS": str(temporary),
         "SPARK_SUBMIT_OPTS": f"-Djava.io.tmpdir={temporary}",
         "B3_HOME": str(folder / "checkout"),
+        "LOCALAWS_STANDBY": "no",  # many sit at once, and each has half a gigabyte less
         "B3_ANSWERS": str(folder / "answers"),
         "B3_SITTING": folder.name,
         "PYTHONDONTWRITEBYTECODE": "1",
