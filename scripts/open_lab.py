@@ -23,7 +23,7 @@ NEWS = "@jupyterlab/apputils-extension:notification"
 
 def main() -> None:
     """Become JupyterLab."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
     parser.add_argument("--lang", default=language.language(), help="pt-BR or en")
     given, options = parser.parse_known_args()
     spoken = language.parse(given.lang)

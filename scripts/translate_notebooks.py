@@ -102,8 +102,8 @@ def updated_catalogue(notebook: Path) -> Catalog:
     catalogue.update(template, update_creation_date=False)
     for message in catalogue:
         message.flags.discard("python-format")  # a sign of per cent is one
-        if not message.fuzzy:
-            message.previous_id = []
+        # An earlier wording, as other tools note it; Babel takes that for a remark of somebody's.
+        message.user_comments = [one for one in message.user_comments if one[:1] != "|"]
     return catalogue
 
 
@@ -119,9 +119,7 @@ def read_catalogue(notebook: Path) -> Catalog:
 def catalogue_bytes(catalogue: Catalog) -> bytes:
     """Return a catalogue as its file holds it; without dates, so that it changes with its texts."""
     stream = io.BytesIO()
-    write_po(
-        stream, catalogue, width=100, omit_header=True, ignore_obsolete=True, include_previous=True
-    )
+    write_po(stream, catalogue, width=100, omit_header=True, ignore_obsolete=True)
     return HEADER.encode() + stream.getvalue().rstrip() + b"\n"
 
 

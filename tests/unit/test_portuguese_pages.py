@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from babel.messages.pofile import read_po
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "docs" / "pt-BR"
@@ -14,6 +15,13 @@ PAIRS = [
     *((ROOT / "docs" / page.name, page) for page in sorted(FOLDER.glob("*.md"))),
 ]
 PAIRS = [pair for pair in PAIRS if pair[1].name != "glossario.md"]
+with (ROOT / "src/b3pipeline/locale/pt_BR/LC_MESSAGES/b3pipeline.po").open("rb") as _stream:
+    MESSAGES = [
+        (" ".join(message.id) if message.pluralizable else message.id, said)
+        for message in read_po(_stream)
+        for said in (message.string if message.pluralizable else [message.string])
+        if message.id
+    ]
 
 each_pair = pytest.mark.parametrize(
     ("english", "portuguese"), PAIRS, ids=[english.stem for english, _ in PAIRS]
@@ -42,9 +50,16 @@ def english_of(path):
 
 
 def code_words(path):
-    """Return what stands as code in the text, outside of blocks."""
+    """Return what stands as code in the text, outside of blocks; messages in Portuguese aside."""
     prose = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
-    return sorted(re.findall(r"`([^`]+)`", prose))
+    return sorted(word for word in re.findall(r"`([^`]+)`", prose) if not is_message(word))
+
+
+def is_message(words):
+    """Return whether words in code quote what the package says in Portuguese, `…` what differs."""
+    parts = [re.escape(part.strip()) for part in words.split("…")]
+    quoted = re.compile(".*".join(parts), re.DOTALL)
+    return any(quoted.search(said) and not quoted.search(text) for text, said in MESSAGES)
 
 
 def shape(path):
@@ -75,6 +90,14 @@ def test_each_part_of_a_page_is_found(part):
 def test_both_languages_have_the_same(english, portuguese, part):
     """What is typed, opened or read as code, and a row or a section that one lacks."""
     assert part(portuguese) == part(english)
+
+
+def test_a_message_is_quoted_as_the_package_says_it():
+    """A message that was worded anew is one that nobody finds on the page: it is no message."""
+    assert is_message("Ainda sem resposta")
+    assert is_message("os … s de uma busca se esgotaram")
+    assert not is_message("Ainda não resolvido")
+    assert not is_message("b3 doctor")
 
 
 @each_pair
