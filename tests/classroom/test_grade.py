@@ -5,6 +5,7 @@ weeks, and they share three markets: those of ana, bia and caio.
 """
 
 import csv
+import datetime as dt
 import json
 import os
 import re
@@ -18,9 +19,15 @@ import psutil
 import pytest
 from bs4 import BeautifulSoup
 
+from b3pipeline import athena
 from b3pipeline.classroom import walls
+from b3pipeline.classroom.answers import SparkRows, Statement
 from b3pipeline.classroom.exam import Limits
-from b3pipeline.classroom.grade import Grades, grade
+from b3pipeline.classroom.grade import Grades, _market, grade
+from b3pipeline.classroom.judging import Desk
+from b3pipeline.classroom.market import Ready
+from b3pipeline.cloud.clients import Cloud
+from b3pipeline.deployment import sandbox
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -329,47 +336,62 @@ def test_the_walls_are_named(graded):
     assert "files" in graded.walls
 
 
-def test_an_answer_copied_from_another_market_is_wrong_by_itself(graded, handed_in):
-    """Ana's figures are right on hers, and wrong on bia's and caio's: every exercise differs."""
+@pytest.fixture(scope="module")
+def desks(graded, handed_in):
+    """The judges of the three markets, by whose they are."""
     folder, _ = handed_in
-    out = Path(str(folder))
-    from b3pipeline import athena
-    from b3pipeline.classroom.answers import Statement
-    from b3pipeline.classroom.grade import _market
-    from b3pipeline.classroom.judging import Desk
-    from b3pipeline.classroom.market import Ready
-    from b3pipeline.cloud.clients import Cloud
-    from b3pipeline.deployment import sandbox
-
     market = _market(SMALL)
-    ready = Ready(out / "out/markets", market)
-    desks = {}
+    ready = Ready(folder / "out/markets", market)
     try:
-        for name, seed in SEEDS.items():
-            desks[name] = Desk(Cloud(sandbox.wake(ready.path(seed))), market, "PETR4")
-        ana = desks["ana"]
-        asked, namespace = ana.asked, {"athena": athena, "cloud": ana.cloud}
-        namespace |= {
-            "asked": asked,
-            **{
-                n: ana.variables(e)[n]
-                for n, e in (("growth", "ranking"), ("closes", "above"), ("activity", "streaks"))
-            },
+        yield {
+            name: Desk(Cloud(sandbox.wake(ready.path(seed))), market, "PETR4")
+            for name, seed in SEEDS.items()
         }
-        for name in THREE:
-            exec(RIGHT[name], namespace)  # noqa: S102 - the notebook's own solution
-        copied = {"ranking": namespace["ranking"]}
-        for name, column in (("above", "sessions_above"), ("streaks", "longest")):
-            rows = namespace[name].frame[["ticker", column]].itertuples(index=False)
-            sql = f"SELECT * FROM (VALUES {values(rows)}) AS t (ticker, {column})"
-            copied[name] = Statement(
-                f"{sql} WHERE '2024-05-02' IN (SELECT dt FROM "
-                "b3_daily_quotes_refined WHERE dt = '2024-05-02')"
-            )
-        for name in THREE:
-            assert ana.judge(name, copied[name]).passed, name
-            others = [desks[who].judge(name, copied[name]).passed for who in ("bia", "caio")]
-            assert others == [False, False], name
     finally:
         for seed in SEEDS.values():
             sandbox.down(ready.path(seed))
+
+
+def test_an_answer_copied_from_another_market_is_wrong_by_itself(desks):
+    """Ana's figures are right on hers, and wrong on bia's and caio's: every exercise differs."""
+    ana = desks["ana"]
+    namespace = {"athena": athena, "cloud": ana.cloud, "asked": ana.asked}
+    for exercise in THREE:
+        namespace |= ana.variables(exercise)
+        exec(RIGHT[exercise], namespace)  # noqa: S102 - the notebook's own solution
+    copied = {"ranking": namespace["ranking"]}
+    for name, column in (("above", "sessions_above"), ("streaks", "longest")):
+        rows = namespace[name].frame[["ticker", column]].itertuples(index=False)
+        copied[name] = Statement(
+            f"SELECT * FROM (VALUES {values(rows)}) AS t (ticker, {column}) WHERE '2024-05-02' IN "
+            "(SELECT dt FROM b3_daily_quotes_refined WHERE dt = '2024-05-02')"
+        )
+    for name in THREE:
+        passed = [desk.judge(name, copied[name]).passed for desk in desks.values()]
+        assert passed == [True, False, False], name
+
+
+def test_the_exercises_of_the_other_notebooks_are_judged_by_the_market(desks):
+    """Those of 02 and 03: right answers, of any market, and those of another one wrong."""
+    for desk in desks.values():
+        sql = (
+            "SELECT ticker, count(DISTINCT dt) AS sessions FROM b3_daily_quotes "
+            "WHERE dt BETWEEN '2024-05-02' AND '2024-06-14' GROUP BY ticker ORDER BY sessions"
+        )
+        assert desk.judge("closed", [dt.date(2024, 5, 30)]).passed  # Corpus Christi
+        assert desk.judge("per_ticker", Statement(sql)).passed
+        assert desk.judge("repaired", Statement("MSCK REPAIR TABLE b3_daily_quotes")).passed
+        for other in ("MSCK REPAIR TABLE b3_daily_quotes_refined", "DROP TABLE b3_daily_quotes"):
+            assert not desk.judge("repaired", Statement(other)).passed
+            assert not desk.judge("per_ticker", Statement(other)).passed
+        assert not desk.judge("hours", 1.0).passed
+    daily = {name: desk.variables("spans")["daily"].toPandas() for name, desk in desks.items()}
+    smooth = {
+        name: SparkRows(frame.assign(close_ma_3=frame["close"].rolling(3).mean()))
+        for name, frame in daily.items()
+    }
+    judged = {name: desks["ana"].judge("smooth", rows).passed for name, rows in smooth.items()}
+    assert judged == {"ana": True, "bia": False, "caio": False}
+    spread = daily["bia"].assign(spread=daily["bia"]["high"] - daily["bia"]["low"])
+    assert desks["bia"].judge("spans", SparkRows(spread)).passed
+    assert not desks["ana"].judge("spans", SparkRows(spread)).passed

@@ -241,6 +241,12 @@ def test_a_link_and_a_file_without_end_are_no_answers(tmp_path):
     (tmp_path / "secret").write_text('{"kind": "one", "value": 1}')
     (tmp_path / "closed.json").symlink_to(tmp_path / "secret")
     assert read_answer(tmp_path, "closed") is NoAnswer
+    (tmp_path / "linked").symlink_to(tmp_path)
+    (tmp_path / "smooth.json").write_text('{"kind": "one", "value": 1}')
+    assert read_answer(tmp_path, "smooth") == 1
+    assert read_answer(tmp_path / "linked", "smooth") is NoAnswer
+    os.mkfifo(tmp_path / "ranking.json")
+    assert read_answer(tmp_path, "ranking") is NoAnswer
     (tmp_path / "hours.json").write_text(" " * 4_000_001)
     assert read_answer(tmp_path, "hours") is NoAnswer
     assert read_answer(tmp_path, "spans") is NoAnswer

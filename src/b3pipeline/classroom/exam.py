@@ -22,6 +22,7 @@ import psutil
 from b3pipeline.classroom import sitting, walls
 from b3pipeline.classroom.hand_ins import HandIn, read_notebook, to_run
 from b3pipeline.deployment import sandbox
+from b3pipeline.files import open_regular
 from b3pipeline.language import say
 
 POLL_SECONDS = 0.2
@@ -186,6 +187,7 @@ def _said(folder: Path) -> str:
     try:
         if path.is_symlink():
             raise ValueError("a link")
-        return str(json.loads(path.read_bytes()[:20_000])["error"])[:400]
+        with open_regular(path) as file:  # a pipe would be waited for
+            return str(json.loads(file.read(20_000))["error"])[:400]
     except (OSError, ValueError, KeyError, TypeError):
         return say("its process ended before the notebook did")

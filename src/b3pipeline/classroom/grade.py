@@ -131,7 +131,9 @@ def grade(
     workers = jobs or os.cpu_count() or 1
     sound = [one for one in hand_ins if not one.trouble]
     make_ready(ready, root, [seeds[one.login] for one in sound], workers, progress)
-    with tempfile.TemporaryDirectory(prefix="b3-grade-", dir=out.resolve()) as place:
+    with tempfile.TemporaryDirectory(
+        prefix="b3-grade-", dir=out.resolve(), ignore_cleanup_errors=True
+    ) as place:
 
         def sit(number: int, one: HandIn) -> exam.Sitting:
             seed, known = seeds[one.login], _known(one.assignment)
@@ -183,6 +185,7 @@ def make_ready(
         progress,
         "markets",
     )
+    market.tidy(ready)
 
 
 def _all(

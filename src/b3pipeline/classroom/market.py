@@ -33,6 +33,7 @@ from b3pipeline.sources.seeds import source_of_seed
 
 PARTS = ("pyproject.toml", "notebooks", "glue", "src/lambda")
 """What a local AWS and the notebooks need of the project."""
+BARS = "bars.parquet"
 VERSION = 1
 """Of a folder made ready: another number, and it is made anew."""
 
@@ -88,7 +89,7 @@ def refine_all(ready: Ready, seeds: Sequence[int]) -> Mapping[int, pd.DataFrame]
     bars = pd.concat(
         [frame.assign(ticker=f"{seed}/" + frame["ticker"]) for seed, frame in quotes.items()]
     )
-    exchange = ready.folder / "bars.parquet"
+    exchange = ready.folder / BARS
     bars.to_parquet(exchange, index=False)
     command = [sys.executable, "-m", silver.__name__, str(exchange)]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -135,6 +136,13 @@ def prepare(ready: Ready, seed: int, template: Path, rows: pd.DataFrame) -> Path
     target = ready.path(seed)
     shutil.rmtree(target, ignore_errors=True)
     return draft.rename(target)
+
+
+def tidy(ready: Ready) -> None:
+    """Remove what only the making of markets needed."""
+    shutil.rmtree(ready.folder / "template", ignore_errors=True)
+    for path in (ready.folder / BARS, silver.result_of(ready.folder / BARS)):
+        path.unlink(missing_ok=True)
 
 
 def _write_silver(cloud: Cloud, rows: pd.DataFrame) -> None:

@@ -128,7 +128,10 @@ def judge_spans(answer: Any, variables: Variables) -> str:
         return say(
             "daily has {before} rows, and it has {rows}.", before=len(before), rows=len(rows)
         )
-    return _compare_column(rows, "spread", rows["high"] - rows["low"])
+    rows, before = (
+        frame.sort_values(["ticker", "dt"], ignore_index=True) for frame in (rows, before)
+    )
+    return _compare_column(rows, "spread", before["high"] - before["low"])
 
 
 def judge_smooth(answer: Any, variables: Variables) -> str:
