@@ -26,8 +26,8 @@ help: ## list the verbs
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: tutorial
-tutorial: env ## run everything: local AWS, notebooks 01 to 06, report; LANG_=pt-BR: in Portuguese
-	@$(BIN)/b3 tutorial $(if $(SEED),--seed $(SEED)) $(if $(LANG_),--lang $(LANG_))
+tutorial: env ## run everything, notebooks and report; SOURCE=yahoo: real quotes; LANG_=pt-BR: in Portuguese
+	@$(BIN)/b3 tutorial $(if $(SOURCE),--source $(SOURCE)) $(if $(FILES),--path "$(FILES)") $(if $(SEED),--seed $(SEED)) $(if $(LANG_),--lang $(LANG_))
 
 .PHONY: test
 test: env checkov ## run every test that this machine can run
@@ -72,6 +72,14 @@ env: $(READY) ## make the environment in .venv
 $(READY): requirements.lock pyproject.toml localaws/pyproject.toml scripts/make_env.sh
 	@bash scripts/make_env.sh $(VENV)
 	@touch $@
+
+.PHONY: wheelhouse
+wheelhouse: env ## bring all packages into wheelhouse/, for machines without a network
+	@bash scripts/make_wheelhouse.sh $(VENV) wheelhouse
+
+.PHONY: slides
+slides: env ## make a deck of slides of each notebook, in build/slides
+	@$(BIN)/python scripts/make_slides.py build/slides
 
 .PHONY: artifacts
 artifacts: env ## build what Terraform uploads, into build/artifacts

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Makes the environment in the folder given: a supported Python, the pinned packages, this project.
+# Packages are taken from the folder `wheelhouse` where it is (`make wheelhouse`), without a network.
 # Usage: scripts/make_env.sh .venv
 set -euo pipefail
 
@@ -45,22 +46,37 @@ fi
 say "Installing the pinned packages; the first time takes a minute or two."
 python="$venv/bin/python"
 
+# What `make wheelhouse` brought is enough for everything; each file is checked against the lock.
+from=()
+if [ -d wheelhouse ]; then
+  say "Packages are taken from wheelhouse/, without a network."
+  from=(--no-index --find-links wheelhouse)
+fi
+
 # uv installs four times faster than pip; its own pin comes from the same lock file.
 install_with_uv() {
   local pin
   pin=$(mktemp)
   awk '/^uv==/ {inside = 1} inside {print} inside && !/\\$/ {exit}' requirements.lock >"$pin"
-  "$python" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$pin" &&
-    UV_LINK_MODE=copy "$venv/bin/uv" pip sync --python "$python" --require-hashes requirements.lock
+  "$python" -m pip install --quiet --disable-pip-version-check ${from[@]+"${from[@]}"} --require-hashes -r "$pin" &&
+    UV_LINK_MODE=copy "$venv/bin/uv" pip sync --python "$python" ${from[@]+"${from[@]}"} --require-hashes requirements.lock
 }
 
 install_with_pip() {
   say "uv could not install them; pip does, more slowly."
-  "$python" -m pip install --disable-pip-version-check --require-hashes -r requirements.lock
+  "$python" -m pip install --disable-pip-version-check ${from[@]+"${from[@]}"} --require-hashes -r requirements.lock
 }
 
 "$python" -m pip --version >/dev/null 2>&1 || "$python" -m ensurepip >/dev/null
-install_with_uv || install_with_pip
+if ! install_with_uv; then
+  if [ ${#from[@]} -gt 0 ]; then
+    say "wheelhouse/ does not hold all that is pinned: the rest comes from the internet."
+    from=()
+    install_with_uv || install_with_pip
+  else
+    install_with_pip
+  fi
+fi
 "$venv/bin/uv" pip install --quiet --python "$python" --no-deps --no-build-isolation --editable . --editable ./localaws
 say "Preparing Java for quicker starts of Spark: half a minute, once."
 "$python" -c 'import sys; from localaws.glue import class_archive; sys.exit(class_archive.main())' ||

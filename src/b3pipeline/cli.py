@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gettext
 import json
 import logging
 import os
@@ -20,16 +21,27 @@ from botocore.exceptions import BotoCoreError, ClientError
 from b3pipeline import __version__
 from b3pipeline.classroom import verbs as classroom
 from b3pipeline.errors import B3Error
-from b3pipeline.language import LANGUAGES, SETTING, parse, say
+from b3pipeline.language import (
+    LANGUAGES,
+    PORTUGUESE,
+    SETTING,
+    english,
+    language,
+    later,
+    parse,
+    say,
+    say_many,
+)
 
 EXIT_FAILED = 1
 EXIT_INCOMPLETE = 3
+HELP_OPTIONS = ["-h", "--help"]
 
 app = typer.Typer(
     help="A batch pipeline for Brazilian stock quotes: ingest, refine, query.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": HELP_OPTIONS},
 )
 local = typer.Typer(help="The AWS of this machine: no account needed.", no_args_is_help=True)
 app.add_typer(local, name="local")
@@ -112,7 +124,7 @@ def main() -> None:
     """Run the command line; an error of ours is one sentence on stderr and an exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
-        app()
+        command_line()()
     except B3Error as error:
         _fail(error.message, error.hint)
     except (ClientError, BotoCoreError) as error:
@@ -121,9 +133,56 @@ def main() -> None:
         _fail(*call_failed(error))
 
 
+TYPERS_HELP = (
+    later("Show this message and exit."),
+    later("Install completion for the current shell."),
+    later("Show completion for the current shell, to copy it or customize the installation."),
+)
+"""What Typer writes of its own options, word for word."""
+
+
+def command_line() -> Any:
+    """Return the command `b3` with its help in the language of now.
+
+    Raises ConfigError where B3_LANG names a language that is not spoken here.
+    """
+    chosen = os.environ.get(SETTING)
+    if chosen and parse(chosen) is None:
+        from b3pipeline.errors import ConfigError
+
+        raise ConfigError(
+            say("{variable} is {value!r}.", variable=SETTING, value=chosen),
+            hint=say("write en or pt_BR."),
+        )
+    command = typer.main.get_command(app)
+    if language() == PORTUGUESE:
+        # Typer says its own words (Usage, Options, what is wrong with one) by Python's gettext.
+        os.environ["LANGUAGE"] = PORTUGUESE
+        gettext.bindtextdomain("messages", str(Path(__file__).parent / "locale"))
+        _translate_help(command)
+    return command
+
+
+def _translate_help(command: Any) -> None:
+    context, formatter = command.context_class, command.context_class.formatter_class
+
+    def write_usage(self: Any, prog: str, args: str = "", prefix: str | None = None) -> None:
+        formatter.write_usage(self, prog, args, prefix or say("Usage: "))
+
+    translated = type("Formatter", (formatter,), {"write_usage": write_usage})
+    command.context_class = type("Context", (context,), {"formatter_class": translated})
+    ask_help = command.get_help_option(context(command, help_option_names=HELP_OPTIONS))
+    ask_help.help = say(ask_help.help)
+    for spoken in (command, *command.params):
+        if getattr(spoken, "help", None):
+            spoken.help = say(spoken.help)
+    for verb in getattr(command, "commands", {}).values():
+        _translate_help(verb)
+
+
 def _fail(message: str, hint: str) -> None:
-    typer.secho(f"error: {message}", fg=typer.colors.RED, err=True)
-    typer.echo(f"  try: {hint}", err=True)
+    typer.secho(say("error: {message}", message=message), fg=typer.colors.RED, err=True)
+    typer.echo(say("  try: {hint}", hint=hint), err=True)
     sys.exit(EXIT_FAILED)
 
 
@@ -138,17 +197,21 @@ def local_up(
     """Start the local AWS and make the pipeline's resources in it."""
     from b3pipeline.deployment import sandbox
 
-    with bar_here()(desc="local AWS", bar_format="{desc} {elapsed}") as bar:
+    with bar_here()(desc=say("local AWS"), bar_format="{desc} {elapsed}") as bar:
         config = sandbox.up(
             port=port,
             database=database,
-            step=lambda title: bar.set_description(f"making {title}"),
+            step=lambda title: bar.set_description(say("making {title}", title=title)),
         )
-        bar.set_description("local AWS ready")
+        bar.set_description(say("local AWS ready"))
     typer.echo(
-        f"The local AWS is up at {config.endpoint_url}; raw bucket {config.raw_data_bucket}."
+        say(
+            "The local AWS is up at {url}; raw bucket {bucket}.",
+            url=config.endpoint_url,
+            bucket=config.raw_data_bucket,
+        )
     )
-    typer.echo('Other tools find it after: eval "$(b3 local env)"')
+    typer.echo(say('Other tools find it after: eval "$(b3 local env)"'))
     for trouble in sandbox.status().troubles:
         typer.echo(trouble, err=True)
 
@@ -159,7 +222,9 @@ def local_down() -> None:
     from b3pipeline.deployment import sandbox
 
     was_up = sandbox.down()
-    typer.echo("The local AWS is stopped." if was_up else "The local AWS was not running.")
+    typer.echo(
+        say("The local AWS is stopped.") if was_up else say("The local AWS was not running.")
+    )
 
 
 @local.command("status")
@@ -198,9 +263,11 @@ def local_reset(
     from b3pipeline.deployment import sandbox
 
     if not yes:
-        typer.confirm(f"Delete everything in {sandbox.state_folder()}?", abort=True)
+        typer.confirm(
+            say("Delete everything in {folder}?", folder=sandbox.state_folder()), abort=True
+        )
     sandbox.reset()
-    typer.echo("The local AWS is gone, with all that it held.")
+    typer.echo(say("The local AWS is gone, with all that it held."))
 
 
 @app.command()
@@ -383,7 +450,7 @@ def _refuse_to_wait_on_host(wait: bool) -> None:
     from b3pipeline.checks import refuse_on_host
 
     if wait:
-        refuse_on_host("`--wait`", "the right to follow runs of the Glue job")
+        refuse_on_host("`--wait`", say("the right to follow runs of the Glue job"))
 
 
 @contextmanager
@@ -395,7 +462,10 @@ def _nothing_to_do_is_well(as_json: bool) -> Iterator[None]:
         yield
     except NothingToDoError as nothing:
         said = f"{nothing.message} {nothing.hint}"
-        typer.echo(_json({"batch_id": None, "message": said}) if as_json else said)
+        if as_json:
+            said = f"{english(nothing.message)} {english(nothing.hint)}"
+            said = _json({"batch_id": None, "message": said})
+        typer.echo(said)
 
 
 def _report(cloud: Any, batch: Any, wait: bool, as_json: bool) -> None:
@@ -462,10 +532,13 @@ def refine(
     if not (rebuild or manifest or any(chosen)):
         batches = refining.find_batches(cloud)
         if not batches.owed:
-            said = f"Nothing is owed: {batches.summary}. `b3 refine --rebuild` does all again."
-            typer.echo(_json({"run": None, "message": said}) if as_json else said)
+            said = say(
+                "Nothing is owed: {summary}. `b3 refine --rebuild` does all again.",
+                summary=batches.summary,
+            )
+            typer.echo(_json({"run": None, "message": english(said)}) if as_json else said)
             return
-        typer.echo(f"Owed: {batches.named}", err=as_json)
+        typer.echo(say("Owed: {batches}", batches=batches.named), err=as_json)
         # A run takes its own batch and all undone ones that are younger.
         manifest = batches.owed[0].manifest
     else:
@@ -478,7 +551,9 @@ def refine(
         tickers=chosen[1],
         quarantine=quarantine,
     )
-    typer.echo(f"Run {run.run_id} of {run.job_name} has started.", err=as_json)
+    typer.echo(
+        say("Run {run_id} of {job} has started.", run_id=run.run_id, job=run.job_name), err=as_json
+    )
     report = _follow_run(cloud, run.run_id, as_json) if follow else {"run": run}
     if as_json:
         typer.echo(_json(report))
@@ -527,7 +602,7 @@ def query(
     """Ask Athena, and print its answer."""
     from b3pipeline.checks import refuse_on_host
 
-    refuse_on_host("`b3 query`", "awswrangler and rights on Athena")
+    refuse_on_host("`b3 query`", say("awswrangler and rights on Athena"))
     cloud = _connect(target)
     from b3pipeline import athena
 
@@ -542,8 +617,13 @@ def query(
         if len(answer.frame.columns):
             typer.echo(_as_table(answer.frame))
         typer.echo(
-            f"{len(answer.frame):,} rows, {answer.bytes_scanned:,} bytes scanned, "
-            f"{answer.seconds:.1f} s",
+            say_many(
+                "{count:,} row, {bytes:,} bytes scanned, {seconds:.1f} s",
+                "{count:,} rows, {bytes:,} bytes scanned, {seconds:.1f} s",
+                len(answer.frame),
+                bytes=answer.bytes_scanned,
+                seconds=answer.seconds,
+            ),
             err=True,
         )
 
@@ -566,7 +646,7 @@ def status(as_json: JsonOption = False, target: TargetOption = "local") -> None:
     batches = refining.find_batches(_connect(target))
     typer.echo(_json({"owed": batches.owed} | _plain(batches)) if as_json else batches)
     if batches.owed:
-        typer.echo("  try: `b3 refine` takes just those.", err=True)
+        typer.echo(say("  try: {hint}", hint=say("`b3 refine` takes just those.")), err=True)
         raise typer.Exit(EXIT_INCOMPLETE)
 
 
@@ -602,7 +682,7 @@ def _local_reports() -> list[Any]:
 
     if not sandbox.status().running:
         typer.echo(
-            "The local AWS is down: `b3 local up` starts it, then its parts are checked too.",
+            say("The local AWS is down: `b3 local up` starts it, then its parts are checked too."),
             err=True,
         )
         return []
@@ -621,7 +701,7 @@ def _aws_reports() -> list[Any]:
         cloud = _connect("aws")
     except ConfigError:
         typer.echo(
-            "Nothing is deployed that is known here: `terraform apply`, then `b3 outputs`.",
+            say("Nothing is deployed that is known here: `terraform apply`, then `b3 outputs`."),
             err=True,
         )
         return [check_account(variables=terraform_variables(project_root() / "infra"))]
@@ -654,7 +734,8 @@ def buckets(
             typer.echo(bucket)
         return
     if not yes:
-        typer.confirm("Remove the buckets that `b3 buckets` made, with all objects?", abort=True)
+        question = say("Remove the buckets that `b3 buckets` made, with all objects?")
+        typer.confirm(question, abort=True)
     for sentence in lab_buckets.remove_all(session, where):
         typer.echo(sentence)
 
@@ -669,7 +750,13 @@ def outputs(
     from b3pipeline.cloud.config import fetch_outputs
 
     config = fetch_outputs(folder)
-    typer.echo(f"The target 'aws' is {config.raw_data_bucket} in {config.region}.")
+    typer.echo(
+        say(
+            "The target 'aws' is {bucket} in {region}.",
+            bucket=config.raw_data_bucket,
+            region=config.region,
+        )
+    )
 
 
 @app.command()
@@ -681,6 +768,11 @@ def tutorial(
     param: Annotated[
         list[str] | None, typer.Option("--param", "-p", help="name=value for the notebooks.")
     ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help="Where quotes come from: sample, yahoo or cotahist; else simulated."),
+    ] = None,
+    path: PathOption = None,
     seed: SeedOption = None,
     out: Annotated[
         Path, typer.Option(help="Folder of the executed notebooks and the report.")
@@ -699,8 +791,32 @@ def tutorial(
     chosen(project_root(), only or [])  # a wrong number is said before seconds of imports
     from b3pipeline.course.tutorial import run
 
-    given = _parameters(param or []) | ({} if seed is None else {"seed": seed})
+    options = {"source": source, "path": path and str(path.resolve()), "seed": seed}
+    given = _parameters(param or [])
+    given |= {name: value for name, value in options.items() if value is not None}
     typer.echo(run(only=only or [], parameters=given, out=out, target=target))
+
+
+@app.command()
+def evidence(
+    edition: Annotated[
+        str, typer.Option(help="Edition of the challenge: A (portfolio, plots) or B (quotes).")
+    ] = "B",
+    out: Annotated[Path, typer.Option(help="Folder of the pages.")] = Path("build/evidence"),
+    target: TargetOption = "local",
+) -> None:
+    """Prove each requirement of the challenge by what AWS answers now; exit code 3 where one lacks.
+
+    One page for the hand-in, in HTML and Markdown: drawing, evidence, plots, what you write, and
+    a script for the video.
+    """
+    from b3pipeline import evidence as proving
+
+    found = proving.gather(_connect(target), edition, progress=bar_here())
+    typer.echo(found)
+    typer.echo(proving.write_pages(found, out))
+    if not found.ok:
+        raise typer.Exit(EXIT_INCOMPLETE)
 
 
 def _read_language(name: str) -> str:
@@ -755,7 +871,7 @@ def _parameters(pairs: list[str]) -> dict[str, Any]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
-            raise typer.BadParameter(f"{pair!r} is not name=value")
+            raise typer.BadParameter(say("{pair!r} is not name=value", pair=pair))
         try:
             parameters[name] = json.loads(value)
         except json.JSONDecodeError:
@@ -766,7 +882,7 @@ def _parameters(pairs: list[str]) -> dict[str, Any]:
 def _follow_batch(cloud: Any, manifest_uri: str, quiet: bool = False) -> Any:
     from b3pipeline import refine
 
-    typer.echo("Waiting for the event, the Lambda and its run …", err=True)
+    typer.echo(say("Waiting for the event, the Lambda and its run …"), err=True)
     return _follow_run(cloud, refine.wait_for_start(cloud, manifest_uri).run_id, quiet)
 
 
@@ -799,7 +915,7 @@ def _follow_run(cloud: Any, run_id: str, quiet: bool = False) -> Any:
 
 
 def _json(value: Any) -> str:
-    """Return a value as a JSON document: dataclasses by their fields, dates and paths as text."""
+    """Return a value as a JSON document, in English: dataclasses by their fields, dates as text."""
     return json.dumps(_plain(value), indent=2, ensure_ascii=False, default=str)
 
 
@@ -810,7 +926,7 @@ def _plain(value: Any) -> Any:
         return {str(name): _plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(part) for part in value]
-    return value
+    return english(value)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ A message is a template with named fields, as `str.format` fills them, so that a
 
 A field with a format is written in the language's form: 1,240 and 28 Jun 2024 in English, 1.240
 and 28 jun. 2024 in Portuguese. What is stored or read by programs (data, SQL, logs, JSON) is
-English in any language: `english` returns it of any message.
+English in any language: `english` returns it of any message, and `note` makes such a one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,50 @@ def later(template: str) -> str:
     return template
 
 
+def note(template: str, /, **values: object) -> str:
+    """Return a message in English, for what is stored; `retold` says it to a reader."""
+    return template.format(**_in_english(values))
+
+
+def retold(stored: str) -> str:
+    """Return a stored message in the language of now, and a text that is none of ours as it is.
+
+    What is stored is English, whoever stored it: its template is found again by its words.
+    """
+    spoken = language()
+    return stored if spoken == ENGLISH else _retold(stored, _catalogue(spoken))
+
+
+def _retold(stored: str, catalogue: Catalogue) -> str:
+    if isinstance(stored, Said) or not stored:
+        return stored
+    for template, words in catalogue.by_words:
+        found = _match(template, stored) if all(part in stored for part in words) else None
+        if found is not None:
+            values = {name: _retold(value, catalogue) for name, value in found.items()}
+            return Said(_AS_IT_IS.vformat(catalogue.texts[template][0], (), values), stored)
+    for mark in ("; ", ": "):
+        if mark not in stored:
+            continue
+        head, _, tail = stored.partition(mark)
+        told = _retold(head, catalogue), _retold(tail, catalogue)
+        if told != (head, tail):
+            return Said(mark.join(told), stored)
+    return stored
+
+
+def _match(template: str, stored: str) -> dict[str, str] | None:
+    """Return what a stored message has in the fields of a template; None where it is another's."""
+    pattern, known = "", set()
+    for text, name, _, _ in string.Formatter().parse(template):
+        pattern += re.escape(text)
+        if name is not None:
+            pattern += f"(?P={name})" if name in known else f"(?P<{name}>.+?)"
+            known.add(name)
+    found = re.fullmatch(pattern, stored, re.DOTALL)
+    return found.groupdict() if found else None
+
+
 def english(value: Any) -> Any:
     """Return what a message, or an error, says in English; any other value as it is."""
     return getattr(value, "english", value)
@@ -149,12 +193,29 @@ def _in_portuguese(value: Any, form: str) -> str:
     return written if isinstance(value, str) or not form else written.translate(_SWAPPED)
 
 
+def numerals(written: str) -> str:
+    """Return a number that somebody else has written in English in the language of now."""
+    return written if language() == ENGLISH else written.translate(_SWAPPED)
+
+
 class _PortugueseForm(string.Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
         return _in_portuguese(value, format_spec)
 
 
-_PORTUGUESE = _PortugueseForm()
+class _AsItIs(_PortugueseForm):
+    """Fields that hold text, whatever the template formats."""
+
+    def convert_field(self, value: Any, conversion: Any) -> Any:
+        return value
+
+    def format_field(self, value: Any, format_spec: str) -> str:
+        return str(value)
+
+
+_PORTUGUESE, _AS_IT_IS = _PortugueseForm(), _AsItIs()
+_LEAST_WORDS = 6
+"""Letters beside its fields that a template must have, or it would be found in any text."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +224,19 @@ class Catalogue:
 
     texts: Mapping[str, list[str]]
     form_of: Callable[[int], int]
+
+    @cached_property
+    def by_words(self) -> list[tuple[str, list[str]]]:
+        """The templates with the words beside their fields, those with the most words first."""
+        found = [
+            (template, [text for text, *_ in string.Formatter().parse(template) if text])
+            for template in self.texts
+        ]
+        lengths = {template: sum(map(len, words)) for template, words in found}
+        return sorted(
+            (item for item in found if lengths[item[0]] >= _LEAST_WORDS),
+            key=lambda item: -lengths[item[0]],
+        )
 
 
 @cache

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from b3pipeline.errors import SourceError
+from b3pipeline.language import note, say
 from b3pipeline.rules import VALUE_RULES, Rule
 from b3pipeline.sources.base import QUOTE_COLUMNS, Doubt
 
@@ -44,27 +45,29 @@ def _bar_unique(frame: pd.DataFrame) -> pd.Series[bool]:
 
 
 RULES = (
-    Rule(MISSING, "a value is missing", lambda frame: frame.notna().all(axis=1)),
+    Rule(MISSING, note("a value is missing"), lambda frame: frame.notna().all(axis=1)),
     *VALUE_RULES,
-    Rule("events_real", "a dividend or a split is negative or without end", _events_real),
+    Rule("events_real", note("a dividend or a split is negative or without end"), _events_real),
     Rule(
         "split_applied",
-        "a split is told, and the prices before it are not adjusted for it",
+        note("a split is told, and the prices before it are not adjusted for it"),
         _split_applied,
     ),
-    Rule("bar_unique", "the bar came twice, or with two different contents", _bar_unique),
+    Rule("bar_unique", note("the bar came twice, or with two different contents"), _bar_unique),
 )
 """What can be said of a row by its values; the refine holds bronze to `VALUE_RULES`, too."""
 
 CALENDAR_RULES = {
-    "flat_on_closed_day": "no volume, one price, and B3 held no session",
-    "trades_on_closed_day": "volume on a day without session: the source or the calendar is wrong",
-    "session_open": "the session has not closed yet, so its bar is not final",
+    "flat_on_closed_day": note("no volume, one price, and B3 held no session"),
+    "trades_on_closed_day": note(
+        "volume on a day without session: the source or the calendar is wrong"
+    ),
+    "session_open": note("the session has not closed yet, so its bar is not final"),
 }
 """What the calendar says of a row's day. Yahoo has made-up flat rows on holidays."""
 
 BROKEN = {
-    "dtypes": "a value does not have its column's type",
+    "dtypes": note("a value does not have its column's type"),
     **{rule.name: rule.broken for rule in RULES},
     **CALENDAR_RULES,
 }
@@ -88,9 +91,13 @@ class UnappliedSplit:
     after: float
 
     def __str__(self) -> str:
-        return (
-            f"a split of {self.ratio:g} on {self.day} is told and not applied: the close before it "
-            f"is {self.before:g}, on that day {self.after:g}"
+        return note(
+            "a split of {ratio:g} on {day} is told and not applied: the close before it is "
+            "{before:g}, on that day {after:g}",
+            ratio=self.ratio,
+            day=self.day,
+            before=self.before,
+            after=self.after,
         )
 
 
@@ -156,19 +163,42 @@ def doubts(frame: pd.DataFrame) -> list[Doubt]:
     for place in np.flatnonzero(small | mirrored | denied):
         row, was = bars.iloc[place], float(before["close"].iloc[place])
         day = f"{row['traded_at']:%Y-%m-%d}"
-        closes = f"the close before it is {was:g}, on that day {row['close']:g}"
-        event = f"a split of {row['stock_splits']:g} on {day} is told, and the close moves"
+        closes = note(
+            "the close before it is {before:g}, on that day {after:g}",
+            before=was,
+            after=row["close"],
+        )
+        told_split = {"ratio": row["stock_splits"], "day": day, "closes": closes}
         if small.iloc[place]:
-            found.append(Doubt(row["ticker"], day, f"{event} as if it were not applied: {closes}"))
-        if mirrored.iloc[place]:
-            found.append(Doubt(row["ticker"], day, f"{event} the other way round: {closes}"))
-        if denied.iloc[place]:
-            share, allowed = 1 - left.iloc[place], -np.expm1(-known.iloc[place])
-            dividend = (
-                f"a dividend of {row['dividends']:g} on {day} is told, {share:.2%} of a close"
+            why = note(
+                "a split of {ratio:g} on {day} is told, and the close moves as if it were not "
+                "applied: {closes}",
+                **told_split,
             )
-            what = dividend if row["dividends"] > 0 else f"no dividend is told on {day}"
-            why = f"{what}, and adj_close allows for {allowed:.2%}"
+            found.append(Doubt(row["ticker"], day, why))
+        if mirrored.iloc[place]:
+            why = note(
+                "a split of {ratio:g} on {day} is told, and the close moves the other way round: "
+                "{closes}",
+                **told_split,
+            )
+            found.append(Doubt(row["ticker"], day, why))
+        if denied.iloc[place]:
+            allowed = -np.expm1(-known.iloc[place])
+            why = note(
+                "no dividend is told on {day}, and adj_close allows for {allowed:.2%}",
+                day=day,
+                allowed=allowed,
+            )
+            if row["dividends"] > 0:
+                why = note(
+                    "a dividend of {dividend:g} on {day} is told, {share:.2%} of a close, and "
+                    "adj_close allows for {allowed:.2%}",
+                    dividend=row["dividends"],
+                    day=day,
+                    share=1 - left.iloc[place],
+                    allowed=allowed,
+                )
             found.append(Doubt(row["ticker"], day, why))
     return found
 
@@ -206,8 +236,10 @@ def _typed(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series[bool], pd.Serie
     absent = [name for name in QUOTE_COLUMNS if name not in frame.columns]
     if absent:
         raise SourceError(
-            f"a source of quotes returned a frame without {', '.join(absent)}.",
-            hint="report it as a defect of the source: it breaks the contract in sources/base.py.",
+            say("a source of quotes returned a frame without {absent}.", absent=", ".join(absent)),
+            hint=say(
+                "report it as a defect of the source: it breaks the contract in sources/base.py."
+            ),
         )
     plain = frame[list(QUOTE_COLUMNS)].reset_index(drop=True)
     misfits = pd.Series(False, index=plain.index)

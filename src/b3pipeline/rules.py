@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from b3pipeline.language import note
+
 PRICES = ("open", "high", "low", "close", "adj_close")
 
 
@@ -32,17 +34,19 @@ def _prices_positive(quotes: Any) -> Any:
 
 
 VALUE_RULES = (
-    Rule("prices_positive", "a price is not above zero", _prices_positive),
+    Rule("prices_positive", note("a price is not above zero"), _prices_positive),
     Rule(
         "low_is_lowest",
-        "the low lies above the open or the close",
+        note("the low lies above the open or the close"),
         lambda quotes: quotes["low"] <= np.minimum(quotes["open"], quotes["close"]),
     ),
     Rule(
         "high_is_highest",
-        "the high lies below the open or the close",
+        note("the high lies below the open or the close"),
         lambda quotes: quotes["high"] >= np.maximum(quotes["open"], quotes["close"]),
     ),
-    Rule("volume_not_negative", "the volume is negative", lambda quotes: quotes["volume"] >= 0),
+    Rule(
+        "volume_not_negative", note("the volume is negative"), lambda quotes: quotes["volume"] >= 0
+    ),
 )
 """What a quote's numbers can tell. A move is never too large: AMER3 lost 77% in a day."""

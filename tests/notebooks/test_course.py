@@ -5,7 +5,7 @@ import re
 import nbformat
 import pytest
 
-from b3pipeline.deployment import sandbox
+from b3pipeline.deployment import provision, sandbox
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -54,6 +54,28 @@ def test_the_faults_of_notebook_05_leave_nothing(course):
     databases = {each["Name"] for each in cloud.glue.get_databases()["DatabaseList"]}
     assert not any("drill" in name for name in databases)
     assert cloud.client("iam").list_users()["Users"] == []
+
+
+def test_the_evidence_of_the_course_is_green(course):
+    """Every requirement of edition B is kept, and the page for the hand-in is written."""
+    answer = course.run("b3pipeline.cli", "evidence", "--edition", "B")
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    assert answer.stdout.count("✔") == 9
+    assert (course.root / "build" / "evidence" / "index.html").is_file()
+
+
+def test_a_cut_event_makes_the_evidence_red(course):
+    """Exit code 3, the requirement, and the command that mends it."""
+    cloud = course.cloud
+    bucket = cloud.config.raw_data_bucket
+    cloud.s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
+    try:
+        answer = course.run("b3pipeline.cli", "evidence", "--edition", "B", "--out", "build/red")
+    finally:
+        provision.ensure_notification(cloud)
+    assert answer.returncode == 3, answer.stderr
+    assert "✘ R3" in answer.stdout
+    assert "Try: b3 local up" in answer.stdout
 
 
 def test_the_time_of_every_stage_is_said(course):

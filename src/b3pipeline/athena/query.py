@@ -22,6 +22,7 @@ from b3pipeline.cloud.clients import Cloud
 from b3pipeline.costs import athena_query_cost, format_usd
 from b3pipeline.costs import format_bytes as format_bytes
 from b3pipeline.errors import QueryError
+from b3pipeline.language import later, say, say_many, shown
 from b3pipeline.names import BRONZE_TABLE, SILVER_TABLE
 from b3pipeline.refusals import explain
 from b3pipeline.schema import BRONZE, PARTITION_KEYS, SILVER
@@ -54,24 +55,29 @@ class QueryResult:
     def summary(self) -> str:
         """Return rows, time, bytes scanned and price in one line."""
         rows = len(self.frame)
-        return (
-            f"{rows:,} row{'' if rows == 1 else 's'} · {self.seconds:.1f} s · "
-            f"{format_bytes(self.bytes_scanned)} scanned · {format_usd(self.cost_usd)}"
+        return say_many(
+            "{count:,} row · {seconds:.1f} s · {size} scanned · {price}",
+            "{count:,} rows · {seconds:.1f} s · {size} scanned · {price}",
+            rows,
+            seconds=self.seconds,
+            size=format_bytes(self.bytes_scanned),
+            price=format_usd(self.cost_usd),
         )
 
     def _repr_html_(self) -> str:
         if self.frame.empty:
-            table = (
-                "<p>No rows. Athena sees registered partitions only: "
-                "<code>SHOW PARTITIONS</code> lists them.</p>"
+            told = say(
+                "No rows. Athena sees registered partitions only: {statement} lists them.",
+                statement="<code>SHOW PARTITIONS</code>",
             )
+            table = f"<p>{told}</p>"
         else:
             table = self.frame.to_html(
                 max_rows=SHOWN_ROWS,
                 index=False,
                 border=0,
                 na_rep="–",
-                float_format="{:,.4g}".format,
+                float_format=lambda value: shown(value, ",.4g"),
             )
         return f"{table}<p style='font-size:90%'>{html.escape(self.summary)}</p>"
 
@@ -97,7 +103,9 @@ def query(
     text = load_sql(sql_or_name) if is_query_name(sql_or_name) else sql_or_name
     sql = bind(text, params or {})
     if not sql.strip():
-        raise QueryError("the statement is empty.", hint="ask for something: 'SHOW TABLES'.")
+        raise QueryError(
+            say("the statement is empty."), hint=say("ask for something: 'SHOW TABLES'.")
+        )
     try:
         query_id = _start(cloud, sql, database or cloud.config.glue_database)
         execution = _wait(cloud, query_id, progress, sleep)
@@ -126,7 +134,7 @@ def _wait(
     progress: Callable[..., Any] | None,
     sleep: Callable[[float], None],
 ) -> dict[str, Any]:
-    bar = progress(desc="query", bar_format="{desc} {elapsed}") if progress else None
+    bar = progress(desc=say("query"), bar_format="{desc} {elapsed}") if progress else None
     pause = _FIRST_POLL
     try:
         while True:
@@ -134,7 +142,7 @@ def _wait(
             execution: dict[str, Any] = answer["QueryExecution"]
             state = execution["Status"]["State"]
             if bar is not None:
-                bar.set_description_str(f"query {state}")
+                bar.set_description_str(say("query {state}", state=state))
             if state in _FINAL_STATES:
                 return _succeeded(execution)
             sleep(pause)
@@ -152,9 +160,10 @@ def _succeeded(execution: dict[str, Any]) -> dict[str, Any]:
     status = execution["Status"]
     if status["State"] == "SUCCEEDED":
         return execution
-    reason = status.get("StateChangeReason") or "Athena gave no reason."
-    verb = "cancelled" if status["State"] == "CANCELLED" else "failed"
-    raise QueryError(f"the query {verb}: {reason}", hint=hint_for(reason))
+    reason = status.get("StateChangeReason") or say("Athena gave no reason.")
+    if status["State"] == "CANCELLED":
+        raise QueryError(say("the query cancelled: {reason}", reason=reason), hint=hint_for(reason))
+    raise QueryError(say("the query failed: {reason}", reason=reason), hint=hint_for(reason))
 
 
 def _read_result(cloud: Cloud, execution: dict[str, Any]) -> pd.DataFrame:
@@ -252,10 +261,16 @@ def _wrangler(cloud: Cloud) -> Iterator[None]:
                 setattr(wr.config, name, value)
 
 
-_MAKE_TABLES = (
+_MAKE_TABLES = later(
     "notebook 01 checks that the tables exist; `b3 local up`, or Terraform on AWS, makes them, "
     "notebook 02 fills bronze and notebook 03 silver."
 )
+_COLUMNS = {
+    "bronze": BRONZE_TABLE,
+    "bronze_columns": ", ".join((*BRONZE.names, *PARTITION_KEYS)),
+    "silver": SILVER_TABLE,
+    "silver_columns": ", ".join((*SILVER.names, *PARTITION_KEYS)),
+}
 _HINTS = (
     (
         r"TABLE_NOT_FOUND|SCHEMA_NOT_FOUND|Table .* does not exist|Schema .* does not exist",
@@ -263,42 +278,53 @@ _HINTS = (
     ),
     (
         r"COLUMN_NOT_FOUND|Column .* cannot be resolved",
-        f"{BRONZE_TABLE} has {', '.join((*BRONZE.names, *PARTITION_KEYS))}; "
-        f"{SILVER_TABLE} has {', '.join((*SILVER.names, *PARTITION_KEYS))}.",
+        later("{bronze} has {bronze_columns}; {silver} has {silver_columns}."),
     ),
     (
         r"HIVE_BAD_DATA|HIVE_PARTITION_SCHEMA_MISMATCH",
-        "an object was written with other types than the table's: `b3 refine --rebuild` writes "
-        "silver again, another ingestion of those dates bronze.",
+        later(
+            "an object was written with other types than the table's: `b3 refine --rebuild` writes "
+            "silver again, another ingestion of those dates bronze."
+        ),
     ),
     (
         r"HIVE_CANNOT_OPEN_SPLIT|HIVE_FILESYSTEM_ERROR|NoSuchKey|NoSuchBucket",
-        "a registered partition points at an object that is gone: ingest those dates again, "
-        "then `b3 refine --rebuild`.",
+        later(
+            "a registered partition points at an object that is gone: ingest those dates again, "
+            "then `b3 refine --rebuild`."
+        ),
     ),
     (
         r"TYPE_MISMATCH|Cannot apply operator",
-        "the partition keys dt and ticker are text: compare dt with '2024-01-02', not with a date.",
+        later(
+            "the partition keys dt and ticker are text: compare dt with '2024-01-02', not with a "
+            "date."
+        ),
     ),
     (
         r"[Bb]ytes scanned limit",
-        "filter on the partition keys dt and ticker, so that fewer objects are read.",
+        later("filter on the partition keys dt and ticker, so that fewer objects are read."),
     ),
     (
         r"SYNTAX_ERROR|mismatched input|extraneous input",
-        "Athena speaks Trino's SQL; the reason names line and column of what it did not expect.",
+        later(
+            "Athena speaks Trino's SQL; the reason names line and column of what it did not expect."
+        ),
     ),
     (
         r"FUNCTION_NOT_FOUND|Function .* not registered",
-        "Athena knows Trino's functions: see the list in its manual, section Functions.",
+        later("Athena knows Trino's functions: see the list in its manual, section Functions."),
     ),
     (
         r"WorkGroup .* is not found|WorkGroup is not found",
-        "`b3 doctor` lists what the deployment lacks.",
+        later("`b3 doctor` lists what the deployment lacks."),
     ),
     (
         r"AccessDenied|ExpiredToken|UnrecognizedClient|not authorized|Unable to locate credentials",
-        "renew the credentials (those of AWS Academy end with their session), then run it again.",
+        later(
+            "renew the credentials (those of AWS Academy end with their session), then run it "
+            "again."
+        ),
     ),
 )
 
@@ -307,8 +333,10 @@ def hint_for(reason: str) -> str:
     """Return what to try next, from the reason that Athena gave for a failure."""
     for pattern, hint in _HINTS:
         if re.search(pattern, reason):
-            return hint
-    return "read the reason; `SHOW PARTITIONS` and `DESCRIBE` show what Athena sees of a table."
+            return say(hint, **_COLUMNS)
+    return say(
+        "read the reason; `SHOW PARTITIONS` and `DESCRIBE` show what Athena sees of a table."
+    )
 
 
 def _refused(error: ClientError | BotoCoreError) -> QueryError:
@@ -316,4 +344,6 @@ def _refused(error: ClientError | BotoCoreError) -> QueryError:
     if refusal.kind not in {"other", "gone"}:
         return QueryError(refusal.about("Athena"), hint=refusal.hint)
     reason = f"{refusal.code}: {refusal.said}"
-    return QueryError(f"Athena refused the query: {reason}", hint=hint_for(reason))
+    return QueryError(
+        say("Athena refused the query: {reason}", reason=reason), hint=hint_for(reason)
+    )

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from b3pipeline.checks.report import CheckReport, Finding
 from b3pipeline.cloud.buckets import VARIABLES
+from b3pipeline.language import later, say
 from b3pipeline.names import Names
 from b3pipeline.refusals import explain
 
@@ -24,17 +25,18 @@ LAB_INSTANCES = 9
 LAB_ROLE, LAB_PROFILE = "LabRole", "LabInstanceProfile"
 _LAB_MARK = "voclabs"
 
-_RENEW = "get new credentials: in AWS Academy start the lab and copy the block from AWS Details."
+_RENEW = later(
+    "get new credentials: in AWS Academy start the lab and copy the block from AWS Details."
+)
 _LOCK_ACTION = "s3:GetBucketObjectLockConfiguration"
-_ACADEMY = (
+_ACADEMY = later(
     "use the Academy mode: `cp infra/academy.tfvars.example infra/terraform.tfvars`, then "
     "`b3 buckets`; docs/aws.md has the steps."
 )
-
-Client = Callable[[str], Any]
-"""Makes a client of the service that it is given."""
 _NO_WORKGROUP = "InvalidRequestException"
 """What Athena says of a workgroup that is not there."""
+Client = Callable[[str], Any]
+"""Makes a client of the service that it is given."""
 
 
 @dataclass(frozen=True)
@@ -78,25 +80,27 @@ def check_account(
     first = (_credentials(account), _region(account))
     if not all(finding.ok for finding in first):
         return CheckReport(first)
-    identity = _asked("identity", lambda: _identity(account))
+    identity = _asked(say("identity"), lambda: _identity(account))
     if not identity.ok:
         return CheckReport((*first, identity))
     return CheckReport((*first, identity, *_live(account, deployed, variables or {})))
 
 
 def _live(account: Account, deployed: bool, variables: Mapping[str, str]) -> Iterator[Finding]:
-    yield _asked("S3 answers", lambda: _probe_s3(account))
-    yield _asked("Glue answers", lambda: _probe_glue(account))
+    yield _asked(say("S3 answers"), lambda: _probe_s3(account))
+    yield _asked(say("Glue answers"), lambda: _probe_glue(account))
     if not deployed:
         number = account.identity["Account"]
-        yield _asked("mode", lambda: _mode(account, variables))
-        yield _asked("bucket names", lambda: bucket_names(account.client, number))
-        yield _asked("other names", lambda: other_names(account.client, roles=not account.is_lab))
-        yield _asked("network", lambda: _network(account))
+        yield _asked(say("mode"), lambda: _mode(account, variables))
+        yield _asked(say("bucket names"), lambda: bucket_names(account.client, number))
+        yield _asked(
+            say("other names"), lambda: other_names(account.client, roles=not account.is_lab)
+        )
+        yield _asked(say("network"), lambda: _network(account))
     if account.is_lab:
         yield _asked(LAB_ROLE, lambda: _lab_role(account))
-        yield _asked("region of the lab", lambda: _lab_region(account))
-        yield _asked("EC2 instances", lambda: _instances(account))
+        yield _asked(say("region of the lab"), lambda: _lab_region(account))
+        yield _asked(say("EC2 instances"), lambda: _instances(account))
 
 
 def _asked(subject: str, ask: Callable[[], Finding]) -> Finding:
@@ -105,49 +109,60 @@ def _asked(subject: str, ask: Callable[[], Finding]) -> Finding:
         return ask()
     except (ClientError, BotoCoreError) as error:
         refusal = explain(error)
-        return Finding(subject, False, refusal.about("this account"), refusal.hint)
+        return Finding(subject, False, refusal.about(say("this account")), refusal.hint)
 
 
 def _credentials(account: Account) -> Finding:
     found = account.session.get_credentials()
     if found is None:
         return Finding(
-            "credentials", False, "none are set",
-            "`aws configure`, or export AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, where you "
-            "have one, AWS_SESSION_TOKEN.",
-        )  # fmt: skip
+            say("credentials"),
+            False,
+            say("none are set"),
+            say(
+                "`aws configure`, or export AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, "
+                "where you have one, AWS_SESSION_TOKEN."
+            ),
+        )
     if found.method == "env" and not found.token and found.access_key.startswith("ASIA"):
         return Finding(
-            "credentials", False, "a temporary key without its AWS_SESSION_TOKEN", _RENEW
+            say("credentials"),
+            False,
+            say("a temporary key without its AWS_SESSION_TOKEN"),
+            say(_RENEW),
         )
-    return Finding("credentials", True, f"from {_origin(found.method)}")
+    return Finding(say("credentials"), True, say("from {origin}", origin=_origin(found.method)))
 
 
 def _origin(method: str) -> str:
     if method == "env":
-        return "the environment (which wins over ~/.aws/credentials)"
+        return say("the environment (which wins over ~/.aws/credentials)")
     return method
 
 
 def _region(account: Account) -> Finding:
     region = account.session.region_name
-    hint = "export AWS_DEFAULT_REGION=us-east-1: the block of AWS Academy names none."
-    return Finding("region", bool(region), region or "none is set", hint)
+    hint = say("export AWS_DEFAULT_REGION=us-east-1: the block of AWS Academy names none.")
+    return Finding(say("region"), bool(region), region or say("none is set"), hint)
 
 
 def _identity(account: Account) -> Finding:
-    lab = ", an AWS Academy lab" if account.is_lab else ""
-    return Finding("identity", True, f"{account.identity['Arn']}{lab}")
+    who = account.identity["Arn"]
+    if account.is_lab:
+        who = say("{who}, an AWS Academy lab", who=who)
+    return Finding(say("identity"), True, who)
 
 
 def _probe_s3(account: Account) -> Finding:
     buckets = account.client("s3").list_buckets()["Buckets"]
-    return Finding("S3 answers", True, f"{len(buckets)} buckets in the account")
+    return Finding(
+        say("S3 answers"), True, say("{count} buckets in the account", count=len(buckets))
+    )
 
 
 def _probe_glue(account: Account) -> Finding:
     account.client("glue").get_databases(MaxResults=1)
-    return Finding("Glue answers", True, "the Data Catalog can be read")
+    return Finding(say("Glue answers"), True, say("the Data Catalog can be read"))
 
 
 def _mode(account: Account, variables: Mapping[str, str]) -> Finding:
@@ -155,21 +170,43 @@ def _mode(account: Account, variables: Mapping[str, str]) -> Finding:
     denied, asked_of = _lock_is_denied(account)
     if account.is_lab and variables.get("use_existing_iam_roles") != "true":
         return Finding(
-            "mode", False, "a lab makes no roles, and Terraform is told to make them", _ACADEMY
+            say("mode"),
+            False,
+            say("a lab makes no roles, and Terraform is told to make them"),
+            say(_ACADEMY),
         )
     if denied and not all(variables.get(name) for name in VARIABLES):
         return Finding(
-            "mode", False,
-            f"{_LOCK_ACTION} is denied (asked of {asked_of}): Terraform would stop with its "
-            "buckets half made",
-            _ACADEMY if account.is_lab else
-            f"set {' and '.join(VARIABLES)} in infra/terraform.tfvars as academy.tfvars.example "
-            "does, then `b3 buckets`.",
-        )  # fmt: skip
+            say("mode"),
+            False,
+            say(
+                "{action} is denied (asked of {asked_of}): Terraform would stop with its "
+                "buckets half made",
+                action=_LOCK_ACTION,
+                asked_of=asked_of,
+            ),
+            say(_ACADEMY)
+            if account.is_lab
+            else say(
+                "set {names} in infra/terraform.tfvars as academy.tfvars.example does, "
+                "then `b3 buckets`.",
+                names=say(" and ").join(VARIABLES),
+            ),
+        )
     if denied:
-        return Finding("mode", True, f"buckets by `b3 buckets`, for {_LOCK_ACTION} is denied here")
-    fits = "the Academy mode" if account.is_lab else "the mode of an account of your own"
-    return Finding("mode", True, f"{fits} fits; {_LOCK_ACTION} is allowed (asked of {asked_of})")
+        return Finding(
+            say("mode"),
+            True,
+            say("buckets by `b3 buckets`, for {action} is denied here", action=_LOCK_ACTION),
+        )
+    where = {"action": _LOCK_ACTION, "asked_of": asked_of}
+    fits = say(
+        "the mode of an account of your own fits; {action} is allowed (asked of {asked_of})",
+        **where,
+    )
+    if account.is_lab:
+        fits = say("the Academy mode fits; {action} is allowed (asked of {asked_of})", **where)
+    return Finding(say("mode"), True, fits)
 
 
 def _lock_is_denied(account: Account) -> tuple[bool, str]:
@@ -193,10 +230,12 @@ def _network(account: Account) -> Finding:
         Filters=[{"Name": "is-default", "Values": ["true"]}]
     )["Vpcs"]
     return Finding(
-        "network",
+        say("network"),
         bool(found),
-        f"default VPC {found[0]['VpcId']}" if found else "the region has no default VPC",
-        "set `subnet_id` in infra/terraform.tfvars, or `aws ec2 create-default-vpc`.",
+        say("default VPC {vpc}", vpc=found[0]["VpcId"])
+        if found
+        else say("the region has no default VPC"),
+        say("set `subnet_id` in infra/terraform.tfvars, or `aws ec2 create-default-vpc`."),
     )
 
 
@@ -205,17 +244,27 @@ def _lab_role(account: Account) -> Finding:
     iam.get_role(RoleName=LAB_ROLE)
     iam.get_instance_profile(InstanceProfileName=LAB_PROFILE)
     return Finding(
-        LAB_ROLE, True, f"{LAB_ROLE} and {LAB_PROFILE} exist: use infra/academy.tfvars.example"
+        LAB_ROLE,
+        True,
+        say(
+            "{role} and {profile} exist: use infra/academy.tfvars.example",
+            role=LAB_ROLE,
+            profile=LAB_PROFILE,
+        ),
     )
 
 
 def _lab_region(account: Account) -> Finding:
     region = account.session.region_name or ""
     return Finding(
-        "region of the lab",
+        say("region of the lab"),
         region in LAB_REGIONS,
         region,
-        f"export AWS_DEFAULT_REGION={LAB_REGIONS[0]}: a lab allows {' and '.join(LAB_REGIONS)}.",
+        say(
+            "export AWS_DEFAULT_REGION={region}: a lab allows {regions}.",
+            region=LAB_REGIONS[0],
+            regions=say(" and ").join(LAB_REGIONS),
+        ),
     )
 
 
@@ -229,10 +278,10 @@ def _instances(account: Account) -> Finding:
         len(reservation["Instances"]) for page in pages for reservation in page["Reservations"]
     )
     return Finding(
-        "EC2 instances",
+        say("EC2 instances"),
         count < LAB_INSTANCES,
-        f"{count} running of {LAB_INSTANCES} that a lab allows",
-        "stop or terminate some before `terraform apply` starts one more.",
+        say("{count} running of {most} that a lab allows", count=count, most=LAB_INSTANCES),
+        say("stop or terminate some before `terraform apply` starts one more."),
     )
 
 
@@ -244,10 +293,10 @@ def bucket_names(client: Client, account_id: str) -> Finding:
         for bucket in (known.raw_data_bucket(account_id), known.athena_results_bucket(account_id))
     }
     return Finding(
-        "bucket names",
-        "taken by another account" not in states.values(),
+        say("bucket names"),
+        say("taken by another account") not in states.values(),
         ", ".join(f"{bucket} {state}" for bucket, state in states.items()),
-        "set `environment` or `project_name` in infra/terraform.tfvars to have other names.",
+        say("set `environment` or `project_name` in infra/terraform.tfvars to have other names."),
     )
 
 
@@ -258,26 +307,34 @@ def other_names(client: Client, *, roles: bool) -> Finding:
     """
     taken = [name for name, look in _looks(client, roles) if _exists(look)]
     return Finding(
-        "other names",
+        say("other names"),
         not taken,
-        f"{', '.join(taken)} exist already" if taken else "all are free",
-        "`b3 outputs` if you made them from here; otherwise remove them, or set `environment` in "
-        "infra/terraform.tfvars to have other names.",
+        say("{taken} exist already", taken=", ".join(taken)) if taken else say("all are free"),
+        say(
+            "`b3 outputs` if you made them from here; otherwise remove them, or set "
+            "`environment` in infra/terraform.tfvars to have other names."
+        ),
     )
 
 
 def _looks(client: Client, roles: bool) -> Iterator[tuple[str, Callable[[], Any]]]:
     known = Names()
     job, function = known.glue_job, known.lambda_function
-    yield f"database {known.database}", lambda: client("glue").get_database(Name=known.database)
-    yield f"Glue job {job}", lambda: client("glue").get_job(JobName=job)
-    yield f"Lambda {function}", lambda: client("lambda").get_function(FunctionName=function)
     yield (
-        f"workgroup {known.workgroup}",
+        say("database {database}", database=known.database),
+        lambda: client("glue").get_database(Name=known.database),
+    )
+    yield say("Glue job {job}", job=job), lambda: client("glue").get_job(JobName=job)
+    yield (
+        say("Lambda {function}", function=function),
+        lambda: client("lambda").get_function(FunctionName=function),
+    )
+    yield (
+        say("workgroup {workgroup}", workgroup=known.workgroup),
         lambda: client("athena").get_work_group(WorkGroup=known.workgroup),
     )
     for role in (f"{job}_role", f"{function}_role") if roles else ():
-        yield f"IAM role {role}", partial(client("iam").get_role, RoleName=role)
+        yield say("IAM role {role}", role=role), partial(client("iam").get_role, RoleName=role)
 
 
 def _exists(look: Callable[[], Any]) -> bool:
@@ -297,8 +354,8 @@ def _bucket_state(client: Client, bucket: str) -> str:
     except ClientError as error:
         refusal = explain(error)
         if refusal.kind == "gone":
-            return "is free"
+            return say("is free")
         if refusal.code in {"403", "AccessDenied", "301", "PermanentRedirect"}:
-            return "taken by another account"
+            return say("taken by another account")
         raise
-    return "is yours already"
+    return say("is yours already")

@@ -12,6 +12,7 @@ from b3pipeline import names, schema
 from b3pipeline.checks.report import CheckReport, Finding
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import B3Error
+from b3pipeline.language import say
 from b3pipeline.refine import find_batches
 from b3pipeline.refusals import explain
 
@@ -30,10 +31,14 @@ def _batches(cloud: Cloud) -> Finding:
     try:
         found = find_batches(cloud)
     except B3Error as error:
-        return Finding("batches", False, error.message, error.hint)
-    owed = f"{found.summary}: no run takes {found.named}" if found.owed else found.summary
-    hint = "`b3 refine` takes just those. An event on AWS may need a minute: look again then."
-    return Finding("batches", not found.owed, owed, hint)
+        return Finding(say("batches"), False, error.message, error.hint)
+    owed = (
+        say("{summary}: no run takes {batches}", summary=found.summary, batches=found.named)
+        if found.owed
+        else found.summary
+    )
+    hint = say("`b3 refine` takes just those. An event on AWS may need a minute: look again then.")
+    return Finding(say("batches"), not found.owed, owed, hint)
 
 
 Look = Callable[[Cloud], tuple[str, str]]
@@ -44,13 +49,19 @@ def _looks(cloud: Cloud) -> Iterator[tuple[str, Look]]:
     config = cloud.config
     yield "account", _look_at_account
     for bucket in (config.raw_data_bucket, config.athena_results_bucket):
-        yield f"bucket {bucket}", _bucket_look(bucket)
-    yield "S3 event", _look_at_notification
-    yield f"Lambda {config.lambda_function_name}", _look_at_lambda
-    yield f"Glue job {config.glue_job_name}", _look_at_job
-    yield f"table {names.BRONZE_TABLE}", _table_look(names.BRONZE_TABLE, schema.BRONZE)
-    yield f"table {names.SILVER_TABLE}", _table_look(names.SILVER_TABLE, schema.SILVER)
-    yield f"workgroup {config.athena_workgroup}", _look_at_workgroup
+        yield say("bucket {bucket}", bucket=bucket), _bucket_look(bucket)
+    yield say("S3 event"), _look_at_notification
+    yield say("Lambda {name}", name=config.lambda_function_name), _look_at_lambda
+    yield say("Glue job {name}", name=config.glue_job_name), _look_at_job
+    yield (
+        say("table {name}", name=names.BRONZE_TABLE),
+        _table_look(names.BRONZE_TABLE, schema.BRONZE),
+    )
+    yield (
+        say("table {name}", name=names.SILVER_TABLE),
+        _table_look(names.SILVER_TABLE, schema.SILVER),
+    )
+    yield say("workgroup {name}", name=config.athena_workgroup), _look_at_workgroup
 
 
 def _probe(cloud: Cloud, subject: str, look: Look) -> Finding:
@@ -65,8 +76,8 @@ def _probe(cloud: Cloud, subject: str, look: Look) -> Finding:
 
 def _hint(cloud: Cloud) -> str:
     if cloud.config.target == "local":
-        return "`b3 local up` makes what is missing."
-    return "`terraform -chdir=infra apply`; in an ended Academy session start a new one first."
+        return say("`b3 local up` makes what is missing.")
+    return say("`terraform -chdir=infra apply`; in an ended Academy session start a new one first.")
 
 
 def _look_at_account(cloud: Cloud) -> tuple[str, str]:
@@ -77,7 +88,7 @@ def _look_at_account(cloud: Cloud) -> tuple[str, str]:
 def _bucket_look(bucket: str) -> Look:
     def look(cloud: Cloud) -> tuple[str, str]:
         cloud.s3.head_bucket(Bucket=bucket)
-        return "exists", ""
+        return say("exists"), ""
 
     return look
 
@@ -85,8 +96,10 @@ def _bucket_look(bucket: str) -> Look:
 def _look_at_notification(cloud: Cloud) -> tuple[str, str]:
     found, wanted = event_filter(cloud), EventFilter(names.MANIFEST_PREFIX, names.MANIFEST_SUFFIX)
     if found is None:
-        return "", f"no event of {cloud.config.raw_data_bucket} calls the Lambda"
-    return f"{found} fires the Lambda", "" if found == wanted else f"it fires on {found}"
+        return "", say("no event of {bucket} calls the Lambda", bucket=cloud.config.raw_data_bucket)
+    return say("{keys} fires the Lambda", keys=found), "" if found == wanted else say(
+        "it fires on {keys}", keys=found
+    )
 
 
 @dataclass(frozen=True)
@@ -120,7 +133,9 @@ def _look_at_lambda(cloud: Cloud) -> tuple[str, str]:
     answer = cloud.lambda_.get_function_configuration(FunctionName=name)
     starts = answer.get("Environment", {}).get("Variables", {}).get("GLUE_JOB_NAME")
     right = starts == cloud.config.glue_job_name
-    return f"{answer['Runtime']}, starts {starts}", "" if right else f"it starts the job {starts!r}"
+    return say(
+        "{runtime}, starts {job}", runtime=answer["Runtime"], job=starts
+    ), "" if right else say("it starts the job {job!r}", job=starts)
 
 
 def _look_at_job(cloud: Cloud) -> tuple[str, str]:
@@ -130,8 +145,10 @@ def _look_at_job(cloud: Cloud) -> tuple[str, str]:
     workers = f"{job.get('NumberOfWorkers', '?')} x {job.get('WorkerType', '?')}"
     seen = f"Glue {job['GlueVersion']}, {workers}"
     if retries := job.get("MaxRetries", 0):  # each start asks for the queue itself
-        return seen, f"it has {retries} retries: Glue queues no run of such a job"
-    return f"{seen}, runs queue", ""
+        return seen, say(
+            "it has {retries} retries: Glue queues no run of such a job", retries=retries
+        )
+    return say("{seen}, runs queue", seen=seen), ""
 
 
 def _table_look(name: str, columns: pa.Schema) -> Look:
@@ -141,8 +158,8 @@ def _table_look(name: str, columns: pa.Schema) -> Look:
         found = {(c["Name"], c["Type"]) for c in table["StorageDescriptor"]["Columns"]}
         wanted = {(c["Name"], c["Type"]) for c in schema.glue_columns(columns)}
         differing = ", ".join(sorted({column for column, _ in found ^ wanted}))
-        wrong = f"these columns differ: {differing}" if differing else ""
-        return f"{len(found)} columns, by dt and ticker", wrong
+        wrong = say("these columns differ: {differing}", differing=differing) if differing else ""
+        return say("{count} columns, by dt and ticker", count=len(found)), wrong
 
     return look
 
@@ -152,4 +169,6 @@ def _look_at_workgroup(cloud: Cloud) -> tuple[str, str]:
     settings = answer["WorkGroup"]["Configuration"]
     place = settings.get("ResultConfiguration", {}).get("OutputLocation", "")
     right = place.startswith(f"s3://{cloud.config.athena_results_bucket}/")
-    return f"results go to {place}", "" if right else f"results go to {place or 'nowhere'}"
+    return say("results go to {place}", place=place), "" if right else say(
+        "results go to {place}", place=place or say("nowhere")
+    )

@@ -17,6 +17,7 @@ from b3pipeline.checks.machine import python_finding
 from b3pipeline.checks.report import CheckReport, Finding
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import ConfigError
+from b3pipeline.language import later, say
 from b3pipeline.refusals import CALL_ERRORS, explain
 
 HOST_VARIABLE = "B3_HOST"
@@ -37,8 +38,8 @@ def refuse_on_host(what: str, needs: str) -> None:
     """Raise ConfigError where this machine is the ingestion host: it has not what `what` needs."""
     if is_host():
         raise ConfigError(
-            f"{what} needs {needs}, which the ingestion host has not.",
-            hint=f"{what} on your own machine, with B3_TARGET=aws.",
+            say("{what} needs {needs}, which the ingestion host has not.", what=what, needs=needs),
+            hint=say("{what} on your own machine, with B3_TARGET=aws.", what=what),
         )
 
 
@@ -48,30 +49,47 @@ def check_host(cloud: Cloud, *, reach: Callable[[str], None] | None = None) -> C
     `reach` opens a connection to a host on port 443, and raises OSError where it cannot. One
     object is put and deleted, since the right to write is the one that ingestion rests on.
     """
-    yours = tuple(_tried(subject, look, cloud) for subject, look in _LOOKS)
+    yours = tuple(_tried(say(subject), look, cloud) for subject, look in _LOOKS)
     return CheckReport((python_finding(), *_packages(), *yours, *_reached(reach or _connect)))
 
 
 def check_mark(cloud: Cloud) -> Finding:
     """Return what the ingestion host has said of itself: ready, or what failed on it."""
-    subject, host = "ingestion host", cloud.config.ec2_instance_id
+    subject, host = say("ingestion host"), cloud.config.ec2_instance_id
     found = _read_mark(cloud)
     if found is None or found.get("instance") != host:
         local = urlsplit(cloud.s3.meta.endpoint_url).hostname in _THIS_MACHINE
-        detail = "this local AWS starts no instance" if local else f"{host} has left no mark yet"
+        detail = (
+            say("this local AWS starts no instance")
+            if local
+            else say("{host} has left no mark yet", host=host)
+        )
         return Finding(
-            subject, local, detail,
-            "its first start takes about three minutes; after ten, read what it says: "
-            f"`aws ec2 get-console-output --latest --instance-id {host}`.",
-        )  # fmt: skip
-    seen = f"{host} {found.get('state')} since {found.get('at')}"
+            subject,
+            local,
+            detail,
+            say(
+                "its first start takes about three minutes; after ten, read what it says: `aws "
+                "ec2 get-console-output --latest --instance-id {host}`.",
+                host=host,
+            ),
+        )
+    seen = say(
+        "{host} {state} since {time}", host=host, state=found.get("state"), time=found.get("at")
+    )
     detail = f"{seen}: {found['detail']}" if found.get("detail") else seen
     return Finding(
-        subject, found.get("state") == "ready", detail,
-        f"`aws ssm start-session --target {host}`, then read {_LOG} and "
-        "`journalctl -u b3-ingestion`; `terraform apply -replace=aws_instance.ingestion` makes "
-        "it anew.",
-    )  # fmt: skip
+        subject,
+        found.get("state") == "ready",
+        detail,
+        say(
+            "`aws ssm start-session --target {host}`, then read {log} and `journalctl -u "
+            "b3-ingestion`; `terraform apply -replace=aws_instance.ingestion` makes it "
+            "anew.",
+            host=host,
+            log=_LOG,
+        ),
+    )
 
 
 def _read_mark(cloud: Cloud) -> dict[str, Any] | None:
@@ -102,10 +120,12 @@ def _tried(subject: str, look: Look, cloud: Cloud) -> Finding:
 def _packages() -> Iterator[Finding]:
     missing = [name for name in _PACKAGES if find_spec(name) is None]
     yield Finding(
-        "packages",
+        say("packages"),
         not missing,
-        f"{', '.join(missing)} cannot be imported" if missing else "all that ingestion imports",
-        f"read {_LOG}: the first start installs them.",
+        say("{missing} cannot be imported", missing=", ".join(missing))
+        if missing
+        else say("all that ingestion imports"),
+        say("read {log}: the first start installs them.", log=_LOG),
     )
 
 
@@ -119,20 +139,20 @@ def _bucket(cloud: Cloud) -> str:
     cloud.s3.put_object(Bucket=bucket, Key=names.HOST_PROBE, Body=b"")
     cloud.s3.get_object(Bucket=bucket, Key=names.HOST_PROBE)
     cloud.s3.delete_object(Bucket=bucket, Key=names.HOST_PROBE)
-    return f"{bucket} can be listed, written and read"
+    return say("{bucket} can be listed, written and read", bucket=bucket)
 
 
 def _table(cloud: Cloud) -> str:
     database = cloud.config.glue_database
     cloud.glue.get_table(DatabaseName=database, Name=names.BRONZE_TABLE)
     cloud.glue.get_partitions(DatabaseName=database, TableName=names.BRONZE_TABLE, MaxResults=1)
-    return f"{database}.{names.BRONZE_TABLE} can be read"
+    return say("{table} can be read", table=f"{database}.{names.BRONZE_TABLE}")
 
 
 _LOOKS: tuple[tuple[str, Look], ...] = (
-    ("role", _identity),
-    ("raw bucket", _bucket),
-    ("bronze table", _table),
+    (later("role"), _identity),
+    (later("raw bucket"), _bucket),
+    (later("bronze table"), _table),
 )
 
 
@@ -141,10 +161,17 @@ def _reached(reach: Callable[[str], None]) -> Iterator[Finding]:
         try:
             reach(host)
         except OSError as error:
-            hint = "the security group and the subnet must let port 443 out."
-            yield Finding(f"source {source}", False, f"{host} cannot be reached: {error}", hint)
+            hint = say("the security group and the subnet must let port 443 out.")
+            yield Finding(
+                say("source {source}", source=source),
+                False,
+                say("{host} cannot be reached: {error}", host=host, error=error),
+                hint,
+            )
         else:
-            yield Finding(f"source {source}", True, f"{host} answers")
+            yield Finding(
+                say("source {source}", source=source), True, say("{host} answers", host=host)
+            )
 
 
 def _connect(host: str) -> None:

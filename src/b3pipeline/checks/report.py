@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from b3pipeline.language import say
 from b3pipeline.markup import mark, table
 
 _SIGNS = {True: ("✔", "#006d4e"), False: ("✘", "#b3261e")}
@@ -19,8 +20,11 @@ class Finding:
     hint: str = ""
 
     def __str__(self) -> str:
-        line = f"{'ok  ' if self.ok else 'FAIL'}  {self.subject}: {self.detail}"
-        return line if self.ok or not self.hint else f"{line}\n      try: {self.hint}"
+        sign = say("ok  ") if self.ok else say("FAIL")
+        line = f"{sign}  {self.subject}: {self.detail}"
+        if self.ok or not self.hint:
+            return line
+        return "\n".join([line, say("      try: {hint}", hint=self.hint)])
 
 
 @dataclass(frozen=True)
@@ -45,4 +49,4 @@ class CheckReport:
             (mark(*_SIGNS[item.ok]), item.subject, item.detail, "" if item.ok else item.hint)
             for item in self.findings
         )
-        return table(("", "what", "seen", "what to do"), rows)
+        return table(("", say("what"), say("seen"), say("what to do")), rows)

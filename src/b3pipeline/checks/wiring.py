@@ -11,11 +11,12 @@ from b3pipeline import names
 from b3pipeline.checks.deployment import event_filter
 from b3pipeline.checks.report import CheckReport, Finding
 from b3pipeline.cloud.clients import Cloud
+from b3pipeline.language import later, say
 from b3pipeline.refusals import explain
 
 Step = Callable[[Cloud], tuple[bool, str]]
 
-_HINT = "`b3 local up` makes the wiring anew; on AWS `terraform -chdir=infra apply`."
+_HINT = later("`b3 local up` makes the wiring anew; on AWS `terraform -chdir=infra apply`.")
 _OBJECT = names.bronze_key("2024-01-02", "PETR4")
 _MANIFEST = names.manifest_key("a-batch")
 
@@ -30,12 +31,15 @@ def dry_run(cloud: Cloud) -> CheckReport:
 
 
 def _steps() -> Iterator[tuple[str, Step]]:
-    yield f"a manifest, {_MANIFEST}", lambda cloud: _fires(cloud, _MANIFEST, wanted=True)
-    yield f"an object, {_OBJECT}", lambda cloud: _fires(cloud, _OBJECT, wanted=False)
-    yield "S3 may call the Lambda", _is_permitted
-    yield "the Lambda may be called", _would_run
-    yield "the Lambda passes over an object", _passes_over
-    yield "the job takes a run", _job_is_there
+    yield (
+        say("a manifest, {key}", key=_MANIFEST),
+        lambda cloud: _fires(cloud, _MANIFEST, wanted=True),
+    )
+    yield say("an object, {key}", key=_OBJECT), lambda cloud: _fires(cloud, _OBJECT, wanted=False)
+    yield say("S3 may call the Lambda"), _is_permitted
+    yield say("the Lambda may be called"), _would_run
+    yield say("the Lambda passes over an object"), _passes_over
+    yield say("the job takes a run"), _job_is_there
 
 
 def _try(cloud: Cloud, subject: str, step: Step) -> Finding:
@@ -43,15 +47,17 @@ def _try(cloud: Cloud, subject: str, step: Step) -> Finding:
         ok, seen = step(cloud)
     except (ClientError, BotoCoreError) as error:
         refusal = explain(error)
-        hint = _HINT if refusal.kind in {"gone", "other"} else refusal.hint
-        return Finding(subject, False, refusal.about("its answer"), hint)
-    return Finding(subject, ok, seen, _HINT)
+        hint = say(_HINT) if refusal.kind in {"gone", "other"} else refusal.hint
+        return Finding(subject, False, refusal.about(say("its answer")), hint)
+    return Finding(subject, ok, seen, say(_HINT))
 
 
 def _fires(cloud: Cloud, key: str, *, wanted: bool) -> tuple[bool, str]:
     wiring = event_filter(cloud)
     fires = wiring is not None and wiring.fires_on(key)
-    return fires is wanted, f"{'calls the Lambda' if fires else 'calls nobody'} ({wiring})"
+    if fires:
+        return fires is wanted, say("calls the Lambda ({keys})", keys=wiring)
+    return fires is wanted, say("calls nobody ({keys})", keys=wiring)
 
 
 def _is_permitted(cloud: Cloud) -> tuple[bool, str]:
@@ -59,15 +65,18 @@ def _is_permitted(cloud: Cloud) -> tuple[bool, str]:
     bucket = f"arn:aws:s3:::{cloud.config.raw_data_bucket}"
     for statement in json.loads(policy)["Statement"]:
         if "s3.amazonaws.com" in json.dumps(statement) and bucket in json.dumps(statement):
-            return True, f"{statement.get('Sid', 'a statement')} allows it for this bucket"
-    return False, "no statement of its policy names this bucket"
+            return True, say(
+                "{statement} allows it for this bucket",
+                statement=statement.get("Sid", say("a statement")),
+            )
+    return False, say("no statement of its policy names this bucket")
 
 
 def _would_run(cloud: Cloud) -> tuple[bool, str]:
     answer = cloud.lambda_.invoke(
         FunctionName=cloud.config.lambda_function_name, InvocationType="DryRun"
     )
-    return answer["StatusCode"] == 204, f"a dry run answers {answer['StatusCode']}"
+    return answer["StatusCode"] == 204, say("a dry run answers {code}", code=answer["StatusCode"])
 
 
 def _passes_over(cloud: Cloud) -> tuple[bool, str]:
@@ -81,11 +90,13 @@ def _passes_over(cloud: Cloud) -> tuple[bool, str]:
     )
     said = answer["Payload"].read().decode()
     ok = "FunctionError" not in answer and json.loads(said) == {"started": []}
-    return ok, f"it answers {said}"
+    return ok, say("it answers {said}", said=said)
 
 
 def _job_is_there(cloud: Cloud) -> tuple[bool, str]:
     job = cloud.glue.get_job(JobName=cloud.config.glue_job_name)["Job"]
     at_once = job.get("ExecutionProperty", {}).get("MaxConcurrentRuns", 1)
     queues = job.get("MaxRetries", 0) == 0  # and each start asks for the queue
-    return queues, f"{at_once} at a time, others {'wait' if queues else 'are refused'}"
+    if queues:
+        return True, say("{count} at a time, others wait", count=at_once)
+    return False, say("{count} at a time, others are refused", count=at_once)

@@ -17,6 +17,7 @@ from typing import Any, Literal, cast, get_args
 
 from b3pipeline.errors import ConfigError
 from b3pipeline.files import read_regular, write_whole
+from b3pipeline.language import say
 from b3pipeline.markup import facts_table
 
 Target = Literal["local", "aws"]
@@ -82,8 +83,12 @@ def _read_key(path: Path) -> tuple[str, str]:
         return default["aws_access_key_id"], default["aws_secret_access_key"]
     except (OSError, KeyError, configparser.Error) as error:
         raise ConfigError(
-            f"the key of the local AWS cannot be read from {path} ({error}).",
-            hint="run `b3 local up`: it writes where its key is.",
+            say(
+                "the key of the local AWS cannot be read from {path} ({error}).",
+                path=path,
+                error=error,
+            ),
+            hint=say("run `b3 local up`: it writes where its key is."),
         ) from error
 
 
@@ -100,8 +105,8 @@ def project_root(start: Path | None = None) -> Path:
         if (folder / "pyproject.toml").is_file() and (folder / "notebooks").is_dir():
             return folder
     raise ConfigError(
-        f"{here} is not inside a checkout of the project.",
-        hint="change into the project's folder, or set B3_HOME to it.",
+        say("{here} is not inside a checkout of the project.", here=here),
+        hint=say("change into the project's folder, or set B3_HOME to it."),
     )
 
 
@@ -115,8 +120,8 @@ def check_target(target: str) -> Target:
     """Return `target` where it is one of the known ones; raise ConfigError otherwise."""
     if target not in get_args(Target):
         raise ConfigError(
-            f"the target is {target!r}.",
-            hint="use 'local' for the AWS of this machine, or 'aws' for your account.",
+            say("the target is {target!r}.", target=target),
+            hint=say("use 'local' for the AWS of this machine, or 'aws' for your account."),
         )
     return cast("Target", target)
 
@@ -135,8 +140,8 @@ def load_config(target: str = "local", *, root: Path | None = None) -> Config:
         return parse_outputs(_read(path), known)
     if known == "local":
         raise ConfigError(
-            "the local AWS is not up: its outputs are missing.",
-            hint="run `b3 local up`, or `make up`.",
+            say("the local AWS is not up: its outputs are missing."),
+            hint=say("run `b3 local up`, or `make up`."),
         )
     return config_from_environment(os.environ)
 
@@ -146,8 +151,10 @@ def _read(path: Path) -> str:
         return read_regular(path)
     except OSError as error:
         raise ConfigError(
-            f"{path} cannot be read: {error.strerror or error}.",
-            hint="remove it, then write it again: `b3 outputs` for aws, `b3 local up` for local.",
+            say("{path} cannot be read: {reason}.", path=path, reason=error.strerror or error),
+            hint=say(
+                "remove it, then write it again: `b3 outputs` for aws, `b3 local up` for local."
+            ),
         ) from error
 
 
@@ -157,8 +164,12 @@ def parse_outputs(text: str, target: Target) -> Config:
         outputs: dict[str, Any] = {k: v["value"] for k, v in json.loads(text).items()}
     except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
         raise ConfigError(
-            f"the outputs of target {target!r} are not the JSON of Terraform ({error}).",
-            hint="write them again: `b3 outputs` for aws, `b3 local up` for local.",
+            say(
+                "the outputs of target {target!r} are not the JSON of Terraform ({error}).",
+                target=target,
+                error=error,
+            ),
+            hint=say("write them again: `b3 outputs` for aws, `b3 local up` for local."),
         ) from error
     known = {field.name for field in fields(Config)} - {"target"}
     values = {name: value for name, value in outputs.items() if name in known}
@@ -168,8 +179,12 @@ def parse_outputs(text: str, target: Target) -> Config:
     missing = sorted(_required_names() - {name for name, value in values.items() if value})
     if missing:
         raise ConfigError(
-            f"the outputs of target {target!r} lack {', '.join(missing)}.",
-            hint="apply once more, then write the outputs again.",
+            say(
+                "the outputs of target {target!r} lack {missing}.",
+                target=target,
+                missing=", ".join(missing),
+            ),
+            hint=say("apply once more, then write the outputs again."),
         )
     return Config(target=target, **values)
 
@@ -184,9 +199,12 @@ def config_from_environment(environ: Mapping[str, str]) -> Config:
     if missing:
         wanted = [ENVIRONMENT_VARIABLES.get(name, "AWS_REGION") for name in missing]
         raise ConfigError(
-            f"the AWS deployment is unknown: infra/outputs.json is missing, and so are "
-            f"{', '.join(wanted)} in the environment.",
-            hint="`terraform -chdir=infra apply`, then `b3 outputs`.",
+            say(
+                "the AWS deployment is unknown: infra/outputs.json is missing, and so are "
+                "{wanted} in the environment.",
+                wanted=", ".join(wanted),
+            ),
+            hint=say("`terraform -chdir=infra apply`, then `b3 outputs`."),
         )
     present = {name: value for name, value in values.items() if value}
     return Config(target="aws", **present)  # boto3 reads AWS_ENDPOINT_URL, with your own keys
@@ -233,8 +251,8 @@ def _terraform_output(folder: Path) -> str:
     terraform = shutil.which("terraform")
     if terraform is None:
         raise ConfigError(
-            "terraform is not on the path.",
-            hint="install Terraform 1.6 or newer; docs/aws.md says what it is for.",
+            say("terraform is not on the path."),
+            hint=say("install Terraform 1.6 or newer; docs/aws.md says what it is for."),
         )
     answer = subprocess.run(
         [terraform, f"-chdir={folder}", "output", "-json", "-no-color"],
@@ -244,12 +262,18 @@ def _terraform_output(folder: Path) -> str:
     )
     if answer.returncode:
         raise ConfigError(
-            f"terraform output failed in {folder}: {answer.stderr.strip() or 'it gave no reason'}",
-            hint="`terraform -chdir=infra init`, then `apply`.",
+            say(
+                "terraform output failed in {folder}: {reason}",
+                folder=folder,
+                reason=answer.stderr.strip() or say("it gave no reason"),
+            ),
+            hint=say("`terraform -chdir=infra init`, then `apply`."),
         )
     if answer.stdout.strip() in ("", "{}"):
         raise ConfigError(
-            f"Terraform's state in {folder} has no outputs: nothing was applied.",
-            hint="`terraform -chdir=infra apply`, then `b3 outputs`.",
+            say(
+                "Terraform's state in {folder} has no outputs: nothing was applied.", folder=folder
+            ),
+            hint=say("`terraform -chdir=infra apply`, then `b3 outputs`."),
         )
     return answer.stdout

@@ -10,10 +10,11 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from b3pipeline.calendar import Clock, check_range, parse_date, utc_now
-from b3pipeline.cloud.config import check_target
+from b3pipeline.cloud.config import check_target, project_root
 from b3pipeline.errors import B3Error, ConfigError, InvalidTickerError
 from b3pipeline.language import say
 from b3pipeline.names import normalise_ticker
@@ -36,6 +37,7 @@ class Parameters:
     target: str = "local"
     source: str = "sample"
     seed: int = SEED
+    path: str = ""
     tickers: tuple[str, ...] = ()
     ticker: str = ""
     start: str = ""
@@ -43,6 +45,11 @@ class Parameters:
     sessions: tuple[dt.date, ...] = ()
     solve: bool = False
     remove: bool = False
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What `open_source` takes beside the source's name: the path of the exchange's files."""
+        return {"path": self.path} if self.path else {}
 
 
 def read(*, clock: Clock = utc_now, **given: Any) -> Parameters:
@@ -170,10 +177,25 @@ def _target(value: Any) -> str:
     return check_target(_word(value))
 
 
+def _path(value: Any) -> str:
+    """Return a path as text, from the project's folder where it is relative; '' stays ''."""
+    text = str(value or "").strip()
+    if not text:
+        return ""
+    path = project_root() / Path(text).expanduser()
+    if not path.exists():
+        raise ConfigError(
+            say("there is nothing at {path}.", path=path),
+            hint=say("give a file or folder of the exchange's files."),
+        )
+    return str(path)
+
+
 _READERS: dict[str, Callable[[Any], Any]] = {
     "target": _target,
     "source": _source,
     "seed": read_seed,
+    "path": _path,
     "tickers": _tickers,
     "ticker": _ticker,
     "start": _date,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,10 +17,13 @@ from b3pipeline.cloud.config import check_target, project_root
 from b3pipeline.course import notebooks
 from b3pipeline.course.chosen import chosen, folder
 from b3pipeline.course.parameters import read_given
+from b3pipeline.course.quotes import check_source, window_of_files
 from b3pipeline.deployment import sandbox
 from b3pipeline.language import say, say_many, shown
 from b3pipeline.progress import bar_here
 
+INGESTION = "02"
+"""The notebook that asks a quote source."""
 TEARDOWN = "06"
 """The notebook that removes everything: the figures of the run are taken before it."""
 
@@ -75,14 +79,14 @@ def run(
     It is the course of the language that is spoken; that in Portuguese has a folder `pt-BR` within
     `notebooks`, `out`/notebooks and `out`/report.
     `only` names notebooks by their numbers; all run without it. Raises NotebookError for an
-    unknown number or parameter, and at the first cell that fails: the partial notebook stays,
-    and so does the local AWS, for a look at both. The exercises are solved by their solutions,
-    unless the parameter `solve` is false.
+    unknown number or parameter, SourceError where a quote source does not answer, and NotebookError
+    at the first cell that fails: the partial notebook stays, and so does the local AWS, for a look
+    at both. The exercises are solved by their solutions, unless the parameter `solve` is false.
     """
     began = time.monotonic()
     root = root or project_root()
     paths = chosen(root, only)
-    given = read_given(parameters or {})
+    given = from_source(read_given(parameters or {}), paths)
     stages: list[Stage] = []
     with _timed(say("local AWS: start, make, register"), stages):
         cloud = _open(target, root)
@@ -114,6 +118,25 @@ def run(
     with _timed(say("report"), stages):
         page = notebooks.report(executed, page, figures)
     return Course(tuple(executed), page, time.monotonic() - began, tuple(stages))
+
+
+def from_source(given: dict[str, Any], paths: Sequence[Path]) -> dict[str, Any]:
+    """Return the parameters of a course on a source that answers; raise SourceError otherwise.
+
+    Of files that are given, the last half-year is taken, where no date is.
+    """
+    ingestion = [path for path in paths if path.name.startswith(INGESTION)]
+    name = given.get("source", "sample")
+    if not ingestion or name.startswith("sample"):
+        return given
+    defaults = {item.name: item.default for item in notebooks.parameters(ingestion[0])}
+    usual = {each: ast.literal_eval(defaults[each]) for each in ("tickers", "end")}
+    asked = {"path": "", **usual, **given}
+    if asked["path"] and not {"start", "end"} & given.keys():
+        given |= window_of_files(asked["path"], asked["tickers"])
+        asked |= given
+    check_source(name, asked["tickers"], asked["end"], path=asked["path"])
+    return given
 
 
 @contextmanager

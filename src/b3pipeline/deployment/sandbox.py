@@ -97,7 +97,7 @@ def up(
     cloud = Cloud(config)
     provision(cloud, root, step=step)
     if step is not None:
-        step("partitions")
+        step(say("partitions"))
     for table in (names.BRONZE_TABLE, names.SILVER_TABLE):
         lake.register_existing(cloud, table)
     try:

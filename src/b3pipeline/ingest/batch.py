@@ -8,12 +8,24 @@ from dataclasses import dataclass
 import pandas as pd
 
 from b3pipeline import lake
+from b3pipeline.language import later, retold, say, shown
 from b3pipeline.markup import facts_table
 from b3pipeline.sources.base import Failure
 
 ROWS_SHOWN = 12
 """Tickers that a table shows; of more, those with something to say come first."""
 GAPS_SHOWN = 5
+TITLES = {
+    "expected": later("expected"),
+    "came": later("came"),
+    "missing": later("missing"),
+    "quarantined": later("quarantined"),
+    "no_trade": later("no trade"),
+    "restated": later("restated"),
+    "corrected": later("corrected"),
+    "doubtful": later("doubtful"),
+}
+"""How the columns of the table, and the parts of a manifest, are called where people read them."""
 
 
 def completeness(manifest: lake.BatchManifest) -> pd.DataFrame:
@@ -106,15 +118,11 @@ class Batch:
         return completeness(self.manifest)
 
     def __str__(self) -> str:
-        missing, settled = len(self.manifest.missing), len(self.manifest.no_trade)
         lines = [
-            f"Batch {self.batch_id} from {self.manifest.label}: {self.objects:,} objects, "
-            f"{self.rows:,} rows in {self.seconds:.1f} s ({self.rate:,.0f} objects/s), "
-            f"{f'{missing:,} missing' if missing else 'nothing missing'}"
-            f"{f', {settled:,} without a trade' if settled else ''}.",
-            *(["It had been cut off, and was completed."] if self.resumed else []),
+            f"{self._told}, {_lacking(len(self.manifest.missing), len(self.manifest.no_trade))}.",
+            *([say("It had been cut off, and was completed.")] if self.resumed else []),
             *_table_lines(self.table),
-            *(f"  {failure.ticker}: {failure.reason}" for failure in self.failures),
+            *(f"  {failure.ticker}: {retold(failure.reason)}" for failure in self.failures),
             *_notes(self.manifest),
             self.manifest.uri,
         ]
@@ -122,24 +130,47 @@ class Batch:
 
     __repr__ = __str__
 
+    @property
+    def _told(self) -> str:
+        return say(
+            "Batch {batch_id} from {source}: {objects:,} objects, {rows:,} rows in "
+            "{seconds:.1f} s ({rate:,.0f} objects/s)",
+            batch_id=self.batch_id,
+            source=retold(self.manifest.label),
+            objects=self.objects,
+            rows=self.rows,
+            seconds=self.seconds,
+            rate=self.rate,
+        )
+
     def _repr_html_(self) -> str:
         facts = facts_table(
             {
-                "batch": self.batch_id,
-                "source": self.manifest.label,
-                "objects": f"{self.objects:,}",
-                "rows": f"{self.rows:,}",
-                "seconds": f"{self.seconds:.1f}",
-                "objects/s": f"{self.rate:,.0f}",
-                "missing": f"{len(self.manifest.missing):,}",
-                "without a trade": f"{len(self.manifest.no_trade):,}",
-                "manifest": self.manifest.uri,
+                say("batch"): self.batch_id,
+                say("source"): retold(self.manifest.label),
+                say("objects"): shown(self.objects, ","),
+                say("rows"): shown(self.rows, ","),
+                say("seconds"): shown(self.seconds, ".1f"),
+                say("objects/s"): shown(self.rate, ",.0f"),
+                say("missing"): shown(len(self.manifest.missing), ","),
+                say("without a trade"): shown(len(self.manifest.no_trade), ","),
+                say("manifest"): self.manifest.uri,
             }
         )
-        return facts + str(_shown(self.table).to_html(na_rep=""))
+        table = _worth_showing(self.table).rename(
+            columns={name: say(TITLES[name]) for name in TITLES}
+        )
+        return facts + str(table.to_html(na_rep="", decimal=shown(0.5, ".1f")[1]))
 
 
-def _shown(table: pd.DataFrame) -> pd.DataFrame:
+def _lacking(missing: int, settled: int) -> str:
+    gone = say("{count:,} missing", count=missing) if missing else say("nothing missing")
+    if not settled:
+        return gone
+    return ", ".join([gone, say("{count:,} without a trade", count=settled)])
+
+
+def _worth_showing(table: pd.DataFrame) -> pd.DataFrame:
     """Return the rows worth a line: all of a few, of many those that are not as expected."""
     if len(table) <= ROWS_SHOWN:
         return table
@@ -149,35 +180,52 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
 
 def _table_lines(table: pd.DataFrame) -> list[str]:
     """Return the table as text; the column `no trade` where a session has none."""
-    shown = _shown(table)
+    rows = _worth_showing(table)
     counts = {"expected": 9, "came": 7, "missing": 9, "quarantined": 13}
     counts |= {"no_trade": 10} if table["no_trade"].any() else {}
-    titles = "".join(f"{name.replace('_', ' '):>{width}}" for name, width in counts.items())
-    lines = [f"  {'':8}{titles}{'restated':>10}"]
-    for ticker, row in shown.iterrows():
-        factor = "" if pd.isna(row["restated"]) else f"x{row['restated']:.4g}"
-        figures = "".join(f"{row[name]:{width},.0f}" for name, width in counts.items())
+    titles = "".join(f"{say(TITLES[name]):>{width}}" for name, width in counts.items())
+    lines = [f"  {'':8}{titles}{say(TITLES['restated']):>10}"]
+    for ticker, row in rows.iterrows():
+        factor = "" if pd.isna(row["restated"]) else "x" + shown(row["restated"], ".4g")
+        figures = "".join(shown(row[name], f"{width},.0f") for name, width in counts.items())
         lines.append(f"  {ticker!s:8}{figures}{factor:>10}")
     total = table.drop(columns="restated").sum()
-    figures = "".join(f"{total[name]:{width},.0f}" for name, width in counts.items())
-    lines.append(f"  {'all':8}{figures}{int(table['restated'].count()):10,}")
-    rest = len(table) - len(shown)
-    return [*lines, f"  (and {rest} tickers more)"] if rest else lines
+    figures = "".join(shown(total[name], f"{width},.0f") for name, width in counts.items())
+    lines.append(f"  {say('all'):8}{figures}{shown(int(table['restated'].count()), '10,')}")
+    rest = len(table) - len(rows)
+    return [*lines, say("  (and {count} tickers more)", count=rest)] if rest else lines
 
 
 def _notes(manifest: lake.BatchManifest) -> list[str]:
     """Return a line for each thing that a person should know, a few of each kind."""
-    lines = [f"  {manifest.instead_of} refused (429)"] if manifest.instead_of else []
-    lines += [f"  restated {one.ticker}: {one.reason}" for one in manifest.restated]
-    lines += [
-        f"  replaced {one.ticker}: {one.before} before"
-        + (f", {len(one.removed):,} sessions taken away" if one.removed else "")
-        for one in manifest.replaced
-    ]
+    lines = []
+    if manifest.instead_of:
+        lines.append(say("  {source} refused (429)", source=manifest.instead_of))
+    for restated in manifest.restated:
+        reason = retold(restated.reason)
+        lines.append(say("  restated {ticker}: {reason}", ticker=restated.ticker, reason=reason))
+    lines += map(_replaced, manifest.replaced)
     for name in ("corrected", "doubtful", "quarantined", "missing", "no_trade"):
         gaps: tuple[lake.Gap, ...] = getattr(manifest, name)
-        title = name.replace("_", " ")
-        lines += [f"  {title} {gap.ticker} {gap.dt}: {gap.reason}" for gap in gaps[:GAPS_SHOWN]]
+        title = say(TITLES[name])
+        lines += [
+            f"  {title} {gap.ticker} {gap.dt}: {retold(gap.reason)}" for gap in gaps[:GAPS_SHOWN]
+        ]
         if len(gaps) > GAPS_SHOWN:
-            lines.append(f"  {title}: {len(gaps) - GAPS_SHOWN:,} more, in the manifest")
-    return lines + [f"  {day} has not closed yet: left out" for day in manifest.open_sessions]
+            more = len(gaps) - GAPS_SHOWN
+            lines.append(say("  {title}: {count:,} more, in the manifest", title=title, count=more))
+    return lines + [
+        say("  {day} has not closed yet: left out", day=d) for d in manifest.open_sessions
+    ]
+
+
+def _replaced(one: lake.Replacement) -> str:
+    before = retold(one.before)
+    if not one.removed:
+        return say("  replaced {ticker}: {before} before", ticker=one.ticker, before=before)
+    return say(
+        "  replaced {ticker}: {before} before, {count:,} sessions taken away",
+        ticker=one.ticker,
+        before=before,
+        count=len(one.removed),
+    )

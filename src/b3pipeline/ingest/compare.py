@@ -20,6 +20,7 @@ from b3pipeline.exchange import EXCHANGE
 from b3pipeline.ingest.fetch import Findings, LastBar, last_bars
 from b3pipeline.ingest.plans import Plan, split_asks
 from b3pipeline.lake import Gap, Restatement
+from b3pipeline.language import note, say
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +53,18 @@ def compare(
             continue  # it is about to be replaced
         if others:
             raise OriginError(
-                f"the bronze object of {ticker} on {day} is from {', '.join(sorted(others))}, and "
-                f"{plan.source} does not join it in one history. Nothing was written.",
-                hint="ingest that session again, from the source of the others: its object is "
-                "replaced.",
+                say(
+                    "the bronze object of {ticker} on {day} is from {others}, and {source} does "
+                    "not join it in one history. Nothing was written.",
+                    ticker=ticker,
+                    day=day,
+                    others=", ".join(sorted(others)),
+                    source=plan.source,
+                ),
+                hint=say(
+                    "ingest that session again, from the source of the others: its object is "
+                    "replaced."
+                ),
             )
         held[ticker][day] = last_bars(bars, np.repeat(day, len(bars)))[day]
     restated, corrected = dict[str, Restatement](), dict[str, tuple[Gap, ...]]()
@@ -80,10 +89,13 @@ def doubt_uncompared(cloud: Cloud, plan: Plan, came: Findings) -> None:
         held = lake.held_sessions(cloud, [ticker], None, dt.date.fromisoformat(day))[ticker]
         older = {each for each in held if each < day}.difference(plan.wanted(ticker))
         if older:
-            reason = (
-                f"a split of {ratio:g} on {day} came, and the {len(older)} sessions that bronze "
-                "holds before it were not compared: they may be on another scale; a window above "
-                "0 compares them"
+            reason = note(
+                "a split of {ratio:g} on {day} came, and the {count} sessions that bronze "
+                "holds before it were not compared: they may be on another scale; a window "
+                "above 0 compares them",
+                ratio=ratio,
+                day=day,
+                count=len(older),
             )
             came.doubts[ticker].append(Gap(ticker, day, reason))
             log.warning("%s, %s: %s", plan.source, ticker, reason)
@@ -109,15 +121,26 @@ def judge_ticker(
     split = next(iter(_new_splits(held, splits)), None)
     if split is not None:
         factor = _factor(held, came, differing)
-        reason = f"a split of {splits[split]:g} on {split}"
+        reason = note("a split of {ratio:g} on {day}", ratio=splits[split], day=split)
         return Restatement(ticker, factor, reason)
     if differing and differing[0] == days[0]:
         leading = [day for day, other in zip(days, differing, strict=False) if day == other]
         factor = _factor(held, came, leading)
-        reason = f"the close of {days[0]} was {held[days[0]].close:g}, is {came[days[0]].close:g}"
+        reason = note(
+            "the close of {day} was {before:g}, is {after:g}",
+            day=days[0],
+            before=held[days[0]].close,
+            after=came[days[0]].close,
+        )
         return Restatement(ticker, factor, reason)
     return tuple(
-        Gap(ticker, day, f"close {held[day].close:g} is now {came[day].close:g}")
+        Gap(
+            ticker,
+            day,
+            note(
+                "close {before:g} is now {after:g}", before=held[day].close, after=came[day].close
+            ),
+        )
         for day in differing
     )
 

@@ -10,9 +10,10 @@ from b3pipeline.ingest.fetch import Findings
 from b3pipeline.ingest.plans import Plan
 from b3pipeline.ingest.request import FALLBACKS
 from b3pipeline.lake import BatchManifest, Gap, Origin, Replacement, Restatement
+from b3pipeline.language import note, retold, say
 from b3pipeline.sources.base import Failure
 
-OUTDATED = "the source no longer has it: bronze keeps it as it was before the restatement"
+OUTDATED = note("the source no longer has it: bronze keeps it as it was before the restatement")
 
 
 def draft(
@@ -42,11 +43,17 @@ def draft(
         came = again if restated else found
         if restated and (failure := again.failed(ticker)):
             # New quotes on a new scale would not fit what bronze holds: they are left out, too.
-            why = f"{restated.reason}, and its history did not come: {failure.reason}"
+            why = note(
+                "{reason}, and its history did not come: {failure}",
+                reason=restated.reason,
+                failure=failure.reason,
+            )
             lacking += [Gap(ticker, day, why) for day in plan.wanted(ticker)]
             rows[ticker], came = {}, found
         elif ticker in plan.anew and (failure := found.failed(ticker)):
-            why = f"bronze keeps {plan.before[ticker]}: {failure.reason}"
+            why = note(
+                "bronze keeps {before}: {reason}", before=plan.before[ticker], reason=failure.reason
+            )
             lacking += [Gap(ticker, day, why) for day in plan.wanted(ticker)]
             rows[ticker] = {}
         else:
@@ -122,13 +129,18 @@ def refuse_half_a_world(plan: Plan, manifest: BatchManifest, failures: Sequence[
     labels = [label for ticker in kept for label in plan.before[ticker].split(" and ")]
     if all(Origin.told(label).meets(plan.origin) for label in labels):
         return
-    reasons = "; ".join(f"{f.ticker}: {f.reason}" for f in failures if f.ticker in kept)
+    reasons = "; ".join(f"{f.ticker}: {retold(f.reason)}" for f in failures if f.ticker in kept)
     limited = any(failure.kind == "rate_limited" for failure in failures)
     raise (RateLimitedError if limited else SourceError)(
-        f"{plan.source} did not bring {', '.join(kept)} ({reasons or 'no quote'}), of which bronze "
-        f"holds {plan.before[kept[0]]}. Quotes of two markets do not meet in one bucket, so "
-        "nothing was replaced.",
-        hint="run it again later; or begin with an empty bucket (`b3 local reset`).",
+        say(
+            "{source} did not bring {tickers} ({reasons}), of which bronze holds {before}. Quotes "
+            "of two markets do not meet in one bucket, so nothing was replaced.",
+            source=plan.source,
+            tickers=", ".join(kept),
+            reasons=reasons or say("no quote"),
+            before=retold(plan.before[kept[0]]),
+        ),
+        hint=say("run it again later; or begin with an empty bucket (`b3 local reset`)."),
     )
 
 
@@ -137,10 +149,10 @@ def refuse_unknown(failures: Iterable[Failure]) -> None:
     unknown = [failure for failure in failures if failure.kind == "unknown"]
     if not unknown:
         return
-    reasons = "; ".join(f"{failure.ticker} ({failure.reason})" for failure in unknown)
+    reasons = "; ".join(f"{failure.ticker} ({retold(failure.reason)})" for failure in unknown)
     raise UnknownTickerError(
-        f"the source does not know {reasons}. Nothing was written.",
-        hint="correct the code, or leave it out; a renamed stock has a new one.",
+        say("the source does not know {reasons}. Nothing was written.", reasons=reasons),
+        hint=say("correct the code, or leave it out; a renamed stock has a new one."),
     )
 
 
@@ -149,9 +161,17 @@ def settled(manifest: BatchManifest) -> NothingToDoError:
     tickers = ", ".join(dict.fromkeys(gap.ticker for gap in manifest.no_trade))
     days = sorted({gap.dt for gap in manifest.no_trade})
     return NothingToDoError(
-        f"{manifest.label} settles it: {tickers} was not traded on any of the {len(days)} sessions "
-        f"asked for, {days[0]} to {days[-1]}. There is nothing to write, and nothing is missing.",
-        hint="ask for other dates, or look the code up at B3.",
+        say(
+            "{source} settles it: {tickers} was not traded on any of the {count} sessions "
+            "asked for, {first} to {last}. There is nothing to write, and nothing is "
+            "missing.",
+            source=retold(manifest.label),
+            tickers=tickers,
+            count=len(days),
+            first=days[0],
+            last=days[-1],
+        ),
+        hint=say("ask for other dates, or look the code up at B3."),
     )
 
 
@@ -159,24 +179,54 @@ def nothing_came(plan: Plan, failures: Sequence[Failure]) -> SourceError:
     """Return the error of a batch of which nothing came at all."""
     if any(failure.kind == "rate_limited" for failure in failures):
         second = FALLBACKS.get(plan.source) if plan.interval == "1d" else None
-        other = f"; or take daily bars from a second source: --fallback {second}" if second else ""
+        hint = say("wait a quarter of an hour, then run it again.")
+        if second:
+            hint = say(
+                "wait a quarter of an hour, then run it again; or take daily bars from a second "
+                "source: --fallback {source}.",
+                source=second,
+            )
         return RateLimitedError(
-            f"{plan.source} refuses more requests for now (429). Nothing was written.",
-            hint=f"wait a quarter of an hour, then run it again{other}.",
+            say(
+                "{source} refuses more requests for now (429). Nothing was written.",
+                source=plan.source,
+            ),
+            hint=hint,
         )
     if failures and all(failure.kind == "unknown" for failure in failures):
         refuse_unknown(failures)
     unreachable = [failure for failure in failures if failure.kind == "unreachable"]
     if unreachable:
         return SourceError(
-            f"{plan.source}: {unreachable[0].reason} Nothing was written.",
-            hint="see that this machine has a network, and its proxy if there is one, then run it "
-            "again; `--source sample` needs none.",
+            say(
+                "{source}: {reason} Nothing was written.",
+                source=plan.source,
+                reason=retold(unreachable[0].reason),
+            ),
+            hint=say(
+                "see that this machine has a network, and its proxy if there is one, then run "
+                "it again; `--source sample` needs none."
+            ),
         )
-    reasons = "; ".join(f"{failure.ticker}: {failure.reason}" for failure in failures[:3])
+    reasons = "; ".join(f"{failure.ticker}: {retold(failure.reason)}" for failure in failures[:3])
+    asked = {
+        "source": plan.source,
+        "tickers": ", ".join(plan.tickers[:5]),
+        "start": plan.start,
+        "end": plan.end,
+    }
     return SourceError(
-        f"{plan.source} brought no quote of {', '.join(plan.tickers[:5])} between "
-        f"{plan.start} and {plan.end}{f' ({reasons})' if reasons else ''}. "
-        "Nothing was written.",
-        hint="try later, or other dates: a stock has no quotes before it is listed.",
+        say(
+            "{source} brought no quote of {tickers} between {start} and {end}. "
+            "Nothing was written.",
+            **asked,
+        )
+        if not reasons
+        else say(
+            "{source} brought no quote of {tickers} between {start} and {end} ({reasons}). "
+            "Nothing was written.",
+            reasons=reasons,
+            **asked,
+        ),
+        hint=say("try later, or other dates: a stock has no quotes before it is listed."),
     )

@@ -13,6 +13,7 @@ from b3pipeline.errors import ConfigError, NothingToDoError, RateLimitedError
 from b3pipeline.ingest.batch import Batch
 from b3pipeline.ingest.request import FALLBACKS, Request
 from b3pipeline.ingest.run import ingest, named
+from b3pipeline.language import say
 from b3pipeline.progress import Progress
 from b3pipeline.sources.base import QuoteSource
 
@@ -50,12 +51,21 @@ def check_fallback(source: str, fallback: str, interval: str) -> None:
             f"`--source {first} --fallback {then}`" for first, then in FALLBACKS.items()
         )
         raise ConfigError(
-            f"{fallback!r} cannot stand in for the source {source!r}.", hint=f"there is {pairs}."
+            say(
+                "{fallback!r} cannot stand in for the source {source!r}.",
+                fallback=fallback,
+                source=source,
+            ),
+            hint=say("there is {pairs}.", pairs=pairs),
         )
     if interval != "1d":
         raise ConfigError(
-            f"{fallback} has daily bars alone, and the interval is {interval!r}.",
-            hint="leave out --fallback, or ask for --interval 1d.",
+            say(
+                "{fallback} has daily bars alone, and the interval is {interval!r}.",
+                fallback=fallback,
+                interval=interval,
+            ),
+            hint=say("leave out --fallback, or ask for --interval 1d."),
         )
 
 
@@ -157,8 +167,17 @@ def _all_of(cloud: Cloud, tickers: tuple[str, ...], source: str) -> tuple[str, .
 def _kept_out(tickers: tuple[str, ...], source: str, fallback: str) -> RateLimitedError:
     codes = ", ".join(tickers)
     return RateLimitedError(
-        f"{source} refuses more requests for now (429), and bronze holds {codes} from {source}: "
-        f"{fallback} may not go on with that, for its prices are on another scale.",
-        hint=f"wait a quarter of an hour, then run it again; or load the whole history from "
-        f"{fallback}: --replace, from its first session on.",
+        say(
+            "{source} refuses more requests for now (429), and bronze holds {codes} from "
+            "{source}: {fallback} may not go on with that, for its prices are on another "
+            "scale.",
+            source=source,
+            codes=codes,
+            fallback=fallback,
+        ),
+        hint=say(
+            "wait a quarter of an hour, then run it again; or load the whole history from "
+            "{fallback}: --replace, from its first session on.",
+            fallback=fallback,
+        ),
     )

@@ -18,6 +18,7 @@ from b3pipeline.calendar import sessions
 from b3pipeline.errors import DateRangeError, RateLimitedError
 from b3pipeline.ingest.plans import Ask, Plan
 from b3pipeline.lake import Gap, Journal
+from b3pipeline.language import english, note
 from b3pipeline.progress import Progress
 from b3pipeline.quality import CALENDAR_RULES, RULE, doubts, judge, reason, unapplied_splits
 from b3pipeline.sources import renamed
@@ -26,8 +27,8 @@ from b3pipeline.tickers import TICKERS
 
 log = logging.getLogger(__name__)
 
-UNEXPLAINED = "the source has no quote"
-UNASKED = "the source refuses more requests for now"
+UNEXPLAINED = note("the source has no quote")
+UNASKED = note("the source refuses more requests for now")
 NO_SPLIT = [0.0, 1.0]
 BEYOND = dt.timedelta(days=10)
 """How far past the dates asked for a day is still known for a session: its bar may come unasked."""
@@ -107,7 +108,7 @@ class Findings:
                 return failure.reason
         for gap in self.quarantined.get(ticker, ()):
             if gap.dt == day:
-                return f"held back, {gap.reason}"
+                return note("held back, {reason}", reason=gap.reason)
         return told[0].reason if told else UNEXPLAINED
 
     def not_traded(self, ticker: str, day: str) -> bool:
@@ -197,12 +198,12 @@ def _fetch(
     try:
         return source.fetch(ask.tickers, ask.start, ask.end, plan.interval, progress)
     except RateLimitedError as error:
-        log.warning("%s: %s", source.name, error.message)
+        log.warning("%s: %s", source.name, english(error.message))
         return Quotes(empty_frame(), _unasked(ask))
     except DateRangeError as error:
         if not whole:
             raise
-        lost = (Failure(ticker, "retryable", error.message) for ticker in ask.tickers)
+        lost = (Failure(ticker, "retryable", english(error.message)) for ticker in ask.tickers)
         return Quotes(empty_frame(), tuple(lost))
 
 
@@ -220,7 +221,9 @@ def _judged(
         log.warning("%s, %s: %s", plan.source, ticker, why)
     came = set(judged["ticker"])
     told = (_with_advice(failure, came) for failure in quotes.failures)
-    failures = (Failure(ticker, "unusable", f"held back, {why}") for ticker, why in denied)
+    failures = (
+        Failure(ticker, "unusable", note("held back, {why}", why=why)) for ticker, why in denied
+    )
     left_out = (each for each in quotes.doubts if each.day >= str(plan.first(each.ticker)))
     doubtful = (*_doubts(judged, plan), *(Gap(d.ticker, d.day, d.reason) for d in left_out))
     return _counting(judged, ask, plan), [*told, *failures], doubtful
@@ -251,7 +254,7 @@ def _with_advice(failure: Failure, came: set[str]) -> Failure:
     advice = renamed.told(ticker)
     if not advice and kind == "unknown":
         near = difflib.get_close_matches(ticker, TICKERS, n=2, cutoff=0.6)
-        advice = f"did you mean {' or '.join(sorted(near))}?" if near else ""
+        advice = note("did you mean {codes}?", codes=" or ".join(sorted(near))) if near else ""
     return replace(failure, reason=f"{failure.reason}; {advice}") if advice else failure
 
 

@@ -22,6 +22,7 @@ from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import NothingToDoError, OriginError
 from b3pipeline.ingest.request import Request
 from b3pipeline.lake import Origin
+from b3pipeline.language import later, retold, say
 from b3pipeline.sources.base import QuoteSource, check_interval
 
 log = logging.getLogger(__name__)
@@ -47,7 +48,12 @@ class Ask:
     end: dt.date
 
     def __str__(self) -> str:
-        return f"{', '.join(self.tickers)}, {self.start} to {self.end}"
+        return say(
+            "{tickers}, {start} to {end}",
+            tickers=", ".join(self.tickers),
+            start=self.start,
+            end=self.end,
+        )
 
 
 @dataclass(frozen=True)
@@ -112,26 +118,44 @@ class Plan:
 
     def __str__(self) -> str:
         each = {len(self.wanted(ticker)) for ticker in self.tickers}
-        span = f"{min(each)} to {max(each)}" if len(each) > 1 else f"{next(iter(each), 0)}"
-        return (
-            f"{len(self.tickers)} tickers x {span} sessions = {self.partitions:,} "
-            f"objects from {self.source}, {self.start} to {self.end}, bars of {self.interval}"
+        span = f"{next(iter(each), 0)}"
+        if len(each) > 1:
+            span = say("{least} to {most}", least=min(each), most=max(each))
+        return say(
+            "{tickers} tickers x {sessions} sessions = {objects:,} objects from {source}, "
+            "{start} to {end}, bars of {interval}",
+            tickers=len(self.tickers),
+            sessions=span,
+            objects=self.partitions,
+            source=self.source,
+            start=self.start,
+            end=self.end,
+            interval=self.interval,
         )
 
     def describe(self) -> str:
         """Return what would be asked, compared and written, a line each."""
         lines = [
             f"{self}.",
-            *(f"  ask {self.source}: {ask}" for ask in self.asks),
-            f"  compare: {self.compared:,} objects that bronze holds already",
-            f"  write: at most {self.partitions:,} objects ({self.held:,} of them replace one), "
-            "their partitions, one manifest; a restated ticker's whole history besides",
+            *(say("  ask {source}: {ask}", source=self.source, ask=ask) for ask in self.asks),
+            say("  compare: {count:,} objects that bronze holds already", count=self.compared),
+            say(
+                "  write: at most {count:,} objects ({held:,} of them replace one), their "
+                "partitions, one manifest; a restated ticker's whole history besides",
+                count=self.partitions,
+                held=self.held,
+            ),
             *(
-                f"  load anew: {ticker}, {days[0]} to {days[-1]}, in the place of "
-                f"{self.before[ticker]}"
+                say(
+                    "  load anew: {ticker}, {first} to {last}, in the place of {before}",
+                    ticker=ticker,
+                    first=days[0],
+                    last=days[-1],
+                    before=retold(self.before[ticker]),
+                )
                 for ticker, days in self.anew.items()
             ),
-            *(f"  leave out: {day} has not closed yet" for day in self.open_sessions),
+            *(say("  leave out: {day} has not closed yet", day=day) for day in self.open_sessions),
         ]
         return "\n".join(lines)
 
@@ -319,33 +343,66 @@ def _labels(days: Mapping[str, Origin]) -> str:
 def _spans(found: Mapping[str, Mapping[str, Origin]]) -> str:
     """Return tickers, each with its origin and its first and last date, a few of many."""
     told = [
-        f"{ticker} from {_labels(days)}, {min(days)} to {max(days)}"
+        say(
+            "{ticker} from {origin}, {first} to {last}",
+            ticker=ticker,
+            origin=retold(_labels(days)),
+            first=min(days),
+            last=max(days),
+        )
         for ticker, days in list(found.items())[:NAMED]
     ]
     rest = len(found) - len(told)
-    return "; ".join(told) + (f"; and {rest} tickers more" if rest else "")
+    return "; ".join(told) + (say("; and {count} tickers more", count=rest) if rest else "")
 
 
 def _clash(plan: Plan, clashes: Mapping[str, Mapping[str, Origin]]) -> OriginError:
     had = next(iter(next(iter(clashes.values())).values()))
     keep = f"`--source {had.source} --interval {had.interval or plan.interval}`"
     return OriginError(
-        f"bronze holds {_spans(clashes)}. Quotes from {plan.origin} are on another scale: the two "
-        "do not join in one history. Nothing was asked for.",
-        hint=f"`--replace` loads the whole history anew from {plan.source}; {keep} goes on with "
-        "what is there; another bucket (`--bucket`) keeps both apart.",
+        say(
+            "bronze holds {spans}. Quotes from {origin} are on another scale: the two do "
+            "not join in one history. Nothing was asked for.",
+            spans=_spans(clashes),
+            origin=retold(str(plan.origin)),
+        ),
+        hint=say(
+            "`--replace` loads the whole history anew from {source}; {keep} goes on with "
+            "what is there; another bucket (`--bucket`) keeps both apart.",
+            source=plan.source,
+            keep=keep,
+        ),
     )
 
 
 def _two_worlds(plan: Plan, others: Mapping[str, Mapping[str, Origin]]) -> OriginError:
-    kind, other = ("simulated", "real") if plan.simulated else ("real", "simulated")
+    told = later(
+        "bronze holds simulated quotes: {spans}. Real ones of {tickers} do not join them in one "
+        "bucket. Nothing was asked for."
+    )
+    if plan.simulated:
+        told = later(
+            "bronze holds real quotes: {spans}. Simulated ones of {tickers} do not join them in "
+            "one bucket. Nothing was asked for."
+        )
     if any(o.simulated is plan.simulated for days in others.values() for o in days.values()):
-        kind, other = f"{plan.source}'s", "another market's"
+        told = later(
+            "bronze holds another market's quotes: {spans}. {source}'s ones of {tickers} do not "
+            "join them in one bucket. Nothing was asked for."
+        )
     return OriginError(
-        f"bronze holds {other} quotes: {_spans(others)}. {kind[0].upper()}{kind[1:]} ones of "
-        f"{', '.join(plan.tickers[:NAMED])} do not join them in one bucket. Nothing was asked for.",
-        hint=f"`b3 ingest --source {plan.source} --since last --replace` without --tickers loads "
-        "all that bronze holds anew; `b3 local reset` begins with nothing; or use another bucket.",
+        say(
+            told,
+            spans=_spans(others),
+            source=plan.source[0].upper() + plan.source[1:],
+            tickers=", ".join(plan.tickers[:NAMED]),
+        ),
+        hint=say(
+            "`b3 ingest --source {source} --since last --replace` without --tickers loads "
+            "all that bronze holds anew; `b3 local reset` begins with nothing; or use "
+            "another bucket.",
+            source=plan.source,
+        ),
     )
 
 
@@ -369,9 +426,13 @@ def _only_new(plan: Plan, held: Mapping[str, Sequence[str]]) -> Plan:
             firsts[ticker] = plan.final + dt.timedelta(days=1)
     if not firsts:
         raise NothingToDoError(
-            f"bronze holds every session up to {plan.sessions[-1]} of "
-            f"{', '.join(plan.tickers)}: there is nothing to ask for.",
-            hint="come back after the next session, at 18:30 São Paulo time.",
+            say(
+                "bronze holds every session up to {last} of {tickers}: there is nothing to "
+                "ask for.",
+                last=plan.sessions[-1],
+                tickers=", ".join(plan.tickers),
+            ),
+            hint=say("come back after the next session, at 18:30 São Paulo time."),
         )
     begin = min(min(firsts.values()), plan.start)
     return replace(

@@ -17,6 +17,7 @@ from b3pipeline.calendar import last_closed_session, parse_date, sessions
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import ConfigError, InvalidTickerError
 from b3pipeline.exchange import EXCHANGE
+from b3pipeline.language import say
 
 DEFAULT_TICKERS = EXCHANGE.default_tickers
 """Ten large stocks of the Ibovespa."""
@@ -77,11 +78,14 @@ class Request:
         if isinstance(tickers, str):
             tickers = [code for code in tickers.split(",") if code.strip()]
         if tickers is not None and not tickers:
-            raise InvalidTickerError("no ticker is given.", hint="give some, such as PETR4,VALE3.")
+            raise InvalidTickerError(
+                say("no ticker is given."), hint=say("give some, such as PETR4,VALE3.")
+            )
         codes = [names.normalise_ticker(ticker) for ticker in tickers or ()]
         if how.get("window", WINDOW) < 0:
             raise ConfigError(
-                f"the window is {how['window']}.", hint="give 0, or a number of sessions."
+                say("the window is {window}.", window=how["window"]),
+                hint=say("give 0, or a number of sessions."),
             )
         return cls(
             source,

@@ -41,6 +41,7 @@ from b3pipeline.ingest.unfinished import (
     write,
 )
 from b3pipeline.lake import BatchManifest
+from b3pipeline.language import say
 from b3pipeline.progress import Progress
 from b3pipeline.sources.base import Failure, QuoteSource
 
@@ -173,8 +174,11 @@ def preview_resume(cloud: Cloud, *, window: int = WINDOW, clock: Clock = utc_now
 
 def _nothing_to_resume() -> NothingToDoError:
     return NothingToDoError(
-        "no batch was cut off, and none lacks a session that can come: there is nothing to resume.",
-        hint="`b3 ingest --since last` asks for what is new.",
+        say(
+            "no batch was cut off, and none lacks a session that can come: there is "
+            "nothing to resume."
+        ),
+        hint=say("`b3 ingest --since last` asks for what is new."),
     )
 
 

@@ -22,6 +22,7 @@ from b3pipeline.ingest.plans import Plan, survey
 from b3pipeline.ingest.request import Request
 from b3pipeline.lake import BatchManifest, Journal
 from b3pipeline.lake.storage import find_objects, list_keys
+from b3pipeline.language import english
 from b3pipeline.progress import Progress
 from b3pipeline.quality import RULE
 
@@ -115,7 +116,9 @@ def put_aside(journal: Journal, error: BaseException) -> None:
         what = f"{', '.join(plan.tickers)} from {plan.source}, {plan.start} to {plan.end}"
     except DamagedJournalError:
         what = "its range"
-    said = error.message if isinstance(error, B3Error) else f"{type(error).__name__}: {error}"
+    said = (
+        english(error.message) if isinstance(error, B3Error) else f"{type(error).__name__}: {error}"
+    )
     log.error(
         "the journal of batch %s cannot be replayed (%s); it is kept at %s. "
         "Ingest %s again: whatever of it bronze holds is replaced",

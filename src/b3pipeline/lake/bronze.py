@@ -25,6 +25,7 @@ from b3pipeline.lake.storage import (
     put_object,
     stored_partitions,
 )
+from b3pipeline.language import english, say
 from b3pipeline.progress import Progress
 from b3pipeline.schema import BRONZE, PARTITION_KEYS
 
@@ -62,9 +63,11 @@ def encode_partition(
     """
     if bars.empty:
         raise StorageError(
-            "there is no bar to write: a partition holds at least one.",
-            hint="is the ticker spelt as at B3, and was it traded on that session? The `failures` "
-            "of what the source brought say why it did not come.",
+            say("there is no bar to write: a partition holds at least one."),
+            hint=say(
+                "is the ticker spelt as at B3, and was it traded on that session? The "
+                "`failures` of what the source brought say why it did not come."
+            ),
         )
     return _encode(_bronze_table(bars, source, batch_id, ingested_at))
 
@@ -80,8 +83,8 @@ def decode_partition(key: str, body: bytes) -> pa.Table:
         return _with_keys(table.select(BRONZE.names).cast(BRONZE), partition)
     except (pa.ArrowException, KeyError) as error:
         raise StorageError(
-            f"the object {key} is not a bronze partition: {error}.",
-            hint="ingest that session again: its object is replaced.",
+            say("the object {key} is not a bronze partition: {error}.", key=key, error=error),
+            hint=say("ingest that session again: its object is replaced."),
         ) from error
 
 
@@ -120,7 +123,7 @@ def _readable(key: str, body: bytes | None) -> pd.DataFrame | None:
     try:
         frame: pd.DataFrame = decode_partition(key, body).to_pandas()
     except StorageError as error:
-        log.warning("%s", error.message)
+        log.warning("%s", english(error.message))
         return None
     return frame
 

@@ -13,6 +13,7 @@ from b3pipeline import names, schema
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import CatalogError
 from b3pipeline.lake.storage import in_parallel, stored_partitions
+from b3pipeline.language import say
 from b3pipeline.progress import Progress, track
 from b3pipeline.refusals import explain, told
 
@@ -54,7 +55,7 @@ def register_partitions(
         for place in range(0, len(wanted), PARTITIONS_A_CALL)
     ]
     made = in_parallel(lambda call: _register(cloud, table, call), calls, CALLS_IN_FLIGHT)
-    return sum(track(made, progress, total=len(calls), desc="register"))
+    return sum(track(made, progress, total=len(calls), desc=say("register")))
 
 
 def forget_partitions(cloud: Cloud, table: str, partitions: Iterable[tuple[str, str]]) -> None:
@@ -76,9 +77,14 @@ def forget_partitions(cloud: Cloud, table: str, partitions: Iterable[tuple[str, 
         for error in answer.get("Errors", []):
             if error["ErrorDetail"]["ErrorCode"] != "EntityNotFoundException":
                 raise CatalogError(
-                    f"the catalog did not let go of the partition {error['PartitionValues']} of "
-                    f"{table}: {error['ErrorDetail'].get('ErrorMessage', 'no reason given')}.",
-                    hint="`b3 resume` goes on from there.",
+                    say(
+                        "the catalog did not let go of the partition {values} of {table}: "
+                        "{reason}.",
+                        values=error["PartitionValues"],
+                        table=table,
+                        reason=error["ErrorDetail"].get("ErrorMessage", say("no reason given")),
+                    ),
+                    hint=say("`b3 resume` goes on from there."),
                 )
 
 
@@ -148,9 +154,13 @@ def _register(cloud: Cloud, table: str, partitions: list[tuple[str, str]]) -> in
     for error in answer.get("Errors", []):
         if error["ErrorDetail"]["ErrorCode"] != "AlreadyExistsException":
             raise CatalogError(
-                f"the catalog refused the partition {error['PartitionValues']} of {table}: "
-                f"{error['ErrorDetail'].get('ErrorMessage', 'no reason given')}.",
-                hint="run the ingestion again: it is idempotent.",
+                say(
+                    "the catalog refused the partition {values} of {table}: {reason}.",
+                    values=error["PartitionValues"],
+                    table=table,
+                    reason=error["ErrorDetail"].get("ErrorMessage", say("no reason given")),
+                ),
+                hint=say("run the ingestion again: it is idempotent."),
             )
         known += 1
     return len(partitions) - known
@@ -205,7 +215,7 @@ def _catalog_errors(cloud: Cloud, table: str) -> Iterator[None]:
     except (ClientError, BotoCoreError) as error:
         if explain(error).kind == "gone":
             raise CatalogError(
-                f"the Data Catalog holds no table {place}.",
-                hint="run `b3 local up` or `terraform apply`: both make it.",
+                say("the Data Catalog holds no table {place}.", place=place),
+                hint=say("run `b3 local up` or `terraform apply`: both make it."),
             ) from error
-        raise told(error, f"{place} in the Data Catalog", CatalogError) from error
+        raise told(error, say("{place} in the Data Catalog", place=place), CatalogError) from error

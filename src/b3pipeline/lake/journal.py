@@ -21,6 +21,7 @@ from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import DamagedJournalError, StorageError
 from b3pipeline.lake.manifest import BatchManifest
 from b3pipeline.lake.storage import delete_objects, find_objects, list_keys, put_object
+from b3pipeline.language import say
 
 PLAN, SEAL = "plan.json", "seal.json"
 _SLICE, _WRITTEN = ".parquet", ".written"
@@ -100,8 +101,12 @@ class Journal:
             if isinstance(error, StorageError) and not isinstance(error.__cause__, UNREADABLE):
                 raise  # the bucket, and not what lies in it
             raise DamagedJournalError(
-                f"the journal of batch {self.batch_id} cannot be replayed: {error}.",
-                hint="`b3 resume` sets it aside and goes on with what is left.",
+                say(
+                    "the journal of batch {batch_id} cannot be replayed: {error}.",
+                    batch_id=self.batch_id,
+                    error=error,
+                ),
+                hint=say("`b3 resume` sets it aside and goes on with what is left."),
             ) from error
 
     def set_aside(self) -> str:
@@ -135,8 +140,12 @@ class Journal:
         [body] = find_objects(self.cloud, [f"{self.folder}{name}"])
         if body is None:
             raise DamagedJournalError(
-                f"the journal of batch {self.batch_id} lacks its {name}.",
-                hint="`b3 resume` sets it aside and goes on with what is left.",
+                say(
+                    "the journal of batch {batch_id} lacks its {name}.",
+                    batch_id=self.batch_id,
+                    name=name,
+                ),
+                hint=say("`b3 resume` sets it aside and goes on with what is left."),
             )
         return body
 

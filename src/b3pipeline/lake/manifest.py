@@ -14,6 +14,7 @@ from b3pipeline import names
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import StorageError
 from b3pipeline.lake.storage import get_objects, list_keys, put_object
+from b3pipeline.language import english, note, retold, say, shown
 from b3pipeline.markup import facts_table
 
 logger = logging.getLogger(__name__)
@@ -126,7 +127,7 @@ class BatchManifest:
     @property
     def label(self) -> str:
         """The source's name, with the word "simulated" where its quotes are."""
-        return f"{self.source} (simulated)" if self.simulated else self.source
+        return note("{source} (simulated)", source=self.source) if self.simulated else self.source
 
     def to_json(self) -> str:
         """Return the text of the manifest's object."""
@@ -160,30 +161,40 @@ class BatchManifest:
         try:
             content = json.loads(text)
             if content["version"] not in range(1, VERSION + 1):
-                raise ValueError(f"version {content['version']} is not known")
+                raise ValueError(say("version {version} is not known", version=content["version"]))
             if not isinstance(content["partitions"], dict):
-                raise ValueError("its partitions are not listed by ticker")
+                raise ValueError(say("its partitions are not listed by ticker"))
             return cls(bucket=bucket, **_fields(content))
         except (ValueError, KeyError, TypeError) as error:
             raise StorageError(
-                f"this is not a batch manifest of version 1 to {VERSION} ({error}): {text[:80]!r}.",
-                hint="ingest that range again: it writes a new manifest.",
+                say(
+                    "this is not a batch manifest of version 1 to {version} ({error}): {text!r}.",
+                    version=VERSION,
+                    error=error,
+                    text=text[:80],
+                ),
+                hint=say("ingest that range again: it writes a new manifest."),
             ) from error
 
     def _repr_html_(self) -> str:
         return facts_table(
             {
-                "batch": self.batch_id,
-                "source": self.label,
-                "range": f"{self.start} to {self.end}, bars of {self.interval}",
-                "tickers": ", ".join(self.partitions) or "–",
-                "partitions": f"{self.objects:,}",
-                "rows": f"{self.rows:,}",
-                "missing": f"{len(self.missing):,}",
-                "no trade": f"{len(self.no_trade):,}",
-                "quarantined": f"{len(self.quarantined):,}",
-                "restated": ", ".join(one.ticker for one in self.restated) or "–",
-                "manifest": self.uri,
+                say("batch"): self.batch_id,
+                say("source"): retold(self.label),
+                say("range"): say(
+                    "{start} to {end}, bars of {interval}",
+                    start=self.start,
+                    end=self.end,
+                    interval=self.interval,
+                ),
+                say("tickers"): ", ".join(self.partitions) or "–",
+                say("partitions"): shown(self.objects, ","),
+                say("rows"): shown(self.rows, ","),
+                say("missing"): shown(len(self.missing), ","),
+                say("no trade"): shown(len(self.no_trade), ","),
+                say("quarantined"): shown(len(self.quarantined), ","),
+                say("restated"): ", ".join(one.ticker for one in self.restated) or "–",
+                say("manifest"): self.uri,
             }
         )
 
@@ -234,7 +245,7 @@ def _manifests(cloud: Cloud, prefix: str) -> list[BatchManifest]:
         try:
             return BatchManifest.from_json(body, bucket)
         except StorageError as error:
-            logger.warning("s3://%s/%s is passed over: %s", bucket, key, error.message)
+            logger.warning("s3://%s/%s is passed over: %s", bucket, key, english(error.message))
             return None
 
     return [manifest for manifest in get_objects(cloud, keys, read) if manifest is not None]
@@ -266,5 +277,5 @@ def _fields(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def _restatement(content: str | Mapping[str, Any]) -> Restatement:
     if isinstance(content, str):
-        return Restatement(content, None, "not recorded")
+        return Restatement(content, None, note("not recorded"))
     return Restatement(**content)

@@ -11,6 +11,7 @@ from b3pipeline import names
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.lake.bronze import find_partitions
 from b3pipeline.lake.manifest import BatchManifest, list_manifests
+from b3pipeline.language import note
 from b3pipeline.sources.seeds import SAMPLE
 
 _created_at = attrgetter("created_at")
@@ -57,8 +58,10 @@ class Origin:
         return self.source == other.source or not made_up
 
     def __str__(self) -> str:
-        label = f"{self.source} (simulated)" if self.simulated else self.source
-        return f"{label}, bars of {self.interval}" if self.interval else label
+        label = note("{source} (simulated)", source=self.source) if self.simulated else self.source
+        if not self.interval:
+            return label
+        return note("{source}, bars of {interval}", source=label, interval=self.interval)
 
 
 Origins = Mapping[str, Mapping[str, Origin]]

@@ -19,6 +19,7 @@ from obstore.store import S3Store
 from b3pipeline import names
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import StorageError
+from b3pipeline.language import say
 from b3pipeline.progress import Progress, track
 from b3pipeline.refusals import explain, told
 
@@ -64,7 +65,7 @@ def put_objects(
             obstore.put(store, item[0], item[1], use_multipart=False)
 
     done = in_parallel(put, items)
-    return sum(1 for _ in track(done, progress, total=total, desc="put"))
+    return sum(1 for _ in track(done, progress, total=total, desc=say("put")))
 
 
 def put_object(cloud: Cloud, key: str, body: bytes) -> None:
@@ -98,7 +99,7 @@ def get_objects(
             body = obstore.get(store, key).bytes().to_bytes()
         return decode(key, body)
 
-    return list(track(in_parallel(get, keys), progress, total=total, desc="get"))
+    return list(track(in_parallel(get, keys), progress, total=total, desc=say("get")))
 
 
 def find_objects(cloud: Cloud, keys: Iterable[str]) -> list[bytes | None]:
@@ -188,7 +189,8 @@ def storage_errors(bucket: str, key: str | None = None) -> Iterator[None]:
     except (BaseError, FileNotFoundError) as error:
         if explain(error).code == "NoSuchKey" and key is not None:
             raise StorageError(
-                f"there is no object s3://{bucket}/{key}.", hint="list what the bucket holds."
+                say("there is no object s3://{bucket}/{key}.", bucket=bucket, key=key),
+                hint=say("list what the bucket holds."),
             ) from error
         raise _unusable(bucket, error) from error
 
@@ -230,7 +232,7 @@ def _unusable(bucket: str, error: Exception) -> StorageError:
     """Return the error that says why a bucket cannot be used, and what to do."""
     if explain(error).kind == "gone":
         return StorageError(
-            f"there is no bucket {bucket!r}.",
-            hint="run `b3 local up` or `terraform apply`, or correct RAW_BUCKET.",
+            say("there is no bucket {bucket!r}.", bucket=bucket),
+            hint=say("run `b3 local up` or `terraform apply`, or correct RAW_BUCKET."),
         )
-    return told(error, f"the bucket {bucket!r}", StorageError)
+    return told(error, say("the bucket {bucket!r}", bucket=bucket), StorageError)

@@ -55,6 +55,7 @@ def _close_panel(ax: Axes, data: pd.DataFrame, ticker: str) -> None:
     change = data["close_price"].iloc[-1] / data["close_price"].iloc[0] - 1
     ax.set_title(f"{ticker}  {style.percent(change)}", fontsize=10.5, loc="left", pad=3)
     ax.set_ylabel("R$")
+    ax.yaxis.set_major_formatter(style.Numbers())
     ax.yaxis.set_major_locator(MaxNLocator(4))
     ax.margins(x=0.02)
 
@@ -153,6 +154,8 @@ def candlestick(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
         np.arange(len(data)), data["total_volume"] / 1e6, width=0.7,
         color=np.where(rose, style.SKY, VERMILION),
     )  # fmt: skip
+    for ax in (upper, lower):
+        ax.yaxis.set_major_formatter(style.Numbers())
     upper.set_ylabel(say("price, R$"))
     lower.set_ylabel(say("volume,\nmillion shares"))
     style.session_ticks(lower, pd.DatetimeIndex(data["trade_date"]))

@@ -147,7 +147,8 @@ def correlation(
         text=".2f" if len(order) <= 14 else None,
     )  # fmt: skip
     label = say("correlation of daily returns")
-    style.figure_of(ax).colorbar(image, ax=ax, shrink=0.7, label=label)
+    figure, form = style.figure_of(ax), style.Numbers()
+    figure.colorbar(image, ax=ax, shrink=0.7, label=label, format=form)
     ax.set_xticks(range(len(order)), order, rotation=45, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(order)), order)
     if sectors:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import calendar
+import datetime as dt
 import math
+import re
 import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -16,10 +19,10 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, ScalarFormatter
 
 from b3pipeline.errors import PlotError
-from b3pipeline.language import say, shown
+from b3pipeline.language import numerals, say, shown
 
 # Okabe and Ito's palette, told apart by colour-blind readers; its yellow is too pale for lines.
 BLACK = "#000000"
@@ -156,10 +159,32 @@ def _write_words(ax: Axes, title: Text, words: Words, *, simulated: bool) -> Non
         at, gap = (1.0, 0.0), 11.0
 
 
+class Numbers(ScalarFormatter):
+    """The plain ticks of an axis, in the language's form."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return numerals(super().__call__(x, pos))
+
+
+class _Dates(mdates.ConciseDateFormatter):
+    """Ticks of dates, their months named in the language of now."""
+
+    def format_ticks(self, values: Any) -> list[str]:
+        ticks = super().format_ticks(values)  # type: ignore[no-untyped-call]
+        return [_MONTH.sub(_month, tick) for tick in ticks]
+
+
+_MONTH = re.compile("|".join(calendar.month_abbr[1:]))
+
+
+def _month(found: re.Match[str]) -> str:
+    return shown(dt.date(2000, list(calendar.month_abbr).index(found[0]), 1), "%b")
+
+
 def label_dates(ax: Axes, dates: pd.Series[Any] | pd.Index[Any]) -> None:
     """Put readable dates on the x axis, and say which range of sessions is drawn."""
     locator = mdates.AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
-    formatter: Any = mdates.ConciseDateFormatter(locator, show_offset=False)  # type: ignore[no-untyped-call]
+    formatter: Any = _Dates(locator, show_offset=False)  # type: ignore[no-untyped-call]
     formatter.formats = ["%Y", "%b", "%-d %b", "%H:%M", "%H:%M", "%S"]
     formatter.zero_formats = ["", "%b\n%Y", "%b", "%-d %b", "%H:%M", "%H:%M"]
     ax.xaxis.set_major_locator(locator)

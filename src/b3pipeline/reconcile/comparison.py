@@ -20,6 +20,7 @@ from b3pipeline import lake, names
 from b3pipeline.calendar import parse_date
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import DateRangeError, StorageError
+from b3pipeline.language import say
 from b3pipeline.progress import Progress
 from b3pipeline.reconcile.factors import HALF_TICK, Stretch, explains, find_stretches
 from b3pipeline.reconcile.reconciliation import (
@@ -61,13 +62,20 @@ def reconcile(
     first = None if start is None else parse_date(start)
     last = None if end is None else parse_date(end)
     if first and last and first > last:
-        raise DateRangeError(f"the start {first} is after the end {last}.", hint="swap the dates.")
+        raise DateRangeError(
+            say("the start {first} is after the end {last}.", first=first, last=last),
+            hint=say("swap the dates."),
+        )
     bronze = lake.read_bronze(cloud, codes, first, last, progress)
     if bronze.empty:
         raise StorageError(
-            f"bronze holds no quote of {', '.join(codes or ['any ticker'])} "
-            f"from {first or 'the beginning'} to {last or 'today'}.",
-            hint="ingest them first: `b3 ingest`.",
+            say(
+                "bronze holds no quote of {tickers} from {first} to {last}.",
+                tickers=", ".join(codes or [say("any ticker")]),
+                first=first or say("the beginning"),
+                last=last or say("today"),
+            ),
+            hint=say("ingest them first: `b3 ingest`."),
         )
     days = bronze["traded_at"]
     quotes = source.fetch(

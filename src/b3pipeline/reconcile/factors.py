@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from b3pipeline.exchange import EXCHANGE
+from b3pipeline.language import shown
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -123,7 +124,7 @@ def written(factor: float) -> str:
     shares = round(1 / factor) if factor > 0 else 0
     if shares > 1 and abs(factor * shares - 1) < _SLACK:
         return f"1/{shares}"
-    return f"{factor:.6g}"
+    return shown(factor, ".6g")
 
 
 def simplest(low: float, high: float) -> float:

@@ -9,6 +9,7 @@ from functools import cached_property
 
 import pandas as pd
 
+from b3pipeline.language import retold, say, say_many
 from b3pipeline.reconcile.factors import written
 from b3pipeline.sources.base import Failure
 
@@ -32,9 +33,19 @@ class Break:
     split: float | None = None
 
     def __str__(self) -> str:
-        why = f", as the split of {written(self.split)} explains" if self.split else ""
-        change = f"factor {written(self.before)} to {written(self.after)}"
-        return f"{self.ticker} {self.date}: {change}{why}"
+        change = {
+            "ticker": self.ticker,
+            "day": self.date,
+            "before": written(self.before),
+            "after": written(self.after),
+        }
+        if not self.split:
+            return say("{ticker} {day}: factor {before} to {after}", **change)
+        return say(
+            "{ticker} {day}: factor {before} to {after}, as the split of {split} explains",
+            split=written(self.split),
+            **change,
+        )
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -98,25 +109,44 @@ class Reconciliation:
         compared = int(self.summary["compared"].sum())
         if self.ok:
             changed = (self.frame["factor"] != 1).any()
-            how = "after each ticker's factor" if changed else "to the cent"
-            return f"all {compared:,} closes agree {how}"
+            if changed:
+                return say("all {count:,} closes agree after each ticker's factor", count=compared)
+            return say("all {count:,} closes agree to the cent", count=compared)
+        broken, lonely, off = len(self.unexplained), self.missing, self.volumes_off
         parts = [
-            _count(len(self.unexplained), "break", "of the factor"),
-            _count(self.missing, "session", "that only one side has"),
-            _count(self.volumes_off, "volume", "off"),
+            say_many("{count:,} break of the factor", "{count:,} breaks of the factor", broken)
+            if broken
+            else "",
+            say_many(
+                "{count:,} session that only one side has",
+                "{count:,} sessions that only one side has",
+                lonely,
+            )
+            if lonely
+            else "",
+            say_many("{count:,} volume off", "{count:,} volumes off", off) if off else "",
         ]
-        return f"{', '.join(part for part in parts if part)}, among {compared:,} closes compared"
+        return say(
+            "{findings}, among {count:,} closes compared",
+            findings=", ".join(part for part in parts if part),
+            count=compared,
+        )
 
     @property
     def _label(self) -> str:
-        return f"{self.source} (simulated)" if self.simulated else self.source
+        return say("{source} (simulated)", source=self.source) if self.simulated else self.source
 
     def __str__(self) -> str:
         days = self.frame["trade_date"]
         return "\n".join(
             [
-                f"Bronze against {self._label}, {days.min():%Y-%m-%d} to {days.max():%Y-%m-%d}: "
-                f"{self.finding}.",
+                say(
+                    "Bronze against {source}, {first} to {last}: {finding}.",
+                    source=self._label,
+                    first=f"{days.min():%Y-%m-%d}",
+                    last=f"{days.max():%Y-%m-%d}",
+                    finding=self.finding,
+                ),
                 self.summary.to_string(index=False),
                 *self._remarks(),
             ]
@@ -127,20 +157,20 @@ class Reconciliation:
     def _repr_html_(self) -> str:
         table = self.summary.to_html(index=False, border=0)
         remarks = "<br>".join(html.escape(line) for line in self._remarks())
-        finding = html.escape(f"Bronze against {self._label}: {self.finding}.")
+        finding = html.escape(
+            say("Bronze against {source}: {finding}.", source=self._label, finding=self.finding)
+        )
         return f"<p><b>{finding}</b></p>{table}<p style='font-size:90%'>{remarks}</p>"
 
     def _remarks(self) -> list[str]:
         lines = [str(found) for found in self.breaks]
-        lines += [f"{failure.ticker}: {failure.reason}" for failure in self.failures]
+        lines += [f"{failure.ticker}: {retold(failure.reason)}" for failure in self.failures]
         rest = len(lines) - _SHOWN
-        return lines[:_SHOWN] + ([f"… and {rest:,} more, see breaks"] if rest > 0 else [])
+        return lines[:_SHOWN] + (
+            [say("… and {count:,} more, see breaks", count=rest)] if rest > 0 else []
+        )
 
 
 def _factors(factors: pd.Series[float]) -> str:
     values = [written(value) for value in dict.fromkeys(factors.dropna())]
     return ", ".join(values[:4]) + (", …" if len(values) > 4 else "")
-
-
-def _count(number: int, noun: str, rest: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'} {rest}" if number else ""

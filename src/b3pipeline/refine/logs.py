@@ -13,6 +13,7 @@ from typing import Any
 
 from b3pipeline.calendar import utc_now
 from b3pipeline.cloud.clients import Cloud
+from b3pipeline.language import say
 from b3pipeline.names import run_summary_key
 from b3pipeline.refine.runs import JobRun, get_run
 
@@ -36,7 +37,7 @@ class LogLines:
         return "\n".join(self.lines)
 
     def _repr_html_(self) -> str:
-        body = html.escape(str(self)) or "(no lines)"
+        body = html.escape(str(self)) or say("(no lines)")
         return f"<pre style='white-space:pre-wrap'>{body}</pre>"
 
 
@@ -58,7 +59,7 @@ def follow_run(
         run = get_run(cloud, run_id)
         if run.state != state:
             state = run.state
-            yield f"run {run_id} is {state}"
+            yield say("run {run_id} is {state}", run_id=run_id, state=state)
         said = _run_lines(cloud, OUTPUT_GROUP, run_id)
         for stream, lines in said.items():
             yield from lines[seen.get(stream, 0) :]

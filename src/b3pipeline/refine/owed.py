@@ -15,6 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from b3pipeline import names
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import StorageError
+from b3pipeline.language import say
 from b3pipeline.refine.runs import JobRun, list_runs
 from b3pipeline.refusals import explain
 
@@ -30,7 +31,11 @@ class OwedBatch:
     landed: dt.datetime
 
     def __str__(self) -> str:
-        return f"{self.batch_id}, landed {self.landed:%Y-%m-%d %H:%M:%S} UTC"
+        return say(
+            "{batch_id}, landed {moment} UTC",
+            batch_id=self.batch_id,
+            moment=f"{self.landed:%Y-%m-%d %H:%M:%S}",
+        )
 
 
 @dataclass(frozen=True)
@@ -49,19 +54,27 @@ class Batches:
     @property
     def summary(self) -> str:
         """One line of figures."""
-        return f"{self.done:,} refined, {len(self.at_work):,} at work, {len(self.owed):,} owed"
+        return say(
+            "{done:,} refined, {at_work:,} at work, {owed:,} owed",
+            done=self.done,
+            at_work=len(self.at_work),
+            owed=len(self.owed),
+        )
 
     @property
     def named(self) -> str:
         """The owed batches in words, the first ten by name; empty where none is owed."""
         shown = "; ".join(map(str, self.owed[:_NAMED]))
         more = len(self.owed) - _NAMED
-        return f"{shown}; and {more:,} more" if more > 0 else shown
+        return say("{shown}; and {count:,} more", shown=shown, count=more) if more > 0 else shown
 
     def __str__(self) -> str:
-        lines = [f"Batches: {self.summary}."]
-        lines += [f"At work: run {run.run_id}, {run.state}" for run in self.runs]
-        lines += [f"Owed: {batch}" for batch in self.owed]
+        lines = [say("Batches: {summary}.", summary=self.summary)]
+        lines += [
+            say("At work: run {run_id}, {state}", run_id=run.run_id, state=run.state)
+            for run in self.runs
+        ]
+        lines += [say("Owed: {batches}", batches=batch) for batch in self.owed]
         return "\n".join(lines)
 
 

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.costs import format_usd, glue_run_cost
 from b3pipeline.errors import JobError
+from b3pipeline.language import retold, say, shown
 from b3pipeline.markup import facts_table
 from b3pipeline.names import run_summary_key
 from b3pipeline.refine.runs import JobRun
@@ -45,24 +46,27 @@ class RunReport:
     @property
     def facts(self) -> dict[str, str]:
         """The figures in words, in the order in which they are shown."""
-        work = "unknown" if self.dpu_seconds is None else f"{self.dpu_seconds:,.0f} DPU-seconds"
-        price = "unknown" if self.usd is None else format_usd(self.usd)
+        work, price = say("unknown"), say("unknown")
+        if self.dpu_seconds is not None:
+            work = say("{seconds:,.0f} DPU-seconds", seconds=self.dpu_seconds)
+        if self.usd is not None:
+            price = format_usd(self.usd)
         facts = {
-            "run": f"{self.run.run_id}, {self.run.state}",
-            "took": f"{self.seconds:.1f} s",
-            "work": work,
-            "price on AWS": price,
-            "batches": ", ".join(self.batch_ids) or "none",
-            "rows read": f"{self.rows:,}",
-            "partitions written": f"{self.written:,}",
-            "partitions removed": f"{self.removed:,}",
-            "skipped: no quote": f"{self.skipped:,}",
-            "quarantined": f"{len(self.quarantined):,}",
+            say("run"): f"{self.run.run_id}, {self.run.state}",
+            say("took"): shown(self.seconds, ".1f") + " s",
+            say("work"): work,
+            say("price on AWS"): price,
+            say("batches"): ", ".join(self.batch_ids) or say("none"),
+            say("rows read"): shown(self.rows, ","),
+            say("partitions written"): shown(self.written, ","),
+            say("partitions removed"): shown(self.removed, ","),
+            say("skipped: no quote"): shown(self.skipped, ","),
+            say("quarantined"): shown(len(self.quarantined), ","),
         }
-        facts |= {f"  {key}": reason for key, reason in self.quarantined.items()}
+        facts |= {f"  {key}": retold(reason) for key, reason in self.quarantined.items()}
         if self.set_aside:
-            facts["manifests set aside"] = f"{len(self.set_aside):,}"
-        return facts | {f"  {key}": reason for key, reason in self.set_aside.items()}
+            facts[say("manifests set aside")] = shown(len(self.set_aside), ",")
+        return facts | {f"  {key}": retold(reason) for key, reason in self.set_aside.items()}
 
     def __str__(self) -> str:
         width = max(map(len, self.facts))
@@ -105,8 +109,8 @@ def run_summary(cloud: Cloud, run: JobRun) -> dict[str, Any]:
     if (said := _summary(cloud, run)) is not None:
         return said
     raise JobError(
-        f"run {run.run_id} ({run.state}) left no summary.",
-        hint="read the end of its log: jobs.tail_log(cloud, run).",
+        say("run {run_id} ({state}) left no summary.", run_id=run.run_id, state=run.state),
+        hint=say("read the end of its log: jobs.tail_log(cloud, run)."),
     )
 
 

@@ -18,6 +18,7 @@ from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import DateRangeError, JobError, RefineError, UnknownTickerError
 from b3pipeline.job.batches import batch_of, listed_sessions
 from b3pipeline.lake.storage import find_objects
+from b3pipeline.language import say, shown
 from b3pipeline.markup import facts_table
 from b3pipeline.names import normalise_ticker
 from b3pipeline.refusals import explain, told
@@ -65,15 +66,15 @@ class JobRun:
 
     def _repr_html_(self) -> str:
         facts: dict[str, Any] = {
-            "state": f"{_MARKS.get(self.state, '✘')} {self.state}",
-            "run": self.run_id,
-            "job": self.job_name,
-            "started (UTC)": f"{self.started_on:%Y-%m-%d %H:%M:%S}",
-            "took": f"{self.seconds:.1f} s",
-            "manifest": self.manifest or "none: started by hand",
+            say("state"): f"{_MARKS.get(self.state, '✘')} {self.state}",
+            say("run"): self.run_id,
+            say("job"): self.job_name,
+            say("started (UTC)"): f"{self.started_on:%Y-%m-%d %H:%M:%S}",
+            say("took"): shown(self.seconds, ".1f") + " s",
+            say("manifest"): self.manifest or say("none: started by hand"),
         }
         if self.error:
-            facts["error"] = self.error
+            facts[say("error")] = self.error
         return facts_table(facts)
 
 
@@ -133,8 +134,8 @@ def _refine_arguments(
 ) -> dict[str, str]:
     if sum((manifest is not None, rebuild, bool(dates or tickers))) != 1:
         raise JobError(
-            "a refine needs one of: a manifest, a rebuild, or dates and tickers.",
-            hint="`b3 refine --rebuild` recomputes everything that bronze holds.",
+            say("a refine needs one of: a manifest, a rebuild, or dates and tickers."),
+            hint=say("`b3 refine --rebuild` recomputes everything that bronze holds."),
         )
     if manifest is not None:
         return {"--batch_manifest": manifest}
@@ -190,8 +191,12 @@ def wait_for_start(
             return runs[0]
         sleep(poll)
     raise JobError(
-        f"no run was started for {manifest_uri} in {timeout:.0f} s.",
-        hint="read the Lambda's log: jobs.lambda_log(cloud); notebook 01 checks the wiring.",
+        say(
+            "no run was started for {manifest_uri} in {timeout:.0f} s.",
+            manifest_uri=manifest_uri,
+            timeout=timeout,
+        ),
+        hint=say("read the Lambda's log: jobs.lambda_log(cloud); notebook 01 checks the wiring."),
     )
 
 
@@ -210,18 +215,23 @@ def wait_for_run(
     Raises JobError where it has not ended after `timeout` seconds; the run itself goes on.
     """
     deadline = clock() + timeout
-    bar = progress(desc="run", bar_format="{desc} {elapsed}") if progress else None
+    bar = progress(desc=say("run"), bar_format="{desc} {elapsed}") if progress else None
     try:
         while True:
             run = get_run(cloud, run_id)
             if bar is not None:
-                bar.set_description_str(f"refine run {run.state}")
+                bar.set_description_str(say("refine run {state}", state=run.state))
             if run.is_final:
                 return run
             if clock() > deadline:
                 raise JobError(
-                    f"run {run_id} is still {run.state} after {timeout:.0f} s.",
-                    hint="wait longer, or stop it: it goes on until the job's own time-out.",
+                    say(
+                        "run {run_id} is still {state} after {timeout:.0f} s.",
+                        run_id=run_id,
+                        state=run.state,
+                        timeout=timeout,
+                    ),
+                    hint=say("wait longer, or stop it: it goes on until the job's own time-out."),
                 )
             sleep(poll)
     finally:
@@ -252,15 +262,23 @@ def _job_error(error: ClientError | BotoCoreError, job_name: str) -> JobError:
     refusal = explain(error)
     if refusal.kind == "gone":
         return JobError(
-            f"Glue does not know it: {refusal.said}",
-            hint=f"check that the job {job_name} exists: `b3 doctor` lists what is missing.",
+            say("Glue does not know it: {said}", said=refusal.said),
+            hint=say(
+                "check that the job {job_name} exists: `b3 doctor` lists what is missing.",
+                job_name=job_name,
+            ),
         )
     if refusal.code == _BUSY:
         return JobError(
-            f"{job_name} is at its limit of runs, and does not let this one wait.",
-            hint="wait for the run that is under way, or for its end to be noticed: some seconds.",
+            say(
+                "{job_name} is at its limit of runs, and does not let this one wait.",
+                job_name=job_name,
+            ),
+            hint=say(
+                "wait for the run that is under way, or for its end to be noticed: some seconds."
+            ),
         )
-    return told(error, f"the Glue job {job_name}", JobError)
+    return told(error, say("the Glue job {job}", job=job_name), JobError)
 
 
 def check_asked(
@@ -284,8 +302,10 @@ def check_asked(
         held = _held_of(cloud, codes)
         if unknown := [code for code in codes if not held[code]]:
             raise UnknownTickerError(
-                f"bronze holds no quote of {', '.join(unknown)}.",
-                hint=f"ingest it first: `b3 ingest --tickers {','.join(unknown)} …`.",
+                say("bronze holds no quote of {tickers}.", tickers=", ".join(unknown)),
+                hint=say(
+                    "ingest it first: `b3 ingest --tickers {tickers} …`.", tickers=",".join(unknown)
+                ),
             )
         known = set().union(*held.values())
     else:
@@ -293,14 +313,20 @@ def check_asked(
     missing = [day for day in days if day not in known]
     if closed := [day for day in missing if not is_session(parse_date(day))]:
         raise DateRangeError(
-            f"the exchange held no session on {', '.join(closed)}.",
-            hint="give dates of sessions; `b3 refine --rebuild` takes all that bronze holds.",
+            say("the exchange held no session on {days}.", days=", ".join(closed)),
+            hint=say("give dates of sessions; `b3 refine --rebuild` takes all that bronze holds."),
         )
     if missing:
-        whose = f" of {', '.join(codes)}" if codes else ""
+        said = say("bronze holds no quote on {days}.", days=", ".join(missing))
+        if codes:
+            said = say(
+                "bronze holds no quote of {tickers} on {days}.",
+                tickers=", ".join(codes),
+                days=", ".join(missing),
+            )
         raise DateRangeError(
-            f"bronze holds no quote{whose} on {', '.join(missing)}.",
-            hint="ingest these sessions first, or leave them out.",
+            said,
+            hint=say("ingest these sessions first, or leave them out."),
         )
 
 
@@ -323,11 +349,14 @@ def _check_manifest(cloud: Cloud, manifest: str) -> None:
         raise JobError(error.message, hint=error.hint) from error
     [body] = find_objects(cloud, [names.manifest_key(str(batch))])
     if body is None:
-        raise JobError(f"there is no manifest {manifest}.", hint="`b3 status` lists the batches.")
+        raise JobError(
+            say("there is no manifest {manifest}.", manifest=manifest),
+            hint=say("`b3 status` lists the batches."),
+        )
     try:
         listed_sessions(body)
     except ValueError as error:
         raise JobError(
-            f"{manifest} is no batch manifest: {error}.",
-            hint="ingest its range again, which writes a new one; or mend it where it lies.",
+            say("{manifest} is no batch manifest: {error}.", manifest=manifest, error=error),
+            hint=say("ingest its range again, which writes a new one; or mend it where it lies."),
         ) from error

@@ -7,6 +7,7 @@ from inspect import signature
 from typing import Any, cast
 
 from b3pipeline.errors import ConfigError
+from b3pipeline.language import say
 from b3pipeline.sources.base import Failure, Quotes, QuoteSource
 from b3pipeline.sources.seeds import SAMPLE, seed_of_source
 
@@ -30,7 +31,8 @@ def open_source(name: str, **options: Any) -> QuoteSource:
         name, options = SAMPLE, {**options, "seed": seed}
     if name not in SOURCES:
         raise ConfigError(
-            f"there is no quote source {name!r}.", hint=f"use one of {', '.join(SOURCES)}."
+            say("there is no quote source {name!r}.", name=name),
+            hint=say("use one of {sources}.", sources=", ".join(SOURCES)),
         )
     module, maker = SOURCES[name]
     make = getattr(import_module(module), maker)
@@ -38,7 +40,15 @@ def open_source(name: str, **options: Any) -> QuoteSource:
         signature(make).bind(**options)
     except TypeError as error:
         raise ConfigError(
-            f"the source {name!r} cannot be opened with {', '.join(options)} ({error}).",
-            hint=f"it knows {', '.join(signature(make).parameters) or 'no options'}.",
+            say(
+                "the source {name!r} cannot be opened with {options} ({error}).",
+                name=name,
+                options=", ".join(options),
+                error=error,
+            ),
+            hint=say(
+                "it knows {names}.",
+                names=", ".join(signature(make).parameters) or say("no options"),
+            ),
         ) from error
     return cast("QuoteSource", make(**options))

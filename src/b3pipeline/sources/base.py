@@ -10,6 +10,7 @@ from typing import Literal, Protocol
 import pandas as pd
 
 from b3pipeline.errors import ConfigError, SourceError
+from b3pipeline.language import note, say
 from b3pipeline.progress import Progress
 
 TIME_TYPE = "datetime64[us]"
@@ -59,7 +60,7 @@ came about; `retryable`: the request failed, after all its retries, and another 
 NO_TRADE: FailureKind = "no_trade"
 """The kind of an answer that is final: who asks again is told the same."""
 
-CLOSED = "B3 held no session in this range"
+CLOSED = note("B3 held no session in this range")
 """The reason of a failure of the kind `closed`."""
 
 
@@ -145,8 +146,12 @@ def check_interval(source: QuoteSource, interval: str) -> None:
     """Raise ConfigError where `source` has no bars of the length `interval`."""
     if interval not in source.intervals:
         raise ConfigError(
-            f"the source {source.name!r} has no bars of {interval!r}.",
-            hint=f"use one of {', '.join(source.intervals)}.",
+            say(
+                "the source {name!r} has no bars of {interval!r}.",
+                name=source.name,
+                interval=interval,
+            ),
+            hint=say("use one of {intervals}.", intervals=", ".join(source.intervals)),
         )
 
 
@@ -171,22 +176,27 @@ def check_frame(frame: pd.DataFrame) -> pd.DataFrame:
     """
     found = {str(name): str(kind) for name, kind in frame.dtypes.items()}
     if list(found) != list(QUOTE_COLUMNS):
-        raise _malformed(f"the columns {', '.join(found)}", f"{', '.join(QUOTE_COLUMNS)}")
+        raise _malformed(
+            say("the columns {found}", found=", ".join(found)), f"{', '.join(QUOTE_COLUMNS)}"
+        )
     for name, kind in QUOTE_COLUMNS.items():
         lacking = name == "volume" and found[name] == "float64" and frame[name].isna().any()
         if found[name] != kind and not lacking:
-            raise _malformed(f"{name} as {found[name]}", kind)
+            raise _malformed(say("{name} as {found}", name=name, found=found[name]), kind)
     keys = pd.MultiIndex.from_frame(frame[["ticker", "traded_at"]])
     if not keys.is_unique:
         ticker, moment = keys[keys.duplicated()][0]
-        raise _malformed(f"the bar of {ticker} at {moment} twice", "each bar once")
+        raise _malformed(
+            say("the bar of {ticker} at {moment} twice", ticker=ticker, moment=moment),
+            say("each bar once"),
+        )
     if not keys.is_monotonic_increasing:
-        raise _malformed("its rows unordered", "them sorted by ticker and traded_at")
+        raise _malformed(say("its rows unordered"), say("them sorted by ticker and traded_at"))
     return frame
 
 
 def _malformed(found: str, wanted: str) -> SourceError:
     return SourceError(
-        f"a source of quotes returned {found} instead of {wanted}.",
-        hint="report it as a defect of the source: it breaks the contract in sources/base.py.",
+        say("a source of quotes returned {found} instead of {wanted}.", found=found, wanted=wanted),
+        hint=say("report it as a defect of the source: it breaks the contract in sources/base.py."),
     )

@@ -16,6 +16,7 @@ from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 from b3pipeline.errors import ConfigError, DamagedFileError, InvalidTickerError, SourceError
+from b3pipeline.language import english, say
 from b3pipeline.names import normalise_ticker
 
 log = logging.getLogger(__name__)
@@ -55,7 +56,15 @@ class Portfolio:
         return tuple(member.ticker for member in self.members)
 
     def __str__(self) -> str:
-        lines = [f"{self.index} of {self.date}, {len(self.members)} shares, {self.origin}"]
+        lines = [
+            say(
+                "{index} of {date}, {count} shares, {origin}",
+                index=self.index,
+                date=self.date,
+                count=len(self.members),
+                origin=self.origin,
+            )
+        ]
         for member in self.members:
             weight = "" if member.weight is None else f"{member.weight:7.3f}%"
             lines.append(f"{member.ticker:<7}{weight:>9}  {member.company}".rstrip())
@@ -84,14 +93,19 @@ def portfolio(index: str, *, page: str | None = None) -> Portfolio:
     """
     name = index.strip().upper()
     if not is_index(name):
-        raise ConfigError(f"{index!r} is no index of B3.", hint="four letters, such as IBOV.")
+        raise ConfigError(
+            say("{index!r} is no index of B3.", index=index),
+            hint=say("four letters, such as IBOV."),
+        )
     try:
         return fetch_portfolio(name, page=page or os.environ.get(PAGE_VARIABLE) or PAGE)
     except SourceError as error:
         kept = kept_portfolio(name)
         if kept is None:
             raise
-        log.warning("%s The kept copy of %s is used: %s.", error.message, kept.date, kept.origin)
+        log.warning(
+            "%s The kept copy of %s is used: %s.", english(error.message), kept.date, kept.origin
+        )
         return kept
 
 
@@ -132,15 +146,19 @@ def _ask(page: str, index: str, number: int, timeout: float) -> dict[str, Any]:
             text = answer.read()
     except (URLError, OSError) as error:
         raise SourceError(
-            f"the portfolio of {index} could not be had from B3: {error}.",
-            hint="see that the network is up, or name the tickers themselves.",
+            say(
+                "the portfolio of {index} could not be had from B3: {error}.",
+                index=index,
+                error=error,
+            ),
+            hint=say("see that the network is up, or name the tickers themselves."),
         ) from error
     try:
         content = json.loads(text)
     except ValueError as error:
-        raise _strange(index, f"it answers {text[:40]!r}") from error
+        raise _strange(index, say("it answers {text!r}", text=text[:40])) from error
     if not isinstance(content, dict) or not isinstance(content.get("results"), list):
-        raise _strange(index, "it has no list of results")
+        raise _strange(index, say("it has no list of results"))
     return content
 
 
@@ -148,14 +166,14 @@ def _pages(answer: dict[str, Any], index: str) -> int:
     try:
         return int(answer["page"]["totalPages"])
     except (KeyError, TypeError, ValueError) as error:
-        raise _strange(index, "it does not say how many pages there are") from error
+        raise _strange(index, say("it does not say how many pages there are")) from error
 
 
 def _checked(index: str, first: dict[str, Any], rows: list[dict[str, Any]]) -> Portfolio:
     if not rows:
         raise SourceError(
-            f"B3 publishes no portfolio of {index!r}.",
-            hint="use an index of its page, such as IBOV, IBXX, SMLL or IDIV.",
+            say("B3 publishes no portfolio of {index!r}.", index=index),
+            hint=say("use an index of its page, such as IBOV, IBXX, SMLL or IDIV."),
         )
     try:
         day, month, year = map(int, first["header"]["date"].split("/"))
@@ -169,12 +187,21 @@ def _checked(index: str, first: dict[str, Any], rows: list[dict[str, Any]]) -> P
     except (KeyError, TypeError, ValueError, AttributeError, InvalidTickerError) as error:
         raise _strange(index, str(error)) from error
     if len({member.ticker for member in members}) != promised:
-        raise _strange(index, f"it promises {promised} shares and holds {len(members)}")
+        raise _strange(
+            index,
+            say(
+                "it promises {promised} shares and holds {held}",
+                promised=promised,
+                held=len(members),
+            ),
+        )
     summed = sum(member.weight or 0.0 for member in members)
     if not (abs(total - _HUNDRED) <= _ROUNDING and abs(summed - total) <= _ROUNDING):  # nor NaN
-        raise _strange(index, f"its weights add up to {summed:.3f}% of {total:.3f}%")
+        raise _strange(
+            index, say("its weights add up to {sum:.3f}% of {total:.3f}%", sum=summed, total=total)
+        )
     members.sort(key=lambda member: (-(member.weight or 0.0), member.ticker))
-    return Portfolio(index, date, tuple(members), "from B3's own page")
+    return Portfolio(index, date, tuple(members), say("from B3's own page"))
 
 
 def _number(text: str) -> float:
@@ -184,6 +211,6 @@ def _number(text: str) -> float:
 
 def _strange(index: str, why: str) -> DamagedFileError:
     return DamagedFileError(
-        f"B3's page of {index} is not what it must be: {why}.",
-        hint="name the tickers themselves; if it lasts, the exchange has changed its page.",
+        say("B3's page of {index} is not what it must be: {why}.", index=index, why=why),
+        hint=say("name the tickers themselves; if it lasts, the exchange has changed its page."),
     )

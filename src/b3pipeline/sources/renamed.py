@@ -12,6 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from b3pipeline.errors import ConfigError, InvalidTickerError
+from b3pipeline.language import note, say
 from b3pipeline.names import normalise_ticker
 
 VARIABLE = "B3_RENAMED"
@@ -34,7 +35,9 @@ class Renaming:
     source: str
 
     def __str__(self) -> str:
-        return f"{self.old} is called {self.new} since {self.since}"
+        return note(
+            "{old} is called {new} since {since}", old=self.old, new=self.new, since=self.since
+        )
 
 
 def successors(ticker: str) -> list[Renaming]:
@@ -56,7 +59,15 @@ def told(ticker: str) -> str:
     if became:
         return ", ".join(map(str, became))
     was = [each for each in _table(os.environ.get(VARIABLE, "")).values() if each.new == ticker]
-    return ", ".join(f"before {each.since} {ticker} was called {each.old}" for each in was)
+    return ", ".join(
+        note(
+            "before {since} {ticker} was called {old}",
+            since=each.since,
+            ticker=ticker,
+            old=each.old,
+        )
+        for each in was
+    )
 
 
 @cache
@@ -69,8 +80,17 @@ def _table(extra: str) -> dict[str, Renaming]:
             lines = path.read_text(encoding="utf-8-sig").splitlines()
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(
-                f"{VARIABLE} names {path}, which cannot be read ({error}).",
-                hint=f"give a text file with the columns {','.join(COLUMNS)}, or unset {VARIABLE}.",
+                say(
+                    "{variable} names {path}, which cannot be read ({error}).",
+                    variable=VARIABLE,
+                    path=path,
+                    error=error,
+                ),
+                hint=say(
+                    "give a text file with the columns {columns}, or unset {variable}.",
+                    columns=",".join(COLUMNS),
+                    variable=VARIABLE,
+                ),
             ) from error
         table |= {each.old: each for each in _read(lines, str(path))}
     return table
@@ -80,8 +100,12 @@ def _read(lines: Iterable[str], name: str) -> Iterator[Renaming]:
     rows = csv.DictReader(lines)
     if rows.fieldnames is None or [each.strip() for each in rows.fieldnames] != COLUMNS:
         raise ConfigError(
-            f"{name} begins with {','.join(rows.fieldnames or ['nothing'])}.",
-            hint=f"its first line is {','.join(COLUMNS)}.",
+            say(
+                "{name} begins with {names}.",
+                name=name,
+                names=",".join(rows.fieldnames or [say("nothing")]),
+            ),
+            hint=say("its first line is {columns}.", columns=",".join(COLUMNS)),
         )
     for row in rows:
         values = [(value or "").strip() for value in list(row.values())[: len(COLUMNS)]]
@@ -90,12 +114,12 @@ def _read(lines: Iterable[str], name: str) -> Iterator[Renaming]:
         except InvalidTickerError as error:
             raise _unread(name, rows.line_num, error.message) from error
         if not _SINCE.fullmatch(values[2]):
-            raise _unread(name, rows.line_num, f"{values[2]!r} is no date.")
+            raise _unread(name, rows.line_num, say("{value!r} is no date.", value=values[2]))
         yield Renaming(old, new, *values[2:])
 
 
 def _unread(name: str, line: int, found: str) -> ConfigError:
     return ConfigError(
-        f"{name}, line {line}: {found}",
-        hint="write lines such as VIIA3,BHIA3,2023-09-20,https://… (a year alone will do).",
+        say("{name}, line {line}: {found}", name=name, line=line, found=found),
+        hint=say("write lines such as VIIA3,BHIA3,2023-09-20,https://… (a year alone will do)."),
     )

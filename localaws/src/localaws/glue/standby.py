@@ -195,7 +195,11 @@ class StandbyKeeper:
             if self._ready is not None and not (self._ready.alive and memory > _MEMORY_TO_KEEP):
                 await self._drop_ready()
             if self._ready is None and memory > _MEMORY_TO_MAKE and not self._busy():
-                await self._make()
+                try:
+                    await self._make()
+                except OSError as error:  # no room, no files: runs start cold
+                    self._failures += 1
+                    logger.warning("the standby for Spark runs cannot be made: %s", error)
             await asyncio.sleep(_TICK_SECONDS)
         await self._drop_ready()
 

@@ -24,6 +24,7 @@ from importlib import resources
 from typing import Any
 
 from b3pipeline.errors import QueryError
+from b3pipeline.language import say
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _TOKEN = re.compile(
@@ -53,7 +54,8 @@ def load_sql(name: str, **params: Any) -> str:
     """
     if name not in query_names():
         raise QueryError(
-            f"there is no query named {name!r}.", hint=f"use one of {', '.join(query_names())}."
+            say("there is no query named {name!r}.", name=name),
+            hint=say("use one of {names}.", names=", ".join(query_names())),
         )
     text = resources.files(__name__).joinpath(f"{name}.sql").read_text(encoding="utf-8")
     return bind(text, params) if params else text
@@ -78,10 +80,11 @@ def bind(sql: str, params: Mapping[str, Any]) -> str:
     missing = [name for name in wanted if name not in params]
     unknown = sorted(set(params) - set(wanted))
     if missing or unknown:
-        wrong = [f"lacks {name}" for name in missing] + [f"has no {name}" for name in unknown]
+        wrong = [say("lacks {name}", name=name) for name in missing]
+        wrong += [say("has no {name}", name=name) for name in unknown]
         raise QueryError(
-            f"the query {' and '.join(wrong)}.",
-            hint=f"its parameters are: {', '.join(wanted) or 'none'}.",
+            say("the query {wrong}.", wrong=say(" and ").join(wrong)),
+            hint=say("its parameters are: {names}.", names=", ".join(wanted) or say("none")),
         )
     return _TOKEN.sub(
         lambda match: literal(params[match["name"]]) if match["name"] else match[0], sql
@@ -108,6 +111,6 @@ def literal(value: object) -> str:
         case list() | tuple() if value:
             return f"({', '.join(map(literal, value))})"
     raise QueryError(
-        f"{value!r} cannot stand in a query.",
-        hint="use text, a number, a naive date or time, or a list that is not empty.",
+        say("{value!r} cannot stand in a query.", value=value),
+        hint=say("use text, a number, a naive date or time, or a list that is not empty."),
     )

@@ -27,6 +27,7 @@ from b3pipeline.errors import (
     RateLimitedError,
     SourceError,
 )
+from b3pipeline.language import english, later, say
 from b3pipeline.progress import Progress, track
 from b3pipeline.sources.cotahist.layout import daily_name, yearly_name
 from b3pipeline.sources.cotahist.records import check_file, read_header
@@ -42,7 +43,7 @@ more, and for earlier years, of which the exchange keeps no daily files, it is t
 
 ATTEMPTS = 5
 _FIRST_PAUSE = 1.0
-_SAME_AGAIN = (
+_SAME_AGAIN = later(
     "the same bytes came twice, so the exchange has no better file yet: wait until it has "
     "published another, or take these sessions from another source."
 )
@@ -52,7 +53,7 @@ LONGEST_PAUSE = 60.0
 _PIECE = 1 << 20
 _PARTIAL, _NOT_FOUND, _BEYOND, _TOO_MANY = 206, 404, 416, 429
 _BUSY = {408, 416, 425, 500, 502, 503, 504}
-_BY_HAND = "download the file with a browser and give it with --path."
+_BY_HAND = later("download the file with a browser and give it with --path.")
 
 
 @dataclass(frozen=True)
@@ -88,14 +89,14 @@ class Downloads:
         """
         wanted = deque(files_of(days, now.astimezone(SAO_PAULO).date()))
         files, late = [], []
-        for name, last in track(_taken(wanted), progress, total=len(wanted), desc="download"):
+        for name, last in track(_taken(wanted), progress, total=len(wanted), desc=say("download")):
             try:
                 files.append(self.bring(name, last))
             except NotPublishedError as error:
                 late.append(name)
                 missing = error
             except RateLimitedError as error:
-                return Brought(files, tuple(late), error.message)
+                return Brought(files, tuple(late), english(error.message))
             else:
                 made_on = read_header(files[-1]).made_on
                 after = [day for day in days if made_on < day <= last]
@@ -125,7 +126,7 @@ class Downloads:
                 if attempt == ATTEMPTS - 1:
                     raise again.error from again
                 pause = again.pause or self._pause(attempt)
-                log.warning("%s Again in %.0f s.", again.error.message, pause)
+                log.warning("%s Again in %.0f s.", english(again.error.message), pause)
                 self.sleep(pause)
         raise AssertionError("unreachable")
 
@@ -143,7 +144,7 @@ class Downloads:
             digest = _digest(part)
             part.unlink()
             if digest in refused:
-                raise type(error)(error.message, hint=_SAME_AGAIN) from error
+                raise type(error)(error.message, hint=say(_SAME_AGAIN)) from error
             refused.add(digest)
             raise RetryError(error) from error
         part.replace(self.folder / name)
@@ -154,8 +155,12 @@ class Downloads:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise SourceError(
-                f"the folder {self.folder} cannot be made ({error.strerror}).",
-                hint="set XDG_CACHE_HOME to a folder that you may write.",
+                say(
+                    "the folder {folder} cannot be made ({reason}).",
+                    folder=self.folder,
+                    reason=error.strerror,
+                ),
+                hint=say("set XDG_CACHE_HOME to a folder that you may write."),
             ) from error
 
 
@@ -192,7 +197,7 @@ def _is_here(path: Path, last: dt.date | None) -> bool:
     try:
         return path.exists() and (last is None or read_header(path).made_on >= last)
     except DamagedFileError as error:
-        log.warning("%s It is downloaded again.", error.message)
+        log.warning("%s It is downloaded again.", english(error.message))
         return False
 
 
@@ -212,7 +217,10 @@ def fetch_rest(url: str, name: str, part: Path, timeout: float) -> None:
     SourceError for other refusals, ConfigError where `url` is no web address.
     """
     if not url.startswith(("http://", "https://")):
-        raise ConfigError(f"{url!r} is no web address.", hint="give one that begins with https://.")
+        raise ConfigError(
+            say("{url!r} is no web address.", url=url),
+            hint=say("give one that begins with https://."),
+        )
     mark = mark_of(part)
     have = part.stat().st_size if part.exists() and mark.exists() else 0
     headers = {"Accept-Encoding": "identity", "User-Agent": "b3pipeline"}
@@ -229,8 +237,13 @@ def fetch_rest(url: str, name: str, part: Path, timeout: float) -> None:
     if promised is not None and got < int(promised):
         raise RetryError(
             SourceError(
-                f"{name} broke off after {have + got:,} of {have + int(promised):,} bytes.",
-                hint="run it again: it goes on where it stopped.",
+                say(
+                    "{name} broke off after {have:,} of {wanted:,} bytes.",
+                    name=name,
+                    have=have + got,
+                    wanted=have + int(promised),
+                ),
+                hint=say("run it again: it goes on where it stopped."),
             )
         )
 
@@ -271,8 +284,12 @@ def _http_errors(name: str, part: Path) -> Iterator[None]:
     except URLError as error:
         if isinstance(error.reason, ssl.SSLError):
             raise SourceError(
-                f"the exchange's certificate was not accepted for {name} ({error.reason}).",
-                hint=_BY_HAND,
+                say(
+                    "the exchange's certificate was not accepted for {name} ({reason}).",
+                    name=name,
+                    reason=error.reason,
+                ),
+                hint=say(_BY_HAND),
             ) from error
         raise RetryError(_unreachable(name, error.reason)) from error
     except (OSError, HTTPException) as error:
@@ -282,16 +299,21 @@ def _http_errors(name: str, part: Path) -> Iterator[None]:
 def _of_status(name: str, error: HTTPError) -> Exception:
     if error.code == _NOT_FOUND:
         return NotPublishedError(
-            f"the exchange has no {name} (404): not published yet, or no longer kept.",
-            hint="wait: a session's file is there about 22:00 São Paulo time.",
+            say(
+                "the exchange has no {name} (404): not published yet, or no longer kept.", name=name
+            ),
+            hint=say("wait: a session's file is there about 22:00 São Paulo time."),
         )
     if error.code == _TOO_MANY:
         refusal = RateLimitedError(
-            f"the exchange refuses more requests for now (429, at {name}).",
-            hint="wait a quarter of an hour, then run it again.",
+            say("the exchange refuses more requests for now (429, at {name}).", name=name),
+            hint=say("wait a quarter of an hour, then run it again."),
         )
         return RetryError(refusal, _asked_pause(error))
-    failure = SourceError(f"the exchange answered {error.code} for {name}.", hint=_BY_HAND)
+    failure = SourceError(
+        say("the exchange answered {code} for {name}.", code=error.code, name=name),
+        hint=say(_BY_HAND),
+    )
     if error.code in _BUSY:
         return RetryError(failure, _asked_pause(error))
     return failure
@@ -304,6 +326,10 @@ def _asked_pause(error: HTTPError) -> float | None:
 
 def _unreachable(name: str, reason: object) -> SourceError:
     return SourceError(
-        f"{name} could not be had from the exchange: {reason or 'the connection broke off'}.",
-        hint="see that the network is there, and run it again: it goes on where it stopped.",
+        say(
+            "{name} could not be had from the exchange: {reason}.",
+            name=name,
+            reason=reason or say("the connection broke off"),
+        ),
+        hint=say("see that the network is there, and run it again: it goes on where it stopped."),
     )

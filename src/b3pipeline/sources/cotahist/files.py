@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from b3pipeline.errors import DamagedFileError, SourceError, TruncatedFileError
 from b3pipeline.files import open_regular
+from b3pipeline.language import later, say
 from b3pipeline.sources.cotahist.layout import BEGIN, END, RECORD
 
 log = logging.getLogger(__name__)
@@ -26,7 +27,7 @@ Bytes = npt.NDArray[np.uint8]
 RECORDS_A_BLOCK = 1 << 14
 """Records in memory at a time: 4 MB of text."""
 
-AGAIN = "download it again; the exchange has the whole file about 22:00 São Paulo time."
+AGAIN = later("download it again; the exchange has the whole file about 22:00 São Paulo time.")
 _SHOWN = 40
 _AFTER = 1 << 16
 """Bytes read after a wrong record, to see how long it is, and at a time after the trailer."""
@@ -53,10 +54,16 @@ class Block:
     rows: Bytes
 
 
-def damaged(name: str, record: int, found: str, hint: str = AGAIN) -> DamagedFileError:
+def damaged(name: str, record: int, found: str, hint: str = "") -> DamagedFileError:
     """Return the error that says what was found in a record of a file, counted from 1."""
     return DamagedFileError(
-        f"{name}, record {record:,}: {found} Nothing of the file is used.", hint=hint
+        say(
+            "{name}, record {record:,}: {found} Nothing of the file is used.",
+            name=name,
+            record=record,
+            found=found,
+        ),
+        hint=hint,
     )
 
 
@@ -83,8 +90,8 @@ def open_text(path: Path, name: str = "") -> Iterator[tuple[IO[bytes], str]]:
         raise _bad_zip(name, error) from error
     except OSError as error:
         raise SourceError(
-            f"{path} cannot be read ({error.strerror or error}).",
-            hint="see that the file is there and may be read.",
+            say("{path} cannot be read ({reason}).", path=path, reason=error.strerror or error),
+            hint=say("see that the file is there and may be read."),
         ) from error
 
 
@@ -97,8 +104,12 @@ def _unzip(name: str, file: IO[bytes]) -> IO[bytes]:
 
 def _bad_zip(name: str, error: Exception) -> DamagedFileError:
     return DamagedFileError(
-        f"{name} is a damaged ZIP ({error or 'it ends too early'}). Nothing of the file is used.",
-        hint=AGAIN,
+        say(
+            "{name} is a damaged ZIP ({reason}). Nothing of the file is used.",
+            name=name,
+            reason=error or say("it ends too early"),
+        ),
+        hint=say(AGAIN),
     )
 
 
@@ -112,13 +123,22 @@ def _open_member(name: str, archive: zipfile.ZipFile) -> IO[bytes]:
             return archive.open(members[0])
     except (NotImplementedError, RuntimeError) as error:
         raise DamagedFileError(
-            f"{name} is packed in a way that cannot be read here ({error}).",
-            hint="unpack it with another program and give the text inside.",
+            say(
+                "{name} is packed in a way that cannot be read here ({error}).",
+                name=name,
+                error=error,
+            ),
+            hint=say("unpack it with another program and give the text inside."),
         ) from error
     found = ", ".join(member.filename for member in members[:3]) or "none"
     raise DamagedFileError(
-        f"{name} should hold one file and holds {len(members)} ({found}).",
-        hint="give the ZIP as the exchange publishes it, or the text inside.",
+        say(
+            "{name} should hold one file and holds {count} ({found}).",
+            name=name,
+            count=len(members),
+            found=found,
+        ),
+        hint=say("give the ZIP as the exchange publishes it, or the text inside."),
     )
 
 
@@ -198,8 +218,8 @@ def _without_end(data: bytes, width: int, text: IO[bytes]) -> tuple[bytes, bytes
 
 def _named(filler: bytes) -> str:
     """Return how many bytes carry nothing, and which they are."""
-    kinds = dict.fromkeys(_BYTES.get(byte, "byte-order mark") for byte in filler)
-    return f"{len(filler):,} bytes ({', '.join(kinds)})"
+    kinds = dict.fromkeys(_BYTES.get(byte, say("byte-order mark")) for byte in filler)
+    return say("{count:,} bytes ({kinds})", count=len(filler), kinds=", ".join(kinds))
 
 
 def _line_end(begin: bytes, name: str) -> bytes:
@@ -210,13 +230,21 @@ def _line_end(begin: bytes, name: str) -> bytes:
     shown = begin[:_SHOWN].decode("latin-1")
     if begin.startswith(_WIDE):
         raise DamagedFileError(
-            f"{name} is a text of two bytes a letter (UTF-16): an editor has saved it anew.",
-            hint="give the file as the exchange publishes it, of one byte a letter.",
+            say(
+                "{name} is a text of two bytes a letter (UTF-16): an editor has saved it anew.",
+                name=name,
+            ),
+            hint=say("give the file as the exchange publishes it, of one byte a letter."),
         )
     raise DamagedFileError(
-        f"{name} is no COTAHIST file: it begins with {shown!r}, and its first record is not "
-        f"{RECORD} bytes long.",
-        hint="give a file named like COTAHIST_D28062024.ZIP or COTAHIST_A2024.ZIP.",
+        say(
+            "{name} is no COTAHIST file: it begins with {shown!r}, and its first record is "
+            "not {record} bytes long.",
+            name=name,
+            shown=shown,
+            record=RECORD,
+        ),
+        hint=say("give a file named like COTAHIST_D28062024.ZIP or COTAHIST_A2024.ZIP."),
     )
 
 
@@ -231,19 +259,32 @@ def _wrong_length(data: bytes, end: bytes, first: int, name: str) -> SourceError
         found = b"\r\n" if line.endswith(b"\r") else b"\n"
         length = len(line) + 1 - len(found)
         if length != RECORD:
-            return damaged(name, number, f"it has {length} bytes instead of {RECORD}.")
+            return damaged(
+                name,
+                number,
+                say("it has {length} bytes instead of {record}.", length=length, record=RECORD),
+            )
         if found != end:
             return damaged(
                 name,
                 number,
-                f"it ends with {_LINE_ENDS[found]}, those before it with {_LINE_ENDS[end]}: "
-                "two files are mixed.",
+                say(
+                    "it ends with {found}, those before it with {before}: two files are mixed.",
+                    found=_LINE_ENDS[found],
+                    before=_LINE_ENDS[end],
+                ),
             )
     number = first + len(lines)
     if len(rest) > RECORD:
-        return damaged(name, number, f"it has more than {RECORD} bytes.")
+        return damaged(name, number, say("it has more than {record} bytes.", record=RECORD))
     return TruncatedFileError(
-        f"{name} breaks off in record {number:,}, after {len(rest)} of its {RECORD} bytes. "
-        "Nothing of the file is used.",
-        hint=AGAIN,
+        say(
+            "{name} breaks off in record {number:,}, after {rest} of its {record} bytes. "
+            "Nothing of the file is used.",
+            name=name,
+            number=number,
+            rest=len(rest),
+            record=RECORD,
+        ),
+        hint=say(AGAIN),
     )

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from b3pipeline.errors import DamagedFileError, TruncatedFileError
+from b3pipeline.language import later, say
 from b3pipeline.sources.cotahist import layout
 from b3pipeline.sources.cotahist.files import (
     AGAIN,
@@ -64,7 +65,11 @@ def read_bars(path: Path) -> pd.DataFrame:
         raise damaged(
             path.name,
             int(again["record"]),
-            f"{again['ticker']} on {again['day']:%Y-%m-%d} a second time: two files are mixed.",
+            say(
+                "{ticker} on {day:%Y-%m-%d} a second time: two files are mixed.",
+                ticker=again["ticker"],
+                day=again["day"],
+            ),
         )
     return bars
 
@@ -148,7 +153,9 @@ def checked_quotes(blocks: Iterable[Block], name: str, promised: Scope | None) -
         rows = block.rows
         ends.records += len(rows)
         if ends.trailer:
-            raise damaged(name, block.first, "it comes after the trailer: two files are mixed.")
+            raise damaged(
+                name, block.first, say("it comes after the trailer: two files are mixed.")
+            )
         if ends.header is None:
             ends.begin = rows[0].tobytes()
             ends.header = layout.parse_header(ends.begin)
@@ -181,10 +188,12 @@ def _wrong_types(rows: Bytes) -> Iterator[_Problem]:
     if row is not None:
         found = text_of(rows[row], layout.TYPE)
         what = {
-            layout.HEADER: "a second header: two files are mixed.",
-            layout.TRAILER: "a trailer, and records after it: two files are mixed.",
+            layout.HEADER: say("a second header: two files are mixed."),
+            layout.TRAILER: say("a trailer, and records after it: two files are mixed."),
         }
-        yield _Problem(row, what.get(found, f"its type is {_shown(found)} instead of '01'."))
+        yield _Problem(
+            row, what.get(found, say("its type is {bytes} instead of '01'.", bytes=_shown(found)))
+        )
 
 
 def _no_digits(rows: Bytes) -> Iterator[_Problem]:
@@ -195,52 +204,87 @@ def _no_digits(rows: Bytes) -> Iterator[_Problem]:
             at = int((part[row] > _NINE).argmax())
             found = rows[row, field.first + at].tobytes()
             position = field.first + at + 1
-            yield _Problem(row, f"{_shown(found)} at position {position}, where a digit must be.")
+            yield _Problem(
+                row,
+                say(
+                    "{bytes} at position {position}, where a digit must be.",
+                    bytes=_shown(found),
+                    position=position,
+                ),
+            )
 
 
 def _wrong_days(rows: Bytes, scope: Scope, promised: Scope | None) -> Iterator[_Problem]:
     days = numbers(rows, layout.DATE)
-    for allowed, whose in ((promised, "name"), (scope, "header")):
+    for allowed, told in (
+        (promised, later("the date {day:08d}; by its name the file holds {days}.")),
+        (scope, later("the date {day:08d}; by its header the file holds {days}.")),
+    ):
         if allowed is not None:
             early, late = days < _as_number(allowed.first), days > _as_number(allowed.last)
             row = first_of(early | late)
             if row is not None:
-                yield _Problem(
-                    row, f"the date {days[row]:08d}; by its {whose} the file holds {allowed}."
-                )
+                yield _Problem(row, say(told, day=days[row], days=allowed))
     changes = days[np.flatnonzero(np.diff(days, prepend=0))]
     for day in np.unique(changes):
         if layout.parse_day(f"{day:08d}") is None:
             row = int((days == day).argmax())
-            yield _Problem(row, f"{day:08d} is no date of the calendar.")
+            yield _Problem(row, say("{day:08d} is no date of the calendar.", day=day))
 
 
 def _no_lots(rows: Bytes) -> Iterator[_Problem]:
     cash = equal(rows, layout.MARKET, layout.CASH_MARKET)
     row = first_of(cash & equal(rows, layout.PER, b"0" * layout.PER.width))
     if row is not None:
-        yield _Problem(row, f"its prices are of 0 shares (positions {layout.PER.positions}).")
+        yield _Problem(
+            row,
+            say(
+                "its prices are of 0 shares (positions {positions}).",
+                positions=layout.PER.positions,
+            ),
+        )
 
 
 def _check_trailer(ends: _Ends) -> None:
     if not ends.trailer:
         raise TruncatedFileError(
-            f"{ends.name} breaks off after record {ends.records:,}: it has no trailer. "
-            "Nothing of the file is used.",
-            hint=AGAIN,
+            say(
+                "{name} breaks off after record {records:,}: it has no trailer. Nothing of the "
+                "file is used.",
+                name=ends.name,
+                records=ends.records,
+            ),
+            hint=say(AGAIN),
         )
     about = slice(layout.NAME.first, layout.MADE_BY.last)
     if ends.trailer[about] != ends.begin[about]:
         raise damaged(
             ends.name,
             ends.records,
-            f"the trailer is of {_shown(ends.trailer[about])}, the header of "
-            f"{_shown(ends.begin[about])}: two files are mixed.",
+            say(
+                "the trailer is of {trailer}, the header of {header}: two files are mixed.",
+                trailer=_shown(ends.trailer[about]),
+                header=_shown(ends.begin[about]),
+            ),
         )
     counted = ends.trailer[layout.COUNT.slice]
     if not counted.isdigit():
-        raise damaged(ends.name, ends.records, f"the trailer counts {_shown(counted)} records.")
+        raise damaged(
+            ends.name,
+            ends.records,
+            say("the trailer counts {bytes} records.", bytes=_shown(counted)),
+        )
     _check_count(ends, int(counted))
+
+
+_PROMISED_QUOTES = later(
+    "{name} promises {promised:,} quotes and holds {held:,}, as its trailer shows "
+    "(record {record:,}). Nothing of the file is used."
+)
+_PROMISED_RECORDS = later(
+    "{name} promises {promised:,} records and holds {held:,}, as its trailer shows "
+    "(record {record:,}). Nothing of the file is used."
+)
 
 
 def _check_count(ends: _Ends, counted: int) -> None:
@@ -250,12 +294,16 @@ def _check_count(ends: _Ends, counted: int) -> None:
     counts = layout.counts_of(ends.header.year, quotes)
     if counted in counts:
         return
-    what = "quotes" if quotes in counts else "records"
     kind = TruncatedFileError if counted > counts[0] else DamagedFileError
     raise kind(
-        f"{ends.name} promises {counted:,} {what} and holds {counts[0]:,}, as its trailer shows "
-        f"(record {ends.records:,}). Nothing of the file is used.",
-        hint=AGAIN,
+        say(
+            _PROMISED_QUOTES if quotes in counts else _PROMISED_RECORDS,
+            name=ends.name,
+            promised=counted,
+            held=counts[0],
+            record=ends.records,
+        ),
+        hint=say(AGAIN),
     )
 
 
@@ -272,8 +320,11 @@ def no_header(name: str, record: bytes) -> DamagedFileError:
     return damaged(
         name,
         1,
-        f"it begins with {_shown(record[:40])}, which is no header of a COTAHIST file.",
-        "give the file as the exchange publishes it.",
+        say(
+            "it begins with {bytes}, which is no header of a COTAHIST file.",
+            bytes=_shown(record[:40]),
+        ),
+        say("give the file as the exchange publishes it."),
     )
 
 

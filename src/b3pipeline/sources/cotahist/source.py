@@ -16,6 +16,7 @@ import pandas as pd
 
 from b3pipeline.calendar import Clock, sessions, utc_now
 from b3pipeline.errors import DamagedFileError, SourceError
+from b3pipeline.language import note, say
 from b3pipeline.progress import Progress, track
 from b3pipeline.sources.base import (
     NO_TRADE,
@@ -103,7 +104,7 @@ class CotahistSource:
         check_interval(self, interval)
         days = sessions(start, end)
         if not days:
-            reason = f"B3 held no session from {start} to {end}"
+            reason = note("B3 held no session from {start} to {end}", start=start, end=end)
             return Quotes(empty_frame(), tuple(Failure(t, "closed", reason) for t in tickers))
         brought = self._files(days, progress)
         files = brought.files
@@ -127,8 +128,13 @@ class CotahistSource:
         files = [path for path in self._files_in(self._path) if _may_hold(path, days[0], days[-1])]
         if not files:
             raise SourceError(
-                f"{self._path} holds nothing of {days[0]} to {days[-1]}.",
-                hint="give a file of that year or day, or leave out the path to download it.",
+                say(
+                    "{path} holds nothing of {first} to {last}.",
+                    path=self._path,
+                    first=days[0],
+                    last=days[-1],
+                ),
+                hint=say("give a file of that year or day, or leave out the path to download it."),
             )
         return Brought(files)
 
@@ -141,9 +147,8 @@ class CotahistSource:
         others = tuple(each.name for each in every if each not in set(found))
         if not found:
             raise SourceError(
-                f"the folder {path} holds no file of the exchange"
-                f"{f', but {_some(others, _SHOWN_OTHERS)}' if others else ''}.",
-                hint="put files such as COTAHIST_A2024.ZIP there, in no folder of their own.",
+                _none_of_the_exchange(path, others),
+                hint=say("put files such as COTAHIST_A2024.ZIP there, in no folder of their own."),
             )
         if others != self._passed_over:
             log.warning(
@@ -188,10 +193,20 @@ def _is_own(path: Path) -> bool:
     return is_own_name(path.name) or is_history(path)
 
 
+def _none_of_the_exchange(path: Path, others: Sequence[str]) -> str:
+    if not others:
+        return say("the folder {path} holds no file of the exchange.", path=path)
+    return say(
+        "the folder {path} holds no file of the exchange, but {files}.",
+        path=path,
+        files=_some(others, _SHOWN_OTHERS),
+    )
+
+
 def _some(names: Sequence[str], shown: int) -> str:
     """Return some of many names, and how many more there are."""
     rest = len(names) - shown
-    return ", ".join(names[:shown]) + (f" and {rest} more" if rest > 0 else "")
+    return ", ".join(names[:shown]) + (say(" and {count} more", count=rest) if rest > 0 else "")
 
 
 def _may_hold(path: Path, start: dt.date, end: dt.date) -> bool:
@@ -206,9 +221,16 @@ def _without_doubles(bars: pd.DataFrame, files: Sequence[Path]) -> pd.DataFrame:
     if twice.any():
         row = once.iloc[int(np.argmax(twice))]
         raise DamagedFileError(
-            f"{row['file']}, record {row['record']:,}: {row['ticker']} on "
-            f"{row['day']:%Y-%m-%d} is not as in another of the {len(files)} files.",
-            hint="keep the one that was downloaded last.",
+            say(
+                "{file}, record {record:,}: {ticker} on {day:%Y-%m-%d} is not as in another of "
+                "the {count} files.",
+                file=row["file"],
+                record=row["record"],
+                ticker=row["ticker"],
+                day=row["day"],
+                count=len(files),
+            ),
+            hint=say("keep the one that was downloaded last."),
         )
     return once
 
@@ -232,18 +254,29 @@ def _not_quoted(
             yield Failure(ticker, "empty", reason, frozenset(rows["day"].astype(str)))
         silent = settled - frozenset(named["day"].astype(str))
         if silent and named.empty:
-            reason = f"no trade: {where} never names it; it may be suspended, or have another code"
+            reason = note(
+                "no trade: {where} never names it; it may be suspended, or have another code",
+                where=where,
+            )
             yield Failure(ticker, NO_TRADE, reason, silent)
         elif silent:
-            reason = f"no trade on {len(silent)} of {len(settled)} sessions in {where}"
+            reason = note(
+                "no trade on {count} of {sessions} sessions in {where}",
+                count=len(silent),
+                sessions=len(settled),
+                where=where,
+            )
             yield Failure(ticker, NO_TRADE, reason, silent)
 
 
 def _other_kind(kind: str) -> str:
     """Return what a record is that has none of `KINDS`."""
     if kind.strip("0 "):
-        return f"it is no share, unit or fund quota but {kind}"
-    return f"its ISIN is missing (positions {ISIN.positions}), so its kind of paper is not known"
+        return note("it is no share, unit or fund quota but {kind}", kind=kind)
+    return note(
+        "its ISIN is missing (positions {positions}), so its kind of paper is not known",
+        positions=ISIN.positions,
+    )
 
 
 def _unsettled(
@@ -255,13 +288,19 @@ def _unsettled(
     if not days:
         return ()
     if brought.late:
-        reason = f"not published yet: {', '.join(brought.late)}"
+        reason = note("not published yet: {files}", files=", ".join(brought.late))
         log.warning(reason)
         return tuple(Failure(ticker, "retryable", reason, days) for ticker in tickers)
-    reason = f"no file here holds {_span(days)}"
+    reason = note("no file here holds {span}", span=_span(days))
     return tuple(Failure(ticker, "empty", reason, days) for ticker in tickers)
 
 
 def _span(days: frozenset[str]) -> str:
     first, last = min(days), max(days)
-    return first if len(days) == 1 else f"{len(days)} sessions from {first} to {last}"
+    return (
+        first
+        if len(days) == 1
+        else note(
+            "{count} sessions from {first} to {last}", count=len(days), first=first, last=last
+        )
+    )

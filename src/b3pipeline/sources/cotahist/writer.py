@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from b3pipeline.errors import SourceError
+from b3pipeline.language import say
 from b3pipeline.sources.base import QUOTE_COLUMNS, check_frame
 from b3pipeline.sources.cotahist import layout
 
@@ -73,10 +74,14 @@ def _later_splits(splits: pd.Series[float]) -> pd.Series[float]:
 def _refuse_other_years(days: pd.Series[Any]) -> None:
     years = sorted(set(days.dt.year))
     if len(years) != 1 or (days != days.dt.normalize()).any():
-        found = f"the years {', '.join(map(str, years))}" if len(years) != 1 else "intraday bars"
+        found = (
+            say("the years {years}", years=", ".join(map(str, years)))
+            if len(years) != 1
+            else say("intraday bars")
+        )
         raise SourceError(
-            f"a COTAHIST file holds the sessions of one year; here are {found}.",
-            hint="give daily quotes, and a folder instead of a file for several years.",
+            say("a COTAHIST file holds the sessions of one year; here are {found}.", found=found),
+            hint=say("give daily quotes, and a folder instead of a file for several years."),
         )
 
 
@@ -105,9 +110,15 @@ def _fits(what: str, row: Any, value: float) -> int:
     """Return a value as the file holds it; raises SourceError where it cannot."""
     if not np.isfinite(value) or not 0 < (whole := int(np.rint(value))) < _LARGEST[what]:
         raise SourceError(
-            f"a COTAHIST file cannot hold the {what} of {row.ticker} on {row.traded_at:%Y-%m-%d}: "
-            f"{value}.",
-            hint="write sessions with trades only: prices and volume above 0.",
+            say(
+                "a COTAHIST file cannot hold the {what} of {ticker} on {traded_at:%Y-%m-%d}: "
+                "{value}.",
+                what=what,
+                ticker=row.ticker,
+                traded_at=row.traded_at,
+                value=value,
+            ),
+            hint=say("write sessions with trades only: prices and volume above 0."),
         )
     return whole
 

@@ -31,6 +31,7 @@ import pandas as pd
 from b3pipeline.calendar import parse_date, sessions
 from b3pipeline.errors import ConfigError, DateRangeError
 from b3pipeline.exchange import EXCHANGE
+from b3pipeline.language import say
 from b3pipeline.sources.sample.market import FIRST_SESSION
 from b3pipeline.sources.sample.stocks import STOCKS
 
@@ -222,12 +223,14 @@ def _parse(text: str) -> Fault:
     kind, *fields = (field.strip() for field in text.split(":"))
     if kind not in _EXAMPLES:
         raise ConfigError(
-            f"the fault {text!r} is of no kind that there is: {kind!r}.",
-            hint=f"write it as {', '.join(_EXAMPLES.values())}.",
+            say("the fault {text!r} is of no kind that there is: {kind!r}.", text=text, kind=kind),
+            hint=say("write it as {names}.", names=", ".join(_EXAMPLES.values())),
         )
     wanted = {"429": (1, 2), "split": (3,)}.get(kind, (2,))
     if len(fields) not in wanted:
-        raise _nonsense(text, f"{len(fields)} fields follow {kind!r}", kind)
+        raise _nonsense(
+            text, say("{count} fields follow {kind!r}", count=len(fields), kind=kind), kind
+        )
     ticker = _ticker(text, fields[0])
     if kind == "429":
         return Refusal(ticker, _times(text, fields[1]) if len(fields) == 2 else None)
@@ -248,8 +251,14 @@ def _ticker(text: str, given: str) -> str:
         return given
     near = get_close_matches(given.upper(), STOCKS, n=2)
     raise ConfigError(
-        f"the fault {text!r} names {given!r}, which the simulated market does not have.",
-        hint=f"use {' or '.join(near)}." if near else f"use one of {', '.join(STOCKS)}.",
+        say(
+            "the fault {text!r} names {given!r}, which the simulated market does not have.",
+            text=text,
+            given=given,
+        ),
+        hint=say("use {near}.", near=say(" or ").join(near))
+        if near
+        else say("use one of {stocks}.", stocks=", ".join(STOCKS)),
     )
 
 
@@ -260,15 +269,20 @@ def _day(text: str, kind: str, given: str) -> dt.date:
     except DateRangeError as error:
         raise _nonsense(text, error.message.rstrip("."), kind) from error
     if day <= FIRST_SESSION:
-        raise _nonsense(text, f"the simulated market begins on {FIRST_SESSION}", kind)
+        raise _nonsense(text, say("the simulated market begins on {day}", day=FIRST_SESSION), kind)
     if open_day == (kind == "holiday"):
-        raise _nonsense(text, f"B3 holds {'a' if open_day else 'no'} session on {day}", kind)
+        held = say("B3 holds a session on {day}", day=day)
+        raise _nonsense(
+            text, held if open_day else say("B3 holds no session on {day}", day=day), kind
+        )
     return day
 
 
 def _times(text: str, given: str) -> int:
     if not given.isdecimal() or int(given) == 0:
-        raise _nonsense(text, f"{given!r} is no number of fetches, 1 or more", "429")
+        raise _nonsense(
+            text, say("{given!r} is no number of fetches, 1 or more", given=given), "429"
+        )
     return int(given)
 
 
@@ -278,11 +292,14 @@ def _ratio(text: str, given: str) -> Fraction:
     except (ValueError, ZeroDivisionError):
         ratio = Fraction(0)
     if not Fraction(1, 1000) <= ratio <= 1000 or ratio == 1:
-        raise _nonsense(text, f"{given!r} is no ratio of new shares to old ones", "split")
+        raise _nonsense(
+            text, say("{given!r} is no ratio of new shares to old ones", given=given), "split"
+        )
     return ratio
 
 
 def _nonsense(text: str, why: str, kind: str) -> ConfigError:
     return ConfigError(
-        f"the fault {text!r} makes no sense: {why}.", hint=f"write it as {_EXAMPLES[kind]}."
+        say("the fault {text!r} makes no sense: {why}.", text=text, why=why),
+        hint=say("write it as {examples}.", examples=_EXAMPLES[kind]),
     )

@@ -13,6 +13,7 @@ import pandas as pd
 
 from b3pipeline.calendar import sessions
 from b3pipeline.errors import DateRangeError
+from b3pipeline.language import note, say
 from b3pipeline.progress import Progress
 from b3pipeline.sources.base import CLOSED, Failure, Quotes, check_interval, join_frames
 from b3pipeline.sources.sample.bars import INTERVALS, bars_of
@@ -22,7 +23,7 @@ from b3pipeline.sources.sample.stocks import STOCKS
 from b3pipeline.sources.seeds import SEED, read_seed, source_of_seed
 
 ADJ_DECIMALS = 6
-REFUSED = "the simulated market refuses more requests for now (429)"
+REFUSED = note("the simulated market refuses more requests for now (429)")
 
 
 class SampleSource:
@@ -58,8 +59,12 @@ class SampleSource:
         check_interval(self, interval)
         if start < FIRST_SESSION:
             raise DateRangeError(
-                f"the simulated market holds nothing before {FIRST_SESSION}, and {start} is.",
-                hint=f"start on {FIRST_SESSION} or later.",
+                say(
+                    "the simulated market holds nothing before {first}, and {start} is.",
+                    first=FIRST_SESSION,
+                    start=start,
+                ),
+                hint=say("start on {first} or later.", first=FIRST_SESSION),
             )
         asked, refused = self._split_at_refusal(list(dict.fromkeys(tickers)))
         frames = {
@@ -67,7 +72,7 @@ class SampleSource:
             for ticker in sorted(set(asked) & STOCKS.keys())
         }
         failures = [
-            Failure(ticker, "unknown", f"the simulated market has no {ticker}")
+            Failure(ticker, "unknown", note("the simulated market has no {ticker}", ticker=ticker))
             for ticker in sorted(set(asked) - STOCKS.keys())
         ]
         if not sessions(start, end):

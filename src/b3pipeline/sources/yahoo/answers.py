@@ -18,6 +18,7 @@ from yfinance.exceptions import YFPricesMissingError, YFRateLimitError, YFTzMiss
 
 from b3pipeline.calendar import SAO_PAULO
 from b3pipeline.exchange import EXCHANGE
+from b3pipeline.language import note
 from b3pipeline.sources.base import Failure, FailureKind
 from b3pipeline.sources.yahoo.retry import REFUSED
 
@@ -26,7 +27,7 @@ SUFFIX = EXCHANGE.suffix
 
 CURRENCY = EXCHANGE.currency
 
-NO_QUOTES = "Yahoo knows it and has no quotes of it in this range"
+NO_QUOTES = note("Yahoo knows it and has no quotes of it in this range")
 
 _WORDS: tuple[tuple[str, FailureKind], ...] = (
     ("for this date range", "empty"),
@@ -67,13 +68,21 @@ def is_foreign(ticker: str, result: Result) -> Failure | None:
         meta.get(name) for name in ("symbol", "currency", "exchangeTimezoneName")
     )
     if symbol not in (None, f"{ticker}{SUFFIX}"):
-        return Failure(ticker, "unknown", f"Yahoo answers for {symbol} instead")
+        return Failure(ticker, "unknown", note("Yahoo answers for {symbol} instead", symbol=symbol))
     if currency != CURRENCY:
-        said = f"in {currency}" if currency else "without a currency"
-        return Failure(ticker, "unusable", f"Yahoo answers {said}; B3 trades in {CURRENCY}")
+        said = note("in {currency}", currency=currency) if currency else note("without a currency")
+        return Failure(
+            ticker,
+            "unusable",
+            note("Yahoo answers {said}; B3 trades in {currency}", said=said, currency=CURRENCY),
+        )
     if zone != SAO_PAULO.key:
-        said = f"for an exchange in {zone}" if zone else "without a time zone"
-        return Failure(ticker, "unusable", f"Yahoo answers {said}; B3 is in {SAO_PAULO.key}")
+        said = note("for an exchange in {zone}", zone=zone) if zone else note("without a time zone")
+        return Failure(
+            ticker,
+            "unusable",
+            note("Yahoo answers {said}; B3 is in {zone}", said=said, zone=SAO_PAULO.key),
+        )
     return None
 
 
@@ -87,30 +96,40 @@ def failure_of(ticker: str, answer: Any, problem: Exception | None) -> Failure:
     if isinstance(problem, YFRateLimitError) or status == _TOO_MANY:
         return Failure(ticker, "rate_limited", REFUSED)
     if isinstance(problem, YFTzMissingError):
-        return Failure(ticker, "unknown", "Yahoo has no such symbol")
+        return Failure(ticker, "unknown", note("Yahoo has no such symbol"))
     if answer is None and problem is not None:
         words = _words_of(problem)
         if not _is_unreachable(problem):
             return Failure(ticker, "retryable", words)
-        reason = f"Yahoo cannot be reached ({words}): is the network there?"
+        reason = note("Yahoo cannot be reached ({words}): is the network there?", words=words)
         return Failure(ticker, "unreachable", reason)
     reason = _reason(answer)
     if status >= _BROKEN or (reason and _is_about_us(answer)):
-        return Failure(ticker, "retryable", f"Yahoo answers {status}: {reason or 'nothing'}")
+        return Failure(ticker, "retryable", _answered(status, reason))
     if reason:
-        return Failure(ticker, _meaning(reason), f"Yahoo says: {reason}")
+        return Failure(ticker, _meaning(reason), note("Yahoo says: {reason}", reason=reason))
     result = result_of(answer)
     if result is not None and result["meta"].get("symbol"):
         return is_foreign(ticker, result) or Failure(ticker, "empty", NO_QUOTES)
     if problem is None or isinstance(problem, YFPricesMissingError):
-        return Failure(ticker, "retryable", "Yahoo's answer holds neither quotes nor a reason")
+        return Failure(
+            ticker, "retryable", note("Yahoo's answer holds neither quotes nor a reason")
+        )
     return Failure(ticker, "retryable", _words_of(problem))
+
+
+def _answered(status: int, reason: str) -> str:
+    if reason:
+        return note("Yahoo answers {status}: {reason}", status=status, reason=reason)
+    return note("Yahoo answers {status}: nothing", status=status)
 
 
 def unreadable(ticker: str, error: Exception) -> Failure:
     """Return the failure of an answer that is not shaped as Yahoo's are."""
     words = f"{type(error).__name__}: {error}"[:_SHOWN]
-    return Failure(ticker, "retryable", f"Yahoo's answer cannot be read ({words})")
+    return Failure(
+        ticker, "retryable", note("Yahoo's answer cannot be read ({words})", words=words)
+    )
 
 
 def _is_unreachable(problem: Exception) -> bool:

@@ -11,8 +11,15 @@ import pandas as pd
 
 from b3pipeline.calendar import SAO_PAULO
 from b3pipeline.exchange import EXCHANGE
+from b3pipeline.language import later, note
 from b3pipeline.sources.base import QUOTE_COLUMNS, TIME_TYPE, Doubt, Failure, Quotes
 from b3pipeline.sources.yahoo.answers import CURRENCY, Result
+
+_LEFT_OUT = {
+    "dividends": later("a dividend of {value:g} on {day} has no bar and is left out"),
+    "stock_splits": later("a split of {value:g} on {day} has no bar and is left out"),
+}
+"""What is said of an event on a day without a bar."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,14 +61,14 @@ def to_quotes(ticker: str, result: Result, interval: str, start: dt.date, end: d
         bars = _half_hours(bars)
     bars, failures = _once(ticker, bars.reset_index(drop=True))
     doubts: list[Doubt] = []
-    for name, kind in (("dividends", "dividend"), ("stock_splits", "split")):
+    for name, told in _LEFT_OUT.items():
         events = _events(result, name)
         bars[name], left = _on_bars(events, bars["traded_at"])
         doubts += [
             Doubt(
                 ticker,
                 f"{day:%Y-%m-%d}",
-                f"a {kind} of {events[day]:g} on {day:%Y-%m-%d} has no bar and is left out",
+                note(told, value=events[day], day=f"{day:%Y-%m-%d}"),
             )
             for day in left
             if start <= day.date() <= end
@@ -142,7 +149,7 @@ def _once(ticker: str, bars: pd.DataFrame) -> tuple[pd.DataFrame, list[Failure]]
     days = frozenset(once.loc[torn, "traded_at"].dt.strftime("%Y-%m-%d"))
     if not days:
         return once.reset_index(drop=True), []
-    reason = f"Yahoo gives two different bars of {', '.join(sorted(days)[:3])}"
+    reason = note("Yahoo gives two different bars of {days}", days=", ".join(sorted(days)[:3]))
     return once[~torn].reset_index(drop=True), [Failure(ticker, "unusable", reason, days)]
 
 

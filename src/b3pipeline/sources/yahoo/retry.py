@@ -10,11 +10,12 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 
+from b3pipeline.language import note
 from b3pipeline.sources.base import Failure, FailureKind, Quotes, empty_frame
 
 log = logging.getLogger(__name__)
 
-REFUSED = "Yahoo refuses more requests for now (429)"
+REFUSED = note("Yahoo refuses more requests for now (429)")
 
 AGAIN = ("retryable", "unreachable")
 """The kinds of failures after which a ticker is asked for again."""
@@ -124,7 +125,7 @@ class Rounds:
             self._reasons[ticker] = failure.reason
             if self._failed[ticker] < self._patience.attempts:
                 return
-            tries = f"after {self._patience.attempts} attempts"
+            tries = note("after {attempts} attempts", attempts=self._patience.attempts)
             brought = _failed(ticker, failure.kind, f"{failure.reason} ({tries})")
         del self._failed[ticker]
         yield ticker, brought
@@ -154,7 +155,7 @@ class Rounds:
 
     def _given_up(self) -> Iterator[tuple[str, Quotes]]:
         """Yield what is left: refused with the whole batch, out of reach, or out of time."""
-        over = f"the {self._patience.deadline:.0f} s for one fetch are over"
+        over = note("the {deadline:.0f} s for one fetch are over", deadline=self._patience.deadline)
         first = next(iter(self._reasons.values()), "")
         for ticker in self._failed:
             if self._refusals:
@@ -162,7 +163,7 @@ class Rounds:
             elif self._is_cut_off():
                 yield ticker, _failed(ticker, "unreachable", first)
             else:
-                reason = self._reasons.get(ticker, "not asked for")
+                reason = self._reasons.get(ticker, note("not asked for"))
                 yield ticker, _failed(ticker, "retryable", f"{reason}; {over}")
 
 

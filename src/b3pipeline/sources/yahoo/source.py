@@ -14,6 +14,7 @@ import pandas as pd
 
 from b3pipeline.calendar import SAO_PAULO, Clock, sessions, utc_now
 from b3pipeline.errors import ConfigError, DateRangeError
+from b3pipeline.language import note, say
 from b3pipeline.progress import Progress, track
 from b3pipeline.sources.base import (
     CLOSED,
@@ -62,8 +63,8 @@ class YahooSource:
     ) -> None:
         if not 1 <= threads <= MAX_THREADS:
             raise ConfigError(
-                f"{threads} threads are not what Yahoo puts up with.",
-                hint=f"use 1 to {MAX_THREADS}.",
+                say("{threads} threads are not what Yahoo puts up with.", threads=threads),
+                hint=say("use 1 to {most}.", most=MAX_THREADS),
             )
         self._client = YahooClient(session, cache_dir, timeout)
         self._threads = threads
@@ -122,8 +123,8 @@ class YahooSource:
             log.debug("yahoo, %s", ticker, exc_info=True)
             return Quotes(empty_frame(), (unreadable(ticker, error),))
         if quotes.frame.empty and not quotes.failures:
-            nothing = Failure(ticker, "empty", f"no quotes {start} to {end}")
-            return replace(quotes, failures=(nothing,))
+            why = note("no quotes {start} to {end}", start=start, end=end)
+            return replace(quotes, failures=(Failure(ticker, "empty", why),))
         return quotes
 
     def _check_reach(self, start: dt.date, interval: str) -> None:
@@ -134,9 +135,15 @@ class YahooSource:
         first = today - dt.timedelta(days=kept - 1)
         if start < first:
             raise DateRangeError(
-                f"Yahoo keeps bars of {interval} for {kept} days, and {start} lies "
-                f"{(today - start).days} days back.",
-                hint=f"start on {first} or later, or take bars of 1d.",
+                say(
+                    "Yahoo keeps bars of {interval} for {kept} days, and {start} lies {days} days "
+                    "back.",
+                    interval=interval,
+                    kept=kept,
+                    start=start,
+                    days=(today - start).days,
+                ),
+                hint=say("start on {first} or later, or take bars of 1d.", first=first),
             )
 
 

@@ -1,0 +1,158 @@
+"""Each place that speaks to a student does so in Portuguese, and in English where nobody asks."""
+
+import datetime as dt
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+import pytest
+
+mpl.use("agg")
+
+import matplotlib.pyplot as plt
+
+from b3pipeline import costs, plots
+from b3pipeline.athena import QueryResult
+from b3pipeline.checks import check_machine
+from b3pipeline.course.exercises.verdict import Exercise, judged
+from b3pipeline.course.notebooks import report
+from b3pipeline.errors import B3Error
+from b3pipeline.ingest.batch import Batch
+from b3pipeline.lake import BatchManifest, Gap
+from b3pipeline.language import later, retold, say
+from b3pipeline.names import normalise_ticker
+from b3pipeline.refine.owed import Batches
+
+GAP = Gap("PETR4", "2024-01-03", "held back, prices_positive: a price is not above zero")
+MANIFEST = BatchManifest(
+    bucket="raw", batch_id="20240701T120000Z-1", source="sample", simulated=True, interval="1d",
+    created_at=dt.datetime(2024, 7, 1, 12, tzinfo=dt.UTC), start=dt.date(2024, 1, 2),
+    end=dt.date(2024, 1, 3), rows=1240, partitions={"PETR4": ["2024-01-02"]}, missing=(GAP,),
+)  # fmt: skip
+
+
+def plot(tmp_path):
+    """The title of a plot."""
+    days = [dt.date(2024, 1, 2), dt.date(2024, 1, 3)]
+    frame = pd.DataFrame({"trade_date": days, "ticker": "AAAA3", "drawdown": [0.0, -0.431]})
+    title = plots.drawdown(frame).figure.get_suptitle()
+    plt.close("all")
+    return title
+
+
+def verdict(tmp_path):
+    """The verdict on an exercise."""
+    return repr(judged(Exercise("above", later("what"), lambda *_: ""), {}))
+
+
+def error(tmp_path):
+    """An error, with what to try."""
+    with pytest.raises(B3Error) as caught:
+        normalise_ticker("x")
+    return str(caught.value)
+
+
+def page(tmp_path):
+    """The report."""
+    return report((), tmp_path / "index.html", {say("bronze objects"): 1240}).read_text()
+
+
+def answer(tmp_path):
+    """What a query says of itself."""
+    return QueryResult(pd.DataFrame({"a": range(1240)}), "q", "", 2048, 1.5, 0.01).summary
+
+
+PLACES = {
+    plot: (
+        "AAAA3 fell deepest: 43.1% below its high on 3 Jan 2024",
+        "AAAA3 teve o maior drawdown: 43,1% em 3 jan. 2024",
+    ),
+    verdict: (
+        "○ Not solved yet: bind above. Hint: what",
+        "○ Ainda sem resposta: defina above. Dica: o quê",
+    ),
+    error: (
+        "'x' is not a ticker of B3. Try: four letters and one or two digits, such as PETR4",
+        "'x' não é um código da B3. O que fazer: quatro letras e um ou dois algarismos, por",
+    ),
+    page: ('<html lang="en">', '<html lang="pt-BR">'),
+    lambda tmp_path: page(tmp_path).split("<dl")[1]: ("bronze objects", "objetos no bronze"),
+    lambda tmp_path: page(tmp_path).split("<dd>")[1]: ("1,240</dd>", "1.240</dd>"),
+    answer: ("1,240 rows · 1.5 s · 2.0 KB", "1.240 linhas · 1,5 s · 2,0 KB"),
+    lambda tmp_path: str(check_machine(tmp_path, None)): ("ok    disk: ", "ok    disco: "),
+    lambda tmp_path: check_machine(tmp_path, None)._repr_html_(): ("what to do", "o que fazer"),
+    lambda tmp_path: str(Batches(1240, (), (), ())): (
+        "Batches: 1,240 refined, 0 at work, 0 owed.",
+        "Lotes: 1.240 refinados, 0 em andamento, 0 pendentes.",
+    ),
+    lambda tmp_path: str(Batch(MANIFEST, 2.5)): (
+        "  missing PETR4 2024-01-03: held back, prices_positive: a price is not above zero",
+        "  faltando PETR4 2024-01-03: retida, prices_positive: um preço não está acima de zero",
+    ),
+    lambda tmp_path: costs.pipeline_cost()._repr_html_(): (
+        "What this costs on AWS; us-east-1 list prices of November 2026",
+        "Quanto isso custa na AWS; preços de tabela da us-east-1 em novembro de 2026",
+    ),
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_place_speaks_the_language_of_its_reader(place, monkeypatch, tmp_path):
+    """English without a word, Portuguese with B3_LANG."""
+    english, portuguese = PLACES[place]
+    said = place(tmp_path)
+    assert english in said
+    monkeypatch.setenv("B3_LANG", "pt_BR")
+    said = place(tmp_path)
+    assert portuguese in said
+
+
+def test_what_is_stored_of_a_batch_is_english_in_any_language(monkeypatch):
+    """The manifest is data: the refine and everybody else's programs read it."""
+    plain = MANIFEST.to_json()
+    monkeypatch.setenv("B3_LANG", "pt_BR")
+    assert MANIFEST.to_json() == plain
+    assert MANIFEST.label == "sample (simulated)"
+    assert "a price is not above zero" in plain
+
+
+def test_a_stored_reason_is_told_again_with_what_it_holds(monkeypatch):
+    """Its template is found by its words; what is nobody's message stays as it is."""
+    stored = "a split of 2 on 2024-03-04, and its history did not come: Yahoo has no such symbol"
+    assert retold(stored) == stored
+    monkeypatch.setenv("B3_LANG", "pt_BR")
+    assert retold(stored) == (
+        "um desdobramento de 2 em 2024-03-04, e o histórico não veio: o Yahoo não tem esse código"
+    )
+    assert retold("HTTP 418, I'm a teapot") == "HTTP 418, I'm a teapot"
+
+
+def b3(*arguments):
+    """Return what the command line says in Portuguese, on both streams."""
+    command = [str(Path(sys.executable).with_name("b3")), *arguments]
+    environment = {**os.environ, "B3_LANG": "pt_BR", "COLUMNS": "100"}
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    return ran.stdout + ran.stderr
+
+
+def test_the_command_line_helps_in_portuguese():
+    """The verbs, the options, and the words that Typer itself writes."""
+    said = b3("ingest", "--help")
+    assert "Uso: b3 ingest" in said
+    assert "Busca cotações e as grava no bronze" in said
+    assert "Primeira data, AAAA-MM-DD." in said
+    assert "Opções" in said
+    assert "[padrão: sample]" in said
+    assert "Mostra esta mensagem e sai." in said
+
+
+def test_the_command_line_fails_in_portuguese(tmp_path, monkeypatch):
+    """One sentence, and what to try."""
+    said = b3("reconcile", "--start", "02/01/2024", "--target", "nowhere")
+    assert said == (
+        "erro: o destino é 'nowhere'.\n"
+        "  o que fazer: use 'local' para a AWS da sua máquina, ou 'aws' para a sua conta.\n"
+    )
