@@ -159,7 +159,10 @@ def swap(name, text):
 
 
 ALL, NONE = (1, 1, 1), (0, 0, 0)
-WITHOUT_FILTER = RIGHT["above"].replace("WHERE dt BETWEEN :start AND :end AND", "WHERE")
+WITHOUT_FILTER = RIGHT["above"].replace(
+    "dt BETWEEN :start AND :end",
+    "trade_date BETWEEN CAST(:start AS date) AND CAST(:end AS date)",
+)
 AGAIN = "ranking = ranking * 0"
 CASES = {
     "right": Case("ana", notebook(RIGHT), ALL),
