@@ -39,6 +39,10 @@ LONGEST_FIRST = (
 """What is begun first, so that no worker is left alone with it at the end; then the larger file."""
 
 
+ALL = os.environ.get("NIGHTLY", "") not in ("", "0")
+"""Whether tests run that are marked `nightly`."""
+
+
 def group_of(nodeid: str) -> str:
     """Return the name of what a test shares a worker with: a costly fixture, or its file."""
     path = nodeid.partition("::")[0]
@@ -66,6 +70,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         used = {name for name in COSTLY if name in getattr(item, "fixturenames", ())}
         if used - {group_of(item.nodeid)}:
             raise pytest.UsageError(f"{item.nodeid} uses {used}: conftest.py must name its file.")
+        if item.get_closest_marker("nightly") and not ALL:
+            item.add_marker(pytest.mark.skip(reason="minutes more: NIGHTLY=1, as each night"))
     if not hasattr(config, "workerinput"):
         return  # one process: the order of the files
     groups = [group_of(item.nodeid) for item in items]

@@ -199,11 +199,11 @@ def test_a_warm_run_beyond_its_time_is_ended(jobs, server):
 
 @pytest.mark.timeout(900)
 def test_run_after_run_leaves_no_memory_no_files_and_no_process(jobs, server, jobs_on, until):
-    """A warm run that is killed, six times; each time the next standby is made."""
+    """A warm run that is killed, four times; each time the next standby is made."""
     own = psutil.Process(server.info.pid)
     job = spark_job(jobs, f"import os, sys; os.kill(os.getpid(), 9 * ({WARM}))")
     held = []
-    for _ in range(6):
+    for _ in range(4):
         with_standby(server, jobs_on, until)
         run = jobs.finish(job)
         assert run["ErrorMessage"].startswith("The script was ended by signal SIGKILL")
