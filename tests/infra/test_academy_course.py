@@ -77,6 +77,7 @@ class Student:
         return done
 
 
+@pytest.mark.nightly
 def test_a_whole_course_in_a_lab(
     new_account, deployment, new_checkout, host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
