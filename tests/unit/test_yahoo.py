@@ -264,7 +264,7 @@ def test_a_dividend_without_a_bar_is_named_in_the_log(source, yahoo_server, yaho
     events = {"dividends": {str(stamp): {"amount": 0.25, "date": stamp}}}
     yahoo_server.answers["PETR4.SA"] = [yahoo.chart("PETR4.SA", bars, events=events)]
     source.fetch(["PETR4"], START, END)
-    assert "PETR4: Dividends 0.25 on 2024-06-26" in caplog.text
+    assert "PETR4: a dividend of 0.25 on 2024-06-26 has no bar and is left out" in caplog.text
 
 
 # -------------------------------------------------------------------------------------- the tick
