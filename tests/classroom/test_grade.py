@@ -29,7 +29,7 @@ from b3pipeline.classroom.market import Ready
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.deployment import sandbox
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.slow, pytest.mark.nightly, pytest.mark.timeout(1800)]
 
 ROOT = Path(__file__).parents[2]
 SMALL = {"tickers": "PETR4,VALE3,ITUB4", "start": "2024-05-02", "end": "2024-06-14"}
