@@ -47,10 +47,10 @@ if ! cmp -s "$lock" "$venv/.lock"; then
   cp "$lock" "$venv/.lock"
 fi
 
-# By day what the job computes and writes; with NIGHTLY=1 all but what a Spark cannot change, which
+# By day what the job computes; with NIGHTLY=1 all but what a Spark cannot change, which
 # is tested once, on the other one: how many requests a day makes, and each place where a run may be
 # cut off. A run that is killed is tested on both.
-tests=(tests/spark/test_transforms.py tests/spark/test_refine.py)
+tests=(tests/spark/test_transforms.py)
 [ "${NIGHTLY:-0}" != 0 ] && tests=(tests/spark --deselect tests/spark/test_requests.py
   --deselect tests/spark/test_crash.py::test_a_run_that_is_cut_off_after_any_write_is_completed_by_the_next)
 [ $# -gt 0 ] && tests=("$@")
