@@ -7,8 +7,7 @@ import pytest
 
 pytestmark = pytest.mark.spark
 
-NIGHT = os.environ.get("NIGHTLY", "") not in ("", "0")
-CUTS = (0, 3, 5, 6, 7, 8, 9) if NIGHT else (3, 6, 9)
+CUTS = (0, 3, 5, 6, 7, 8, 9)
 """Writes that pass: of five objects, then the catalog's two, the deletion, mark, checkpoint."""
 
 DAYS = [f"2024-01-{day:02}" for day in range(1, 29)]
@@ -35,6 +34,7 @@ def assert_old_or_new(before, seen, after):
         assert seen.get(session) in (before.get(session), after.get(session)), session
 
 
+@pytest.mark.nightly
 def test_a_run_that_is_cut_off_after_any_write_is_completed_by_the_next(
     busy_lake, make_bar, proxy, proxied_clients
 ):
