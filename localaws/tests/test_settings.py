@@ -20,6 +20,7 @@ OTHERS = {
     "owner": 77,
     "hosts": ("nas", "nas:*"),
     "origins": ("http://localhost:3000",),
+    "audit": True,
     "standby": "now",
     "standby_java": "-Xss4m -Xmx1g",
 }

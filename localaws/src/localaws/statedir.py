@@ -98,12 +98,6 @@ def is_held(state_dir: Path) -> bool:
         except OSError:
             return True
     return False
-    with path.open("r+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-    return False
 
 
 def log_path(state_dir: Path) -> Path:

@@ -19,18 +19,12 @@ from localaws.glue.java import find_java, spark_home
 _SECONDS = 180
 
 _TRAINING = """
-from pyspark.sql import SparkSession, Window, functions as F
+from pyspark.sql import SparkSession
+from localaws.glue.warm_process import small_query
 
 spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
 spark.conf.set("spark.sql.adaptive.enabled", False)
-spark.conf.set("spark.sql.shuffle.partitions", 1)
-rows = spark.range(9).selectExpr("id", "string(id % 2) k", "double(id) x", "now() t")
-rows = rows.mapInArrow(lambda batches: batches, "id bigint, k string, x double, t timestamp")
-last = F.max(F.struct("x", "t")).alias("s")
-rows = rows.persist().groupBy("k", "id").agg(last).select("*", "s.*")
-window = Window.partitionBy("k").orderBy("id")
-rows = rows.withColumn("m", F.avg("x").over(window)).withColumn("p", F.lag("x").over(window))
-rows.where(F.col("p").isNotNull()).mapInArrow(lambda batches: batches, rows.schema).collect()
+small_query(spark)
 spark.stop()
 """
 

@@ -102,7 +102,7 @@ class WarmJvm:
         builder = SparkSession.builder.master("local[1]").appName("standby")
         builder = builder.config("spark.ui.enabled", "false")
         spark = builder.getOrCreate()
-        _small_query(spark)
+        small_query(spark)
         spark.stop()
         self._gateway.jvm.System.gc()
         SparkContext._gateway = SparkContext._jvm = None
@@ -165,7 +165,8 @@ def _of_a_jvm(environment: Mapping[str, str]) -> Settings:
     return {name: value for name, value in environment.items() if name.startswith(_OF_A_JVM)}
 
 
-def _small_query(spark: Any) -> None:
+def small_query(spark: Any) -> None:
+    """Let one query go through a session, its JVM and a Python worker: what a refine uses."""
     from pyspark.sql import Window
     from pyspark.sql import functions as F  # noqa: N812
 

@@ -6,7 +6,6 @@ import base64
 import binascii
 import math
 import unicodedata
-from decimal import Decimal
 from urllib.parse import quote_plus, unquote_plus, urlsplit
 
 MOST_CHARACTERS = 32 * 1024 * 1024
@@ -184,11 +183,6 @@ def cube_root(number: float) -> float:
     found = math.cbrt(number)
     whole = float(round(found))
     return whole if whole**3 == number else found
-
-
-def decimal_text(number: Decimal, scale: int) -> str:
-    """Return a decimal with all its digits behind the point."""
-    return f"{number:.{scale}f}"
 
 
 def from_base64(text: str) -> bytes:
