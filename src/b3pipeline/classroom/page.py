@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import Environment, StrictUndefined
-
 from b3pipeline.files import write_whole
 from b3pipeline.language import LANGUAGES, language, say
+from b3pipeline.pages import templates
 
 if TYPE_CHECKING:
     from b3pipeline.classroom.grade import Grades
@@ -21,8 +19,7 @@ BAR = 180
 
 def write_page(path: Path, grades: Grades) -> Path:
     """Return the path of the page, just written; every text of a student is escaped."""
-    template = resources.files(__package__).joinpath("grades.html").read_text(encoding="utf-8")
-    made = Environment(autoescape=True, undefined=StrictUndefined).from_string(template)
+    made = templates(__package__).get_template("grades.html")
     known = {"say": say, "language": LANGUAGES[language()], "walls": _walls(grades.walls)}
     write_whole(path, made.render(grades=grades.grades, bars=histogram(grades), **known))
     return path

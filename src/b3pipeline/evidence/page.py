@@ -5,16 +5,15 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from b3pipeline.evidence.diagram import diagram
 from b3pipeline.evidence.gather import Evidence, Plot
 from b3pipeline.evidence.requirements import Scene
 from b3pipeline.language import LANGUAGES, language, say
+from b3pipeline.pages import resource, templates
 
 DRAWING = "architecture.svg"
 
@@ -42,12 +41,13 @@ def write_pages(evidence: Evidence, folder: Path) -> Path:
     values = {
         "evidence": evidence,
         "drawing": Markup(drawing),  # noqa: S704  # drawn here, its texts escaped
-        "style": Markup(_resource("evidence.css")),  # noqa: S704  # a file of the package
+        "style": Markup(resource(__package__, "evidence.css")),  # noqa: S704  # a file of the package
         "script": timed(evidence),
         "plots": _plots(evidence),
         "say": say,  # of templates that the requirements hold
         "words": words(evidence),
-        "lang": LANGUAGES[language()],
+        "title": words(evidence)["title"],
+        "language": LANGUAGES[language()],
     }
     page = folder / "index.html"
     page.write_text(_render("evidence.html", values, escape=True), encoding="utf-8")
@@ -108,21 +108,12 @@ def _plots(evidence: Evidence) -> list[Plot]:
 
 
 def _render(name: str, values: dict[str, object], *, escape: bool) -> str:
-    environment = Environment(
-        autoescape=escape,  # noqa: S701  # Markdown is text, and escapes what it must itself
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(__package__, escape=escape)
     environment.filters["code"] = _with_code
     environment.filters["cell"] = lambda text: str(text).replace("|", "\\|")
-    return environment.from_string(_resource(name)).render(**values)
+    return environment.get_template(name).render(**values)
 
 
 def _with_code(text: str) -> Markup:
     """Return text as HTML, with what stands between backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text)))  # noqa: S704
-
-
-def _resource(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -6,19 +6,18 @@ import datetime as dt
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from bs4 import BeautifulSoup
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from b3pipeline.course.notebooks.cells import Place, code_html, markdown_html, output_html
 from b3pipeline.course.notebooks.runner import ExecutedNotebook
 from b3pipeline.course.notebooks.sanitizer import harmless
 from b3pipeline.language import LANGUAGES, language, say, say_many, shown
+from b3pipeline.pages import resource, templates
 
 
 @dataclass(frozen=True)
@@ -60,15 +59,13 @@ def report(
     page = Path(out_html)
     page.parent.mkdir(parents=True, exist_ok=True)
     chapters = [_chapter(item, page.parent.resolve()) for item in executed]
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+    environment = templates(__package__)
     environment.filters |= {"figure": format_figure, "shown": shown}
     environment.globals |= {"say": say, "say_many": say_many}
-    text = environment.from_string(_resource("page.html")).render(
+    text = environment.get_template("page.html").render(
         title=title or say("The pipeline, from quotes to answers"),
         language=LANGUAGES[language()],
-        style=Markup(_resource("report.css")),  # noqa: S704  # a file of the package
+        style=Markup(resource(__package__, "report.css")),  # noqa: S704  # a file of the package
         chapters=chapters,
         figures=figures or {},
         seconds=sum(chapter.seconds for chapter in chapters),
@@ -129,7 +126,3 @@ def _pieces(cells: Sequence[Any], place: Place) -> Iterator[str]:
             yield code_html(cell)
             for output in cell.outputs:
                 yield output_html(output, place, say("Plot: {heading}", heading=caption))
-
-
-def _resource(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
