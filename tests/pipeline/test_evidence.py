@@ -144,6 +144,21 @@ def test_a_bucket_that_notifies_nobody_breaks_the_trigger(refined, tmp_path):
     assert "✘ R3" in (page.parent / "architecture.svg").read_text()
 
 
+def test_a_lambda_that_another_bucket_alone_may_call_breaks_the_trigger(refined):
+    """The event is there, and would be refused."""
+    call = {"FunctionName": refined.config.lambda_function_name, "StatementId": "AllowRawBucket"}
+    refined.lambda_.remove_permission(**call)
+    other = {"Principal": "s3.amazonaws.com", "SourceArn": "arn:aws:s3:::another"}
+    refined.lambda_.add_permission(**call, Action="lambda:InvokeFunction", **other)
+    try:
+        found = gather(refined)
+    finally:
+        refined.lambda_.remove_permission(**call)
+        provision.ensure_lambda(refined, project_root() / provision.LAMBDA_SOURCE)
+    assert found.broken == ("R3",)
+    assert "names this bucket" in proof_of(found, "R3").seen.wrong
+
+
 def test_a_lambda_that_starts_another_job_is_found(refined):
     """R4 alone: the event and the job are as they were."""
     name = refined.config.lambda_function_name

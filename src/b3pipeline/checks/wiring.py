@@ -36,7 +36,7 @@ def _steps() -> Iterator[tuple[str, Step]]:
         lambda cloud: _fires(cloud, _MANIFEST, wanted=True),
     )
     yield say("an object, {key}", key=_OBJECT), lambda cloud: _fires(cloud, _OBJECT, wanted=False)
-    yield say("S3 may call the Lambda"), _is_permitted
+    yield say("S3 may call the Lambda"), s3_may_call
     yield say("the Lambda may be called"), _would_run
     yield say("the Lambda passes over an object"), _passes_over
     yield say("the job takes a run"), _job_is_there
@@ -60,7 +60,11 @@ def _fires(cloud: Cloud, key: str, *, wanted: bool) -> tuple[bool, str]:
     return fires is wanted, say("calls nobody ({keys})", keys=wiring)
 
 
-def _is_permitted(cloud: Cloud) -> tuple[bool, str]:
+def s3_may_call(cloud: Cloud) -> tuple[bool, str]:
+    """Return whether the Lambda's policy lets the raw bucket call it, and what it says.
+
+    Raises ClientError where it has no policy.
+    """
     policy = cloud.lambda_.get_policy(FunctionName=cloud.config.lambda_function_name)["Policy"]
     bucket = f"arn:aws:s3:::{cloud.config.raw_data_bucket}"
     for statement in json.loads(policy)["Statement"]:

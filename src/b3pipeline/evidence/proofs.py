@@ -7,14 +7,14 @@ moment of its call, and takes nothing from notes of ours.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import pyarrow.parquet as pq
 
 from b3pipeline import athena, lake, names, refine, schema
 from b3pipeline.checks.deployment import event_filter
+from b3pipeline.checks.wiring import s3_may_call
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.lake.storage import find_objects
 from b3pipeline.language import say
@@ -78,9 +78,9 @@ def of_source(cloud: Cloud) -> Seen:
     }
     body = _body(cloud, names.bronze_key(days[-1], ticker))
     if body is None:
-        return Seen(
-            facts, say("the newest object of {ticker} is gone", ticker=ticker), _again(batch)
-        )
+        gone = say("the newest object of {ticker} is gone", ticker=ticker)
+        again = _ingest(batch.source, batch.partitions, batch.start, batch.end)
+        return Seen(facts, gone, again)
     said = pq.read_table(io.BytesIO(body)).column("source").to_pylist()
     facts[say("source in the object of {day}", day=f"{days[-1]}, {ticker}")] = str(said[0])
     return Seen(facts)
@@ -114,7 +114,8 @@ def of_raw(cloud: Cloud) -> Seen:
     missing = sorted(wanted.difference(stored))
     if not missing:
         return Seen(facts)
-    return Seen(facts, _lacking(missing), _ingest(missing, source))
+    days, tickers = (sorted(set(each)) for each in zip(*missing, strict=True))
+    return Seen(facts, _lacking(missing), _ingest(source, tickers, days[0], days[-1]))
 
 
 def of_trigger(cloud: Cloud) -> Seen:
@@ -127,15 +128,17 @@ def of_trigger(cloud: Cloud) -> Seen:
     facts = {say("bucket"): config.raw_data_bucket}
     if not own:
         return Seen(facts, say("no event of the bucket calls the Lambda"), make_again(cloud))
-    wiring = event_filter(cloud)
+    wiring, (allowed, policy) = event_filter(cloud), s3_may_call(cloud)
     manifest, quote = names.manifest_key("a-batch"), names.bronze_key("2024-01-02", "PETR4")
     facts |= {
         say("notification"): str(own[0].get("Id", "–")),
         say("events"): ", ".join(own[0]["Events"]),
         say("filter"): str(wiring),
         say("calls"): own[0]["LambdaFunctionArn"],
-        say("may S3 call it?"): _permission(cloud),
+        say("may S3 call it?"): policy,
     }
+    if not allowed:
+        return Seen(facts, policy, make_again(cloud))
     if wiring is None or not wiring.fires_on(manifest) or wiring.fires_on(quote):
         wrong = say("it fires on {filter}, and not on manifests alone", filter=str(wiring))
         return Seen(facts, wrong, make_again(cloud))
@@ -296,12 +299,6 @@ def _body(cloud: Cloud, key: str) -> bytes | None:
     return body
 
 
-def _permission(cloud: Cloud) -> str:
-    policy: Any = cloud.lambda_.get_policy(FunctionName=cloud.config.lambda_function_name)
-    allowed = "s3.amazonaws.com" in policy["Policy"]
-    return say("yes, its policy says so") if allowed else say("its policy does not say so")
-
-
 def _lacking(missing: list[tuple[str, str]]) -> str:
     if not missing:
         return ""
@@ -310,17 +307,6 @@ def _lacking(missing: list[tuple[str, str]]) -> str:
     return say("lacking: {partitions}", partitions=f"{named}{more}")
 
 
-def _ingest(missing: list[tuple[str, str]], source: str) -> str:
-    days = sorted({day for day, _ in missing})
-    tickers = ",".join(sorted({ticker for _, ticker in missing}))
-    return (
-        f"b3 ingest --source {source} --tickers {tickers} --start {days[0]} --end {days[-1]} --wait"
-    )
-
-
-def _again(batch: lake.BatchManifest) -> str:
-    tickers = ",".join(batch.partitions)
-    return (
-        f"b3 ingest --source {batch.source} --tickers {tickers} "
-        f"--start {batch.start} --end {batch.end} --wait"
-    )
+def _ingest(source: str, tickers: Iterable[str], start: object, end: object) -> str:
+    named = ",".join(tickers)
+    return f"b3 ingest --source {source} --tickers {named} --start {start} --end {end} --wait"
