@@ -16,24 +16,16 @@ from pathlib import Path
 import pytest
 
 from b3pipeline.cloud.clients import Cloud
-from b3pipeline.cloud.config import parse_outputs
+from b3pipeline.cloud.config import copy_checkout, parse_outputs
 
 ROOT = Path(__file__).parents[1]
 # A standby for Spark takes seconds of two cores: only what waits for several runs has one.
 os.environ["LOCALAWS_STANDBY"] = "no"
-CHECKOUT_PARTS = ("pyproject.toml", "notebooks", "glue", "src/lambda")
 
 
 def make_checkout(folder: Path) -> Path:
     """Return a folder with what the sandbox and the notebooks need of a checkout."""
-    for part in CHECKOUT_PARTS:
-        source, target = ROOT / part, folder / part
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, target)
-    return folder
+    return copy_checkout(ROOT, folder)
 
 
 @pytest.fixture(scope="session")

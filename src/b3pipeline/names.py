@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from b3pipeline.errors import ConfigError, InvalidTickerError
 from b3pipeline.exchange import EXCHANGE
@@ -22,7 +23,6 @@ JOURNAL_PREFIX = "raw/b3/_journal/"
 ASIDE_PREFIX = "raw/b3/_journal_aside/"
 ANSWER_PREFIX = "raw/b3/_answers/"
 QUARANTINE_PREFIX = "raw/b3/_quarantine/"
-MARK_PREFIX = "refined/b3/_batches/"
 RUN_PREFIX = "refined/b3/_runs/"
 CHECKPOINT_KEY = "refined/b3/_checkpoint.json"
 ARTIFACT_PREFIX = "artifacts/"
@@ -84,6 +84,17 @@ class Names:
 
     def athena_results_bucket(self, account_id: str) -> str:
         return self._bucket("athena-results", account_id)
+
+    def settings(self, account_id: str) -> dict[str, Any]:
+        """Return all these names in an account, as `Config` has them: text."""
+        return {
+            "raw_data_bucket": self.raw_data_bucket(account_id),
+            "athena_results_bucket": self.athena_results_bucket(account_id),
+            "glue_database": self.database,
+            "glue_job_name": self.glue_job,
+            "lambda_function_name": self.lambda_function,
+            "athena_workgroup": self.workgroup,
+        }
 
     def _bucket(self, kind: str, account_id: str) -> str:
         return f"{self.stem.replace('_', '-')}-{kind}-{account_id}"

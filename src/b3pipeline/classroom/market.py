@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from b3pipeline import ingest, lake, names
 from b3pipeline.classroom import silver
 from b3pipeline.cloud.clients import Cloud
+from b3pipeline.cloud.config import copy_checkout
 from b3pipeline.deployment import sandbox
 from b3pipeline.deployment.provision import ensure_notification
 from b3pipeline.errors import RefineError
@@ -31,8 +32,6 @@ from b3pipeline.schema import SILVER
 from b3pipeline.sources import open_source
 from b3pipeline.sources.seeds import source_of_seed
 
-PARTS = ("pyproject.toml", "notebooks", "glue", "src/lambda")
-"""What a local AWS and the notebooks need of the project."""
 BARS = "bars.parquet"
 VERSION = 1
 """Of a folder made ready: another number, and it is made anew."""
@@ -68,13 +67,7 @@ def make_template(ready: Ready, root: Path) -> Path:
     """Return a checkout whose local AWS is provisioned and empty: what every market begins with."""
     template = ready.folder / "template"
     shutil.rmtree(template, ignore_errors=True)
-    for part in PARTS:
-        target = template / part
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (root / part).is_dir():
-            shutil.copytree(root / part, target, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy2(root / part, target)
+    copy_checkout(root, template)
     sandbox.up(root=template, port=0)
     sandbox.down(template)
     return template

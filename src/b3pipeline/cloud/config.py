@@ -110,6 +110,22 @@ def project_root(start: Path | None = None) -> Path:
     )
 
 
+CHECKOUT_PARTS = ("pyproject.toml", "notebooks", "glue", "src/lambda")
+"""What a local AWS and the notebooks need of the project."""
+
+
+def copy_checkout(root: Path, folder: Path) -> Path:
+    """Return `folder`, into which what `CHECKOUT_PARTS` names was copied: a checkout of its own."""
+    for part in CHECKOUT_PARTS:
+        source, target = root / part, folder / part
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, target)
+    return folder
+
+
 def outputs_path(target: Target, root: Path | None = None) -> Path:
     """Return the file that holds the outputs of a target: the sandbox's or Terraform's."""
     folder = root or project_root()

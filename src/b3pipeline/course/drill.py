@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -40,18 +39,8 @@ def open_cloud(progress: Callable[..., Any] | None = None) -> Cloud:
     """
     sentences.install()
     main = Cloud(sandbox.ensure())
-    known, account = Names(environment=ENVIRONMENT), main.account_id
-    cloud = Cloud(
-        replace(
-            main.config,
-            raw_data_bucket=known.raw_data_bucket(account),
-            athena_results_bucket=known.athena_results_bucket(account),
-            glue_database=known.database,
-            glue_job_name=known.glue_job,
-            lambda_function_name=known.lambda_function,
-            athena_workgroup=known.workgroup,
-        )
-    )
+    own = Names(environment=ENVIRONMENT).settings(main.account_id)
+    cloud = Cloud(replace(main.config, **own))
     close(cloud, progress)
     provision(cloud, project_root())
     return cloud
@@ -161,31 +150,11 @@ def cut_in_half(cloud: Cloud, session: str, ticker: str) -> str:
     return where["Key"]
 
 
-def fire_again(
-    cloud: Cloud,
-    batch: lake.BatchManifest,
-    *,
-    timeout: float = 180.0,
-    sleep: Callable[[float], None] = time.sleep,
-    clock: Callable[[], float] = time.monotonic,
-) -> refine.JobRun:
+def fire_again(cloud: Cloud, batch: lake.BatchManifest) -> refine.JobRun:
     """Return the run that a second event of a batch has started: its manifest is put once more.
 
-    Raises JobError where none came in `timeout` seconds.
+    Raises JobError where none came in three minutes.
     """
     known = {run.run_id for run in refine.runs_of_batch(cloud, batch.uri)}
     lake.write_manifest(cloud, batch)
-    deadline = clock() + timeout
-    while clock() < deadline:
-        for run in refine.runs_of_batch(cloud, batch.uri):
-            if run.run_id not in known:
-                return run
-        sleep(0.3)
-    raise JobError(
-        say(
-            "no second run was started for {uri} in {timeout:.0f} s.",
-            uri=batch.uri,
-            timeout=timeout,
-        ),
-        hint=say("read the Lambda's log: refine.lambda_log(cloud)."),
-    )
+    return refine.wait_for_start(cloud, batch.uri, beside=known)

@@ -253,16 +253,7 @@ def _config(endpoint_url: str, credentials: Path, database: str) -> Config:
         region=REGION,
         endpoint_url=endpoint_url,
         credentials_file=str(credentials),
-        raw_data_bucket="",
-        athena_results_bucket="",
-        glue_database=database,
-        glue_job_name=known.glue_job,
-        lambda_function_name=known.lambda_function,
-        athena_workgroup=known.workgroup,
+        **known.settings("unknown"),
     )
     account = Cloud(bare).account_id
-    return replace(
-        bare,
-        raw_data_bucket=known.raw_data_bucket(account),
-        athena_results_bucket=known.athena_results_bucket(account),
-    )
+    return replace(bare, **{**known.settings(account), "glue_database": database})

@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -175,6 +175,7 @@ def wait_for_start(
     cloud: Cloud,
     manifest_uri: str,
     *,
+    beside: Container[str] = (),
     timeout: float = 180.0,
     poll: float = 0.5,
     sleep: Callable[[float], None] = time.sleep,
@@ -182,13 +183,14 @@ def wait_for_start(
 ) -> JobRun:
     """Return the run that the manifest's event started, as soon as there is one.
 
-    S3 delivers its event within a second here, and within about a minute on AWS; after
-    `timeout` seconds this raises JobError.
+    `beside` are ids of runs that an earlier event of it has started. S3 delivers its event within
+    a second here, and within about a minute on AWS; after `timeout` seconds this raises JobError.
     """
     deadline = clock() + timeout
     while clock() < deadline:
-        if runs := runs_of_batch(cloud, manifest_uri):
-            return runs[0]
+        for run in runs_of_batch(cloud, manifest_uri):
+            if run.run_id not in beside:
+                return run
         sleep(poll)
     raise JobError(
         say(
@@ -196,7 +198,7 @@ def wait_for_start(
             manifest_uri=manifest_uri,
             timeout=timeout,
         ),
-        hint=say("read the Lambda's log: jobs.lambda_log(cloud); notebook 01 checks the wiring."),
+        hint=say("read the Lambda's log: refine.lambda_log(cloud); notebook 01 checks the wiring."),
     )
 
 
