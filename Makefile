@@ -30,7 +30,7 @@ tutorial: env ## run everything, notebooks and report; SOURCE=yahoo: real quotes
 	@$(BIN)/b3 tutorial $(if $(SOURCE),--source $(SOURCE)) $(if $(FILES),--path "$(FILES)") $(if $(SEED),--seed $(SEED)) $(if $(LANG_),--lang $(LANG_))
 
 .PHONY: test
-test: env checkov ## run every test that this machine can run
+test: env checkov ## run what this machine can test; NIGHTLY=1: the longest tests, too
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy

@@ -209,12 +209,6 @@ CASES = {
 
 
 HANG = ("hangs", "sleeps")
-CORE = (
-    *("right", "right-too", "right-as-well", "no-filter", "broken-cell"),
-    *("fakes-verdicts", "hangs", "kills", "forks", "removes-all"),
-)
-"""One or two of each kind; all thirty sit each night."""
-SITTING = CASES if os.environ.get("NIGHTLY", "") not in ("", "0") else {n: CASES[n] for n in CORE}
 
 
 def values(frame):
@@ -228,13 +222,13 @@ def handed_in(tmp_path_factory):
     folder = tmp_path_factory.mktemp("class")
     (folder / "in").mkdir()
     (folder / "hang").mkdir()
-    for login, case in SITTING.items():
+    for login, case in CASES.items():
         place = "hang" if login in HANG else "in"
         (folder / f"{place}/{login}.ipynb").write_text(case.text)
     (folder / "in/no-notebook.ipynb").write_text("PK\x03\x04")
     (folder / "in/stranger.ipynb").write_text(notebook(RIGHT))
     (folder / "in/link.ipynb").symlink_to("/etc/passwd")
-    roster = {login: SEEDS[case.market] for login, case in SITTING.items() if login not in HANG}
+    roster = {login: SEEDS[case.market] for login, case in CASES.items() if login not in HANG}
     return folder, {**roster, "no-notebook": 1, "link": 2, "absent": 3}
 
 
@@ -254,7 +248,7 @@ def hung(handed_in, graded) -> Grades:
     slowest = max(one.seconds for one in graded.grades if one.student.startswith("right"))
     limits = replace(LIMITS, seconds=2 * slowest + 5)
     shutil.copytree(folder / "out/markets", folder / "late/markets")
-    roster = {name: SEEDS[CASES[name].market] for name in HANG if name in SITTING}
+    roster = {name: SEEDS[CASES[name].market] for name in HANG}
     return grade(folder / "hang", folder / "late", ROOT, roster=roster, limits=limits, given=SMALL)
 
 
@@ -263,10 +257,7 @@ def test_thirty_hand_ins_are_graded():
     assert len(CASES) == 30
 
 
-@pytest.mark.parametrize(
-    "login",
-    [pytest.param(one, marks=() if one in CORE else pytest.mark.nightly) for one in CASES],
-)
+@pytest.mark.parametrize("login", list(CASES))
 def test_a_hand_in_has_the_points_it_should_have(graded, hung, login):
     """Exercise by exercise; what went wrong with the whole is noted."""
     case = CASES[login]

@@ -1,6 +1,5 @@
 """What the notebooks say is what they would say again: `pytest --nbval` on the executed copies."""
 
-import os
 import shutil
 import sys
 from pathlib import Path
@@ -11,10 +10,9 @@ import pytest
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 SANITIZE = Path(__file__).with_name("sanitize.cfg")
-ALL = os.environ.get("NIGHTLY", "") not in ("", "0")
-NOTEBOOKS = ["01_provisioning_check", "02_ingestion", "04_athena_analysis"]
-NOTEBOOKS += ["03_glue_refine", "05_when_it_breaks"] * ALL
-"""What starts Spark again is compared each night."""
+BY_DAY = ["01_provisioning_check", "02_ingestion", "04_athena_analysis"]
+EACH_NIGHT = ["03_glue_refine", "05_when_it_breaks"]
+"""These start Spark again."""
 
 
 def compare(course, *paths):
@@ -24,9 +22,12 @@ def compare(course, *paths):
     return course.run("pytest", *quiet, *options, *map(str, paths))
 
 
-def test_executed_again_the_notebooks_say_the_same(course):
+@pytest.mark.parametrize(
+    "names", [BY_DAY, pytest.param(EACH_NIGHT, marks=pytest.mark.nightly)], ids=["day", "night"]
+)
+def test_executed_again_the_notebooks_say_the_same(course, names):
     """Ids, times and free disk aside; 06 is left out, for it has removed nothing to compare."""
-    answer = compare(course, *(course.executed / f"{name}.ipynb" for name in NOTEBOOKS))
+    answer = compare(course, *(course.executed / f"{name}.ipynb" for name in names))
     assert answer.returncode == 0, answer.stdout[-6000:]
 
 
