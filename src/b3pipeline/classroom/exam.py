@@ -26,10 +26,10 @@ from b3pipeline.deployment import sandbox
 from b3pipeline.files import open_regular
 from b3pipeline.language import say
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.4
 END_SECONDS = 5.0
 ANSWERS = "answers"
-LOOKS_A_COUNT = 10
+LOOKS_A_COUNT = 5
 """How many looks at the processes come before the folder's size is taken once more."""
 
 
@@ -118,7 +118,7 @@ def _watched(command: list[str], folder: Path, limits: Limits) -> str:
 def _watch(process: subprocess.Popen[bytes], folder: Path, limits: Limits) -> str:
     deadline = time.monotonic() + limits.seconds
     looks = 0
-    while process.poll() is None:
+    while not _ended(process, POLL_SECONDS):
         if time.monotonic() > deadline:
             return say("it was ended after {seconds:.0f} seconds", seconds=limits.seconds)
         family = _family(process.pid)
@@ -130,8 +130,15 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, limits: Limits) -> st
         looks += 1
         if looks % LOOKS_A_COUNT == 0 and (said := _too_much(folder, limits)):
             return said
-        time.sleep(POLL_SECONDS)
     return ""
+
+
+def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Return whether a process has ended, within some seconds."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+        return True
+    return False
 
 
 def _too_much(folder: Path, limits: Limits) -> str:
