@@ -82,6 +82,7 @@ def hold(
     ended = _watched(
         [*command, sys.executable, "-m", sitting.__name__, str(folder)], folder, limits
     )
+    folder.chmod(0o700)  # whatever the notebook made of it
     ended = ended or _said(folder)
     for path in folder.iterdir():
         if path.name != ANSWERS:
@@ -193,11 +194,13 @@ def _size(folder: Path, most: int) -> tuple[float, int]:
     return total / sitting.MEGABYTE, count
 
 
-def remove(folder: Path) -> None:
-    """Remove a folder, however deep and whatever its rights: Python's own way is recursive."""
-    for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
-        if folder.is_symlink() or folder.exists():
-            subprocess.run([*command, "--", str(folder)], capture_output=True, check=False)
+def remove(path: Path) -> None:
+    """Remove a folder, however deep and whatever its rights, or a file; a link is not followed."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):  # Python's own way is recursive
+        subprocess.run([*command, "--", str(path)], capture_output=True, check=False)
 
 
 def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
