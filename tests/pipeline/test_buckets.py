@@ -180,7 +180,7 @@ def test_removing_takes_the_buckets_with_all_their_objects(server, folder):
     first = buckets.remove_all(session(), folder)
     again = buckets.remove_all(session(), folder)
 
-    assert first == [f"{RAW}: removed, with 2 objects.", f"{RESULTS}: removed, with 1 objects."]
+    assert first == [f"{RAW}: removed, with 2 objects.", f"{RESULTS}: removed, with 1 object."]
     assert again == [f"{RAW}: is not there.", f"{RESULTS}: is not there."]
 
 

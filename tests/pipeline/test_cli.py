@@ -104,7 +104,7 @@ def test_a_session_at_the_command_line(b3, exchange_file):
     assert "0" in b3("query", "SELECT count(*) AS bars FROM b3_daily_quotes").stdout
 
     one_day = ("--tickers", "PETR4", "--start", "2024-01-02", "--end", "2024-01-02")
-    assert "1 objects" in b3("ingest", *one_day).stdout
+    assert ": 1 object, 1 row in" in b3("ingest", *one_day).stdout
     csv = b3("query", "SELECT ticker, close FROM b3_daily_quotes", "--csv").stdout.splitlines()
     assert (csv[0], len(csv)) == ("ticker,close", 2)
 

@@ -86,7 +86,7 @@ PLACES = {
     lambda tmp_path: check_machine(tmp_path, None)._repr_html_(): ("what to do", "o que fazer"),
     lambda tmp_path: str(Batches(1240, (), (), ())): (
         "Batches: 1,240 refined, 0 at work, 0 owed.",
-        "Lotes: 1.240 refinados, 0 em andamento, 0 pendentes.",
+        "Lotes refinados: 1.240; em andamento: 0; pendentes: 0.",
     ),
     lambda tmp_path: str(Batch(MANIFEST, 2.5)): (
         "  missing PETR4 2024-01-03: held back, prices_positive: a price is not above zero",
@@ -128,6 +128,7 @@ def test_a_stored_reason_is_told_again_with_what_it_holds(monkeypatch):
         "um desdobramento de 2 em 2024-03-04, e o histórico não veio: o Yahoo não tem esse código"
     )
     assert retold("HTTP 418, I'm a teapot") == "HTTP 418, I'm a teapot"
+    assert retold("it is not a whole Parquet object") == "it is not a whole Parquet object"
 
 
 def b3(*arguments):
@@ -153,6 +154,6 @@ def test_the_command_line_fails_in_portuguese(tmp_path, monkeypatch):
     """One sentence, and what to try."""
     said = b3("reconcile", "--start", "02/01/2024", "--target", "nowhere")
     assert said == (
-        "erro: o destino é 'nowhere'.\n"
+        "erro: o alvo é 'nowhere'.\n"
         "  o que fazer: use 'local' para a AWS da sua máquina, ou 'aws' para a sua conta.\n"
     )

@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from b3pipeline.checks.report import CheckReport, Finding
 from b3pipeline.cloud.buckets import VARIABLES
-from b3pipeline.language import later, say
+from b3pipeline.language import later, say, say_many
 from b3pipeline.names import Names
 from b3pipeline.refusals import explain
 
@@ -155,9 +155,10 @@ def _identity(account: Account) -> Finding:
 
 def _probe_s3(account: Account) -> Finding:
     buckets = account.client("s3").list_buckets()["Buckets"]
-    return Finding(
-        say("S3 answers"), True, say("{count} buckets in the account", count=len(buckets))
+    seen = say_many(
+        "{count:,} bucket in the account", "{count:,} buckets in the account", len(buckets)
     )
+    return Finding(say("S3 answers"), True, seen)
 
 
 def _probe_glue(account: Account) -> Finding:

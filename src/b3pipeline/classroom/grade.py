@@ -25,7 +25,7 @@ from b3pipeline.course.parameters import read_given
 from b3pipeline.deployment import sandbox
 from b3pipeline.errors import ConfigError
 from b3pipeline.files import write_whole
-from b3pipeline.language import say
+from b3pipeline.language import say, say_many
 from b3pipeline.progress import Progress, track
 
 T = TypeVar("T")
@@ -92,7 +92,7 @@ class Grades:
         ]
         return "\n".join(
             [
-                say("{count} hand-ins:", count=len(self.grades)),
+                say_many("{count:,} hand-in:", "{count:,} hand-ins:", len(self.grades)),
                 *lines,
                 say("The page: {path}", path=self.folder / "index.html"),
             ]

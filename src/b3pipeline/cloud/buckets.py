@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 
 from b3pipeline import names
 from b3pipeline.errors import ConfigError, StorageError
-from b3pipeline.language import later, say
+from b3pipeline.language import later, say, say_many
 from b3pipeline.refusals import explain, told
 
 OWN_NOTIFICATION = "batch-manifest"
@@ -192,16 +192,22 @@ def remove(s3: Any, bucket: str, *, own: bool = False) -> str:
             _delete(s3, bucket, keys)
             count += len(keys)
     s3.delete_bucket(Bucket=bucket)
-    return say("{bucket}: removed, with {count:,} objects.", bucket=bucket, count=count)
+    return say_many(
+        "{bucket}: removed, with {count:,} object.",
+        "{bucket}: removed, with {count:,} objects.",
+        count,
+        bucket=bucket,
+    )
 
 
 def _delete(s3: Any, bucket: str, keys: list[dict[str, str]]) -> None:
     answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
     if errors := answer.get("Errors"):
         raise StorageError(
-            say(
+            say_many(
+                "{count:,} object of {bucket} stays: {key} answers {code}.",
                 "{count:,} objects of {bucket} stay: {key} answers {code}.",
-                count=len(errors),
+                len(errors),
                 bucket=bucket,
                 key=errors[0]["Key"],
                 code=errors[0]["Code"],

@@ -188,8 +188,9 @@ def _queue(cloud: Cloud) -> Iterator[Resource]:
     sqs, name = cloud.client("sqs"), f"{cloud.config.lambda_function_name}_failed"
     url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
     answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-    held = answer["Attributes"]["ApproximateNumberOfMessages"]
-    yield Resource("SQS queue", name, say("{held} failed events", held=held))
+    held = int(answer["Attributes"]["ApproximateNumberOfMessages"])
+    told = say_many("{count:,} failed event", "{count:,} failed events", held)
+    yield Resource("SQS queue", name, told)
 
 
 def _log_group(cloud: Cloud) -> Iterator[Resource]:
@@ -230,7 +231,7 @@ def _database(cloud: Cloud) -> Iterator[Resource]:
     yield Resource(
         "Glue database",
         name,
-        say("{tables}: {objects:,} objects", tables=", ".join(tables), objects=objects),
+        f"{', '.join(tables)}: {say_many('{count:,} object', '{count:,} objects', objects)}",
         objects,
     )
 
@@ -247,7 +248,8 @@ def _workgroup(cloud: Cloud) -> Iterator[Resource]:
     cloud.athena.get_work_group(WorkGroup=name)
     pages = cloud.athena.get_paginator("list_query_executions").paginate(WorkGroup=name)
     queries = sum(len(page["QueryExecutionIds"]) for page in pages)
-    yield Resource("Athena workgroup", name, say("{queries} queries", queries=queries))
+    told = say_many("{count:,} query", "{count:,} queries", queries)
+    yield Resource("Athena workgroup", name, told)
 
 
 @dataclass(frozen=True)

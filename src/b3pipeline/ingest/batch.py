@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from b3pipeline import lake
-from b3pipeline.language import later, retold, say, shown
+from b3pipeline.language import later, retold, say, say_many, shown
 from b3pipeline.markup import facts_table
 from b3pipeline.sources.base import Failure
 
@@ -133,12 +133,12 @@ class Batch:
     @property
     def _told(self) -> str:
         return say(
-            "Batch {batch_id} from {source}: {objects:,} objects, {rows:,} rows in "
-            "{seconds:.1f} s ({rate:,.0f} objects/s)",
+            "Batch {batch_id} from {source}: {objects}, {rows} in {seconds:.1f} s "
+            "({rate:,.0f} objects/s)",
             batch_id=self.batch_id,
             source=retold(self.manifest.label),
-            objects=self.objects,
-            rows=self.rows,
+            objects=say_many("{count:,} object", "{count:,} objects", self.objects),
+            rows=say_many("{count:,} row", "{count:,} rows", self.rows),
             seconds=self.seconds,
             rate=self.rate,
         )
@@ -192,8 +192,10 @@ def _table_lines(table: pd.DataFrame) -> list[str]:
     total = table.drop(columns="restated").sum()
     figures = "".join(shown(total[name], f"{width},.0f") for name, width in counts.items())
     lines.append(f"  {say('all'):8}{figures}{shown(int(table['restated'].count()), '10,')}")
-    rest = len(table) - len(rows)
-    return [*lines, say("  (and {count} tickers more)", count=rest)] if rest else lines
+    if rest := len(table) - len(rows):
+        more = say_many("(and {count:,} ticker more)", "(and {count:,} tickers more)", rest)
+        lines.append(f"  {more}")
+    return lines
 
 
 def _notes(manifest: lake.BatchManifest) -> list[str]:
@@ -223,9 +225,10 @@ def _replaced(one: lake.Replacement) -> str:
     before = retold(one.before)
     if not one.removed:
         return say("  replaced {ticker}: {before} before", ticker=one.ticker, before=before)
-    return say(
+    return say_many(
+        "  replaced {ticker}: {before} before, {count:,} session taken away",
         "  replaced {ticker}: {before} before, {count:,} sessions taken away",
+        len(one.removed),
         ticker=one.ticker,
         before=before,
-        count=len(one.removed),
     )
