@@ -29,6 +29,7 @@ from b3pipeline.language import (
     language,
     later,
     parse,
+    retold,
     say,
     say_many,
 )
@@ -139,6 +140,24 @@ TYPERS_HELP = (
     later("Show completion for the current shell, to copy it or customize the installation."),
 )
 """What Typer writes of its own options, word for word."""
+TYPERS_ERRORS = (
+    later("No such option: {name}"),
+    later("No such option: {name} (Possible options: {names})"),
+    later("{said} Did you mean {names}?"),
+    later("Option {name} requires an argument."),
+    later("Option {name} does not take a value."),
+    later("Got unexpected extra argument(s) ({words})"),
+    later("Missing argument {name}."),
+    later("Missing option {name}."),
+    later("Invalid value for {name}: {why}"),
+    later("Input should be a valid integer, unable to parse string as an integer"),
+    later("Input should be a valid number, unable to parse string as a number"),
+    later("Input should be greater than or equal to {least}"),
+    later("Input should be less than or equal to {most}"),
+)
+"""What it says of words that it does not take, in English alone: `retold` finds them again."""
+TYPERS_WORDS = (later("[OPTIONS]"), later("COMMAND [ARGS]..."))
+"""What stands for these in a line of usage."""
 
 
 def command_line() -> Any:
@@ -169,8 +188,18 @@ def _translate_help(command: Any) -> None:
     def write_usage(self: Any, prog: str, args: str = "", prefix: str | None = None) -> None:
         formatter.write_usage(self, prog, args, prefix or say("Usage: "))
 
+    def leave(self: Any, kind: Any, error: Any, trace: Any) -> Any:
+        if isinstance(error, typer.TyperException) and hasattr(error, "format_message"):
+            told = error.format_message
+            error.format_message = lambda: retold(told())
+        return context.__exit__(self, kind, error, trace)
+
     translated = type("Formatter", (formatter,), {"write_usage": write_usage})
-    command.context_class = type("Context", (context,), {"formatter_class": translated})
+    own = {"formatter_class": translated, "__exit__": leave}
+    command.context_class = type("Context", (context,), own)
+    command.options_metavar = say(command.options_metavar)
+    if hasattr(command, "subcommand_metavar"):
+        command.subcommand_metavar = say(command.subcommand_metavar)
     ask_help = command.get_help_option(context(command, help_option_names=HELP_OPTIONS))
     ask_help.help = say(ask_help.help)
     for spoken in (command, *command.params):

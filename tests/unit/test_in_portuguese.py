@@ -9,12 +9,13 @@ from pathlib import Path
 import matplotlib as mpl
 import pandas as pd
 import pytest
+import typer
 
 mpl.use("agg")
 
 import matplotlib.pyplot as plt
 
-from b3pipeline import costs, plots
+from b3pipeline import cli, costs, plots
 from b3pipeline.athena import QueryResult
 from b3pipeline.checks import check_machine
 from b3pipeline.course.exercises.verdict import Exercise, judged
@@ -142,7 +143,7 @@ def b3(*arguments):
 def test_the_command_line_helps_in_portuguese():
     """The verbs, the options, and the words that Typer itself writes."""
     said = b3("ingest", "--help")
-    assert "Uso: b3 ingest" in said
+    assert "Uso: b3 ingest [OPÇÕES]" in said
     assert "Busca cotações e as grava no bronze" in said
     assert "Primeira data, AAAA-MM-DD." in said
     assert "Opções" in said
@@ -157,3 +158,25 @@ def test_the_command_line_fails_in_portuguese(tmp_path, monkeypatch):
         "erro: o alvo é 'nowhere'.\n"
         "  o que fazer: use 'local' para a AWS da sua máquina, ou 'aws' para a sua conta.\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["ingest", "--windo", "3"], "Não existe a opção --windo (parecidas: --end, --wait, --win"),
+        (["inges"], "Não existe o comando 'inges'. Você quis dizer 'ingest'?"),
+        (["ingest", "--start"], "A opção '--start' precisa de um valor."),
+        (["ingest", "--json=3"], "A opção '--json' não aceita um valor."),
+        (["query"], "Falta o argumento 'sql'."),
+        (["refine", "x"], "Há argumentos a mais (x)"),
+        (["ingest", "--window", "x"], "Valor inválido para '--window': precisa ser um número int"),
+        (["local", "up", "--port", "70000"], "'--port': precisa ser no máximo 65535"),
+    ],
+)
+def test_typers_own_errors_are_in_portuguese(arguments, sentence, monkeypatch):
+    """It says them in English alone; a version that words them otherwise turns this red."""
+    monkeypatch.setenv("B3_LANG", "pt_BR")
+    monkeypatch.setenv("LANGUAGE", "pt_BR")
+    with pytest.raises(typer.TyperException) as caught:
+        cli.command_line().main(arguments, "b3", standalone_mode=False)
+    assert sentence in caught.value.format_message()
