@@ -242,7 +242,7 @@ def local_up(
     )
     typer.echo(say('Other tools find it after: eval "$(b3 local env)"'))
     for trouble in sandbox.status().troubles:
-        typer.echo(trouble, err=True)
+        typer.echo(retold(trouble), err=True)
 
 
 @local.command("down")
