@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -160,7 +161,7 @@ class Batch:
         table = _worth_showing(self.table).rename(
             columns={name: say(TITLES[name]) for name in TITLES}
         )
-        return facts + str(table.to_html(na_rep="", decimal=shown(0.5, ".1f")[1]))
+        return facts + str(table.to_html(formatters={say(TITLES["restated"]): _factor}))
 
 
 def _lacking(missing: int, settled: int) -> str:
@@ -186,7 +187,7 @@ def _table_lines(table: pd.DataFrame) -> list[str]:
     titles = "".join(f"{say(TITLES[name]):>{width}}" for name, width in counts.items())
     lines = [f"  {'':8}{titles}{say(TITLES['restated']):>10}"]
     for ticker, row in rows.iterrows():
-        factor = "" if pd.isna(row["restated"]) else "x" + shown(row["restated"], ".4g")
+        factor = _factor(row["restated"])
         figures = "".join(shown(row[name], f"{width},.0f") for name, width in counts.items())
         lines.append(f"  {ticker!s:8}{figures}{factor:>10}")
     total = table.drop(columns="restated").sum()
@@ -196,6 +197,10 @@ def _table_lines(table: pd.DataFrame) -> list[str]:
         more = say_many("(and {count:,} ticker more)", "(and {count:,} tickers more)", rest)
         lines.append(f"  {more}")
     return lines
+
+
+def _factor(value: Any) -> str:
+    return "" if pd.isna(value) else "x" + shown(value, ".4g")
 
 
 def _notes(manifest: lake.BatchManifest) -> list[str]:
