@@ -189,7 +189,7 @@ def _translate_help(command: Any) -> None:
         formatter.write_usage(self, prog, args, prefix or say("Usage: "))
 
     def leave(self: Any, kind: Any, error: Any, trace: Any) -> Any:
-        if isinstance(error, typer.TyperException) and hasattr(error, "format_message"):
+        if hasattr(error, "format_message"):  # an error of Typer's, which says it so
             told = error.format_message
             error.format_message = lambda: retold(told())
         return context.__exit__(self, kind, error, trace)
