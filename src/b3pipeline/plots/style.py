@@ -190,7 +190,8 @@ def label_dates(ax: Axes, dates: pd.Series[Any] | pd.Index[Any], *, columns: int
     """
     days = pd.Timestamp(dates.max()) - pd.Timestamp(dates.min()) < _DAYS_LABELLED
     most = 8 // columns if days else 8
-    locator = mdates.AutoDateLocator(minticks=3, maxticks=most)  # type: ignore[no-untyped-call]
+    fewest = min(3, most // 2)
+    locator = mdates.AutoDateLocator(minticks=fewest, maxticks=most)  # type: ignore[no-untyped-call]
     formatter: Any = _Dates(locator, show_offset=False)  # type: ignore[no-untyped-call]
     formatter.formats = ["%Y", "%b", "%-d %b", "%H:%M", "%H:%M", "%S"]
     formatter.zero_formats = ["", "%b\n%Y", "%b", "%-d %b", "%H:%M", "%H:%M"]
