@@ -47,7 +47,7 @@ app = typer.Typer(
 local = typer.Typer(help="The AWS of this machine: no account needed.", no_args_is_help=True)
 app.add_typer(local, name="local")
 app.add_typer(classroom.app, name="class")
-app.command("grade")(classroom.grade)
+app.add_typer(classroom.top)
 
 
 def _known_target(target: str) -> str:

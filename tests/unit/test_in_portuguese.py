@@ -160,6 +160,25 @@ def test_the_command_line_fails_in_portuguese(tmp_path, monkeypatch):
     )
 
 
+def helps(command, name="b3"):
+    """Yield the name and the help of a command, of its options, and of the commands below it."""
+    yield name, command.help
+    for option in command.params:
+        yield f"{name} {option.name}", getattr(option, "help", None)
+    for below, verb in getattr(command, "commands", {}).items():
+        yield from helps(verb, f"{name} {below}")
+
+
+def test_every_verb_and_option_has_its_help_in_portuguese(monkeypatch):
+    """None is what it is in English."""
+    english = dict(helps(cli.command_line()))
+    monkeypatch.setenv("B3_LANG", "pt_BR")
+    monkeypatch.setenv("LANGUAGE", "pt_BR")
+    portuguese = dict(helps(cli.command_line()))
+    assert len(english) > 80
+    assert [name for name, text in english.items() if text and portuguese[name] == text] == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
