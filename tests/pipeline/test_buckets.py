@@ -1,9 +1,11 @@
 """`b3 buckets`: what it makes, finds and refuses, on a local AWS that checks rights."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+import zipfile
 
 import boto3
 import pytest
@@ -163,6 +165,54 @@ def test_a_bucket_that_notifies_others_is_refused_and_loses_its_mark(server):
     with pytest.raises(StorageError, match=r"busy notifies others already \(somebodys\)"):
         buckets.prepare(s3, "busy", account_id=ACCOUNT)
     assert "Contents" not in s3.list_objects_v2(Bucket="busy")
+
+
+def test_another_deployment_of_the_pipeline_is_somebody_else(server):
+    """Two cannot share a bucket: its one notification goes by the same id to another Lambda."""
+    s3, code = session().client("s3"), io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("handler.py", "def handler(event, context): ...")
+    made = session().client("lambda").create_function(
+        FunctionName="tech_challenge2_dev_start_glue", Runtime="python3.13",
+        Role=f"arn:aws:iam::{ACCOUNT}:role/any", Handler="handler.handler",
+        Code={"ZipFile": code.getvalue()},
+    )  # fmt: skip
+    session().client("lambda").add_permission(
+        FunctionName=made["FunctionName"], StatementId="s3", Action="lambda:InvokeFunction",
+        Principal="s3.amazonaws.com", SourceArn="arn:aws:s3:::shared", SourceAccount=ACCOUNT,
+    )  # fmt: skip
+    s3.create_bucket(Bucket="shared")
+    buckets.close_to_public(s3, "shared")
+    wiring = {"Id": "batch-manifest", "LambdaFunctionArn": made["FunctionArn"],
+              "Events": ["s3:ObjectCreated:*"]}  # fmt: skip
+    s3.put_bucket_notification_configuration(
+        Bucket="shared", NotificationConfiguration={"LambdaFunctionConfigurations": [wiring]}
+    )
+
+    again = buckets.prepare(s3, "shared", account_id=ACCOUNT)
+
+    assert not again.ours
+    with pytest.raises(StorageError, match=r"shared notifies others already \(batch-manifest\)"):
+        buckets.prepare(
+            s3, "shared", account_id=ACCOUNT, function="tech_challenge2_prod_start_glue"
+        )
+
+
+def test_a_bucket_in_another_region_is_refused(server):
+    """S3 calls a Lambda of its own region alone; both regions are named."""
+    west = boto3.Session(region_name="us-west-2").client("s3")
+    west.create_bucket(Bucket="far", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    with pytest.raises(StorageError, match="far lies in us-west-2, and the pipeline in us-east-1"):
+        buckets.prepare(session().client("s3"), "far", account_id=ACCOUNT)
+
+
+def test_a_bucket_of_somebody_else_is_refused(server):
+    """Its owner is asked for with the account's own number; nothing is put into it."""
+    s3 = session().client("s3")
+    s3.create_bucket(Bucket="theirs")
+    with pytest.raises(StorageError, match="theirs is another account's"):
+        buckets.prepare(s3, "theirs", account_id="111111111111")
+    assert "Contents" not in s3.list_objects_v2(Bucket="theirs")
 
 
 def test_a_lab_that_denies_making_buckets_says_what_to_name(server, folder):
