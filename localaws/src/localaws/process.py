@@ -128,7 +128,7 @@ def stop(state_dir: Path, *, grace_seconds: float = _STOP_SECONDS) -> bool:
         _end(server, grace_seconds)
     if folder.is_dir():
         end_processes_of(folder)
-    if held and statedir.is_held(folder):
+    if held and not _is_free_within(folder, _STOP_SECONDS):
         raise LocalAwsError(
             f"what holds {folder / LOCK} is no server that this user can end.",
             hint="stop it as the user who started it.",
@@ -151,6 +151,16 @@ def _on_port(running: ServerInfo, port: int | None) -> ServerInfo:
         f"the local AWS of this folder runs on port {running.port} already, not on {port}.",
         hint="use it there, or stop it first.",
     )
+
+
+def _is_free_within(folder: Path, seconds: float) -> bool:
+    """Return whether a folder's lock is let go in time: the system frees a killed server's last."""
+    deadline = time.monotonic() + seconds
+    while statedir.is_held(folder):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True
 
 
 def _spawn(settings: Settings) -> subprocess.Popen[bytes]:
