@@ -172,9 +172,13 @@ def test_another_deployment_of_the_pipeline_is_somebody_else(server):
     s3, code = session().client("s3"), io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("handler.py", "def handler(event, context): ...")
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"},
+             "Action": "sts:AssumeRole"}  # fmt: skip
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = session().client("iam").create_role(RoleName="r", AssumeRolePolicyDocument=document)
     made = session().client("lambda").create_function(
         FunctionName="tech_challenge2_dev_start_glue", Runtime="python3.13",
-        Role=f"arn:aws:iam::{ACCOUNT}:role/any", Handler="handler.handler",
+        Role=role["Role"]["Arn"], Handler="handler.handler",
         Code={"ZipFile": code.getvalue()},
     )  # fmt: skip
     session().client("lambda").add_permission(
