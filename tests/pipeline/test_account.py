@@ -67,6 +67,7 @@ def test_names_that_are_taken_are_told_before_terraform_stops_at_them(session_of
     session.client("glue").create_database(DatabaseInput={"Name": "tech_challenge2_dev"})
     found = findings(check_account(session))["other names"]
     deployed = findings(check_account(session, deployed=True))
+    own = findings(check_account(session, made={"tech_challenge2_dev", group}))["other names"]
     session.client("athena").delete_work_group(WorkGroup=group)
     session.client("glue").delete_database(Name="tech_challenge2_dev")
     assert (found.ok, found.detail) == (
@@ -75,6 +76,7 @@ def test_names_that_are_taken_are_told_before_terraform_stops_at_them(session_of
     )
     assert "b3 outputs" in found.hint
     assert "other names" not in deployed
+    assert own.ok
 
 
 def test_a_region_without_a_default_vpc_is_told(session_of):

@@ -11,6 +11,7 @@ import boto3
 import pytest
 
 from b3pipeline.cloud import buckets
+from b3pipeline.cloud.terraform import terraform_made, terraform_variables
 from b3pipeline.errors import ConfigError, StorageError
 from localaws import process
 
@@ -269,7 +270,7 @@ def test_a_bucket_that_the_pipeline_uses_is_not_removed(server, folder):
 def test_names_that_make_no_sense_are_refused(tmp_path, line, reason):
     """Before AWS is asked for anything."""
     (tmp_path / "terraform.tfvars").write_text(f"{LAB}{line}\n")
-    variables = buckets.terraform_variables(tmp_path, {})
+    variables = terraform_variables(tmp_path, {})
     with pytest.raises(ConfigError, match=reason.replace(".", r"\.")):
         buckets.named_buckets(variables, ACCOUNT)
 
@@ -277,7 +278,7 @@ def test_names_that_make_no_sense_are_refused(tmp_path, line, reason):
 def test_an_account_of_ones_own_needs_no_such_command(tmp_path):
     """Without variables Terraform makes its buckets; the command says so and makes none."""
     with pytest.raises(ConfigError, match="Terraform makes its own") as raised:
-        buckets.named_buckets(buckets.terraform_variables(tmp_path, {}), ACCOUNT)
+        buckets.named_buckets(terraform_variables(tmp_path, {}), ACCOUNT)
     assert "academy.tfvars.example" in raised.value.hint
 
 
@@ -288,11 +289,26 @@ def test_variables_come_from_the_file_and_from_the_shell(tmp_path):
         'daily_tickers = ["PETR4"]\n'
     )
     shell = {"TF_VAR_region": "us-east-1", "TF_VAR_environment": "prod", "HOME": "/"}
-    assert buckets.terraform_variables(tmp_path, shell) == {
+    assert terraform_variables(tmp_path, shell) == {
         "region": "us-west-2",
         "environment": "prod",
         "manage_iam": "false",
     }
+
+
+def test_what_terraform_has_made_is_read_from_its_state(tmp_path):
+    """By name; data sources and outputs are nothing that was made, and no state is no name."""
+    assert terraform_made(tmp_path) == frozenset()
+    resources = [
+        {"mode": "managed", "instances": [{"attributes": {"name": "wg", "id": "1"}}]},
+        {"mode": "managed", "instances": [{"attributes": {"function_name": "start"}}]},
+        {"mode": "managed", "instances": [{"attributes": {"name": None}}]},
+        {"mode": "data", "instances": [{"attributes": {"name": "default"}}]},
+    ]
+    (tmp_path / "terraform.tfstate").write_text(json.dumps({"resources": resources}))
+    assert terraform_made(tmp_path) == {"wg", "start"}
+    (tmp_path / "terraform.tfstate").write_text("cut o")
+    assert terraform_made(tmp_path) == frozenset()
 
 
 def test_the_command_prints_what_it_made(server, folder, tmp_path, clean_environment):

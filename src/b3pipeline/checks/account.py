@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -13,7 +13,8 @@ from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
 from b3pipeline.checks.report import CheckReport, Finding
-from b3pipeline.cloud.buckets import VARIABLES, terraform_names, terraform_region
+from b3pipeline.cloud.buckets import VARIABLES
+from b3pipeline.cloud.terraform import terraform_names, terraform_region
 from b3pipeline.language import later, say
 from b3pipeline.names import BRONZE_TABLE, SHARED_DATABASE, SILVER_TABLE, Names
 from b3pipeline.refusals import explain
@@ -68,11 +69,13 @@ def check_account(
     *,
     deployed: bool = False,
     variables: Mapping[str, str] | None = None,
+    made: Container[str] = (),
 ) -> CheckReport:
     """Return whether the account behind the credentials can take the pipeline. Reads only.
 
     `deployed` is whether the pipeline stands there already, so that its names are its own;
-    `variables` are those that Terraform is given, as `buckets.terraform_variables` reads them.
+    `variables` are those that Terraform is given, and `made` the names of what it has made so
+    far, as `cloud.terraform` reads both.
     Credentials and region come first, for nothing can be asked without them; then services are
     asked in earnest, since in an ended AWS Academy session STS still answers while every other
     call is denied.
@@ -86,16 +89,18 @@ def check_account(
     identity = _asked(say("identity"), lambda: _identity(account))
     if not identity.ok:
         return CheckReport((*first, identity))
-    return CheckReport((*first, identity, *_live(account, deployed, given)))
+    return CheckReport((*first, identity, *_live(account, deployed, given, made)))
 
 
-def _live(account: Account, deployed: bool, variables: Mapping[str, str]) -> Iterator[Finding]:
+def _live(
+    account: Account, deployed: bool, variables: Mapping[str, str], made: Container[str]
+) -> Iterator[Finding]:
     yield _asked(say("S3 answers"), lambda: _probe_s3(account))
     yield _asked(say("Glue answers"), lambda: _probe_glue(account))
     if not deployed:
         yield _asked(say("mode"), lambda: _mode(account, variables))
         yield _asked(say("bucket names"), lambda: _bucket_names(account, variables))
-        yield _asked(say("other names"), lambda: _other_names(account, variables))
+        yield _asked(say("other names"), lambda: _other_names(account, variables, made))
         if variables.get("glue_database") == SHARED_DATABASE:
             yield _asked(say("database"), lambda: _shared_database(account))
         yield _asked(say("network"), lambda: _network(account))
@@ -357,9 +362,13 @@ def _bucket_names(account: Account, variables: Mapping[str, str]) -> Finding:
     )
 
 
-def _other_names(account: Account, variables: Mapping[str, str]) -> Finding:
-    """Return whether nothing of the pipeline's names is there, at which Terraform would stop."""
-    taken = [name for name, look in _looks(account, variables) if _exists(look)]
+def _other_names(account: Account, variables: Mapping[str, str], made: Container[str]) -> Finding:
+    """Return whether nothing of the pipeline's names is there, at which Terraform would stop.
+
+    What Terraform itself has made, in an apply that stopped half-way, is none of it.
+    """
+    looks = _looks(account, variables)
+    taken = [what for name, what, look in looks if name not in made and _exists(look)]
     return Finding(
         say("other names"),
         not taken,
@@ -373,31 +382,36 @@ def _other_names(account: Account, variables: Mapping[str, str]) -> Finding:
 
 def _looks(
     account: Account, variables: Mapping[str, str]
-) -> Iterator[tuple[str, Callable[[], Any]]]:
+) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+    """Yield each name, what to call it, and how to look for it."""
     client, known = account.client, terraform_names(variables)
-    job, function = known.glue_job, known.lambda_function
+    job, function, workgroup = known.glue_job, known.lambda_function, known.workgroup
     database = variables.get("glue_database") or known.database
     if database != SHARED_DATABASE:
         yield (
+            database,
             say("database {database}", database=database),
             lambda: client("glue").get_database(Name=database),
         )
     else:  # which is used as it is: only the tables are made in it
         for table in (BRONZE_TABLE, SILVER_TABLE):
             look = partial(client("glue").get_table, DatabaseName=database, Name=table)
-            yield say("table {table}", table=f"{database}.{table}"), look
-    yield say("Glue job {job}", job=job), lambda: client("glue").get_job(JobName=job)
+            yield table, say("table {table}", table=f"{database}.{table}"), look
+    yield job, say("Glue job {job}", job=job), lambda: client("glue").get_job(JobName=job)
     yield (
+        function,
         say("Lambda {function}", function=function),
         lambda: client("lambda").get_function(FunctionName=function),
     )
     yield (
-        say("workgroup {workgroup}", workgroup=known.workgroup),
-        lambda: client("athena").get_work_group(WorkGroup=known.workgroup),
+        workgroup,
+        say("workgroup {workgroup}", workgroup=workgroup),
+        lambda: client("athena").get_work_group(WorkGroup=workgroup),
     )
     makes_roles = not account.is_lab and variables.get("manage_iam") != "false"
     for role in (f"{job}_role", f"{function}_role") if makes_roles else ():
-        yield say("IAM role {role}", role=role), partial(client("iam").get_role, RoleName=role)
+        look = partial(client("iam").get_role, RoleName=role)
+        yield role, say("IAM role {role}", role=role), look
 
 
 def _exists(look: Callable[[], Any]) -> bool:

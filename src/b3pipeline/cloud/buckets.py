@@ -7,7 +7,6 @@ own bucket resource always calls: it stops with the bucket made and cannot even 
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,11 @@ import boto3
 from botocore.exceptions import ClientError
 
 from b3pipeline import names
+from b3pipeline.cloud.terraform import (
+    terraform_names,
+    terraform_region,
+    terraform_variables,
+)
 from b3pipeline.errors import ConfigError, StorageError
 from b3pipeline.language import later, say
 from b3pipeline.refusals import explain, told
@@ -28,11 +32,8 @@ MADE, FOUND = "made by b3 buckets", "found by b3 buckets"
 
 VARIABLES = ("existing_raw_data_bucket", "existing_athena_results_bucket")
 """Terraform's variables for buckets that are there before."""
-DEFAULT_REGION = "us-east-1"
-"""Terraform's own default."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_SIMPLE = re.compile(r'^\s*(\w+)\s*=\s*(?:"([^"]*)"|(true|false))\s*(?:(?:#|//).*)?$', re.MULTILINE)
 
 
 class BucketPair(NamedTuple):
@@ -56,35 +57,6 @@ class Prepared:
             whose = say("{bucket} is the pipeline's", bucket=self.name)
         lines = (f"  {what}: {seen}" for what, seen in self.settings)
         return "\n".join([whose, *lines])
-
-
-def terraform_variables(folder: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the texts and truths that `terraform.tfvars` in `folder` and TF_VAR_* set, by name.
-
-    Lists and maps are passed over: nothing here asks for one.
-    """
-    path = folder / "terraform.tfvars"
-    text = path.read_text() if path.is_file() else ""
-    given = {name: value or truth for name, value, truth in _SIMPLE.findall(text)}
-    from_shell = {
-        name.removeprefix("TF_VAR_"): value
-        for name, value in environ.items()
-        if name.startswith("TF_VAR_")
-    }
-    return from_shell | given  # the file wins, as for Terraform
-
-
-def terraform_names(variables: Mapping[str, str]) -> names.Names:
-    """Return the names that Terraform will give, by its variables or their defaults."""
-    return names.Names(
-        variables.get("project_name", names.Names.project),
-        variables.get("environment", names.Names.environment),
-    )
-
-
-def terraform_region(variables: Mapping[str, str]) -> str:
-    """Return the region in which Terraform will make the pipeline, whatever the shell names."""
-    return variables.get("region") or DEFAULT_REGION
 
 
 def named_buckets(variables: Mapping[str, str], account_id: str) -> BucketPair:
