@@ -102,8 +102,10 @@ def test_a_whole_course_in_a_lab(
     for variable, value in account.environment.items():
         monkeypatch.setenv(variable, value)
     cloud = Cloud(made.config())
-    _ingest_twice(student, cloud, host, owner.assume("LabRole", "host"))
+    role = owner.assume("LabRole", "host")
+    _ingest_twice(student, cloud, host, role)
     with ThreadPoolExecutor(1) as beside:
+        looked = beside.submit(host.doctor, cloud.config, role)
         rendered = beside.submit(_rendered, made)
         student.b3(
             "tutorial", "--out", str(tmp_path / "build"),
@@ -111,6 +113,7 @@ def test_a_whole_course_in_a_lab(
             *(part for value in NOTEBOOKS for part in ("--param", value)),
         )  # fmt: skip
 
+    looked.result()
     kept = list(account.decisions())
     assert {one.action for one in kept if not one.allowed} == {LOCK}
     assert _surprises(kept, cloud, rendered.result()) == {}
@@ -162,7 +165,6 @@ def _ingest_twice(student: Student, cloud: Cloud, host: Any, role: Any) -> None:
 
     assert [run.state for run in _until(runs)] == ["SUCCEEDED", "SUCCEEDED"]
     assert "WAITING" in states
-    host.doctor(cloud.config, role)
     assert lake.stored_partitions(cloud, names.SILVER_PREFIX) == lake.stored_partitions(
         cloud, names.BRONZE_PREFIX
     )
