@@ -64,7 +64,7 @@ def encode(quotes: pd.DataFrame) -> list[Item]:
     return [(names.bronze_key(day, ticker), body) for day, ticker, body in objects]
 
 
-def raw(cloud: Cloud, quotes: pd.DataFrame, items: list[Item]) -> None:
+def raw(cloud: Cloud, quotes: pd.DataFrame, items: list[Item], bucket: str = BUCKET) -> None:
     """Put the encoded bytes by plain HTTP, over a few connections."""
     endpoint = str(cloud.config.endpoint_url)
     signer = S3SigV4Auth(cloud.session.get_credentials(), "s3", cloud.config.region)
@@ -72,9 +72,9 @@ def raw(cloud: Cloud, quotes: pd.DataFrame, items: list[Item]) -> None:
     def put(part: list[Item]) -> None:
         server = http.client.HTTPConnection(endpoint.removeprefix("http://"), timeout=60)
         for key, body in part:
-            request = AWSRequest("PUT", f"{endpoint}/{BUCKET}/{quote(key)}", data=body)
+            request = AWSRequest("PUT", f"{endpoint}/{bucket}/{quote(key)}", data=body)
             signer.add_auth(request)
-            server.request("PUT", f"/{BUCKET}/{quote(key)}", body, dict(request.headers))
+            server.request("PUT", f"/{bucket}/{quote(key)}", body, dict(request.headers))
             answer = server.getresponse()
             answer.read()
             assert answer.status == 200
