@@ -18,9 +18,10 @@ from botocore.exceptions import ClientError
 from localaws import process
 
 BUCKET = "kept"
+# No join on equality, which would make it short.
 LONG = (
     "SELECT count(*) FROM UNNEST(sequence(1, 10000)) a(x) CROSS JOIN UNNEST(sequence(1, 10000)) "
-    "b(y) CROSS JOIN UNNEST(sequence(1, 1000)) c(z) WHERE x * y % 7 = z"
+    "b(y) CROSS JOIN UNNEST(sequence(1, 10000)) c(z) WHERE (x * y + z) % 7 = 8"
 )
 
 
@@ -259,11 +260,11 @@ def test_how_a_run_and_a_query_ended_is_kept_as_soon_as_there_is_room(small_disk
         QueryString=LONG, ResultConfiguration={"OutputLocation": f"s3://{BUCKET}/results/"}
     )["QueryExecutionId"]
 
-    def query_is(state):
+    def state_of_query():
         found = athena.get_query_execution(QueryExecutionId=query)["QueryExecution"]
-        return found["Status"]["State"] == state
+        return found["Status"]["State"]
 
-    until(lambda: query_is("RUNNING"))
+    until(lambda: state_of_query() == "RUNNING")
     disk.fill()
     big = "x" * 2000
     first_refusal(
@@ -279,7 +280,8 @@ def test_how_a_run_and_a_query_ended_is_kept_as_soon_as_there_is_room(small_disk
     ]
     assert jobs.state(job, run) == "RUNNING"
     disk.make_room()
-    until(lambda: query_is("CANCELLED"))
+    until(lambda: state_of_query() != "RUNNING")
+    assert state_of_query() == "CANCELLED"
     assert jobs.wait(job, run)["JobRunState"] == "SUCCEEDED"
     assert jobs.wait(job, next_one)["JobRunState"] == "SUCCEEDED"
     assert troubles_of(disk) == []

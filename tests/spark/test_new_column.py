@@ -39,8 +39,8 @@ def add_column(job, monkeypatch):
             monkeypatch.setattr(module, "SILVER", wider)
         mean = job.with_moving_average
         monkeypatch.setattr(job, "with_moving_average", lambda days: with_usual_volume(mean(days)))
-        # The windows of the other columns, however wide, must not make up for what is told here.
-        monkeypatch.setattr(job, "WINDOWS", {NAME: sessions, "close_ma_5": 5})
+        monkeypatch.setitem(job.WINDOWS, NAME, sessions)
+        # Not the widest of all: another column's must not make up for what is told of this one.
         monkeypatch.setattr(job, "LOOK_BACK", sessions - 1)
 
     return add
