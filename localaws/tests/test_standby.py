@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -220,6 +221,16 @@ def test_a_standby_ends_with_a_server_that_is_killed(local_server, jobs_on, unti
     waiting = standby_of(server)
     server.kill()
     until(lambda: not any(psutil.pid_exists(one.pid) for one in waiting))
+
+
+def test_a_server_stops_at_once_while_its_standby_is_made(local_server, jobs_on, until):
+    """By itself, and not killed when its time to end is over."""
+    server = local_server(standby="now")
+    spark_job(jobs_on(server.client), "pass")
+    until(lambda: state_of(server) == "being made")
+    began = time.monotonic()
+    server.stop()
+    assert time.monotonic() - began < 10
 
 
 def test_without_a_spark_job_or_where_it_is_off_there_is_no_standby(local_server, jobs_on):

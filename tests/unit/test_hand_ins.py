@@ -80,6 +80,16 @@ def test_a_notebook_is_known_by_its_exercises(folder):
     assert found(folder) == {"ana": "03_glue_refine"}
 
 
+def test_a_notebook_is_known_by_its_cells_where_nothing_else_is_left(folder):
+    """Checks deleted, and the comments that say what to bind: the cells are the course's."""
+    book = course_notebook()
+    for cell in book.cells:
+        if {"check", "exercise"} & set(cell.metadata.get("tags", [])):
+            cell.source = "ranking = growth"
+    nbformat.write(book, folder / "ana.ipynb")
+    assert found(folder) == {"ana": "04_athena_analysis"}
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

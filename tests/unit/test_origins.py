@@ -179,6 +179,20 @@ def test_an_object_put_by_hand_counts_by_its_own_source(lake_cloud):
         run(lake_cloud, Market())
 
 
+def test_an_object_put_by_hand_may_say_its_whole_origin(lake_cloud):
+    """Files of the exchange may be simulated, which their source's name does not tell."""
+    market = Market(name="cotahist", simulated=True)
+    bars = open_source("sample").fetch(["PETR4"], *map(dt.date.fromisoformat, FIRST)).frame
+    for day, ticker, body in lake.bronze_objects(
+        bars, source="cotahist (simulated), bars of 1d", batch_id="by-hand", ingested_at=NOW
+    ):
+        lake.put_objects(lake_cloud, [(names.bronze_key(day, ticker), body)])
+        lake.register_partitions(lake_cloud, names.BRONZE_TABLE, [(day, ticker)])
+    run(lake_cloud, market, LATER)
+    with pytest.raises(OriginError, match="PETR4 from cotahist \\(simulated\\)"):
+        run(lake_cloud, Market(name="cotahist"), LATER)
+
+
 def test_a_gap_of_a_replaced_source_is_not_asked_for_any_more(lake_cloud):
     """Resume would bring a session of the old source into the new history."""
     run(lake_cloud, Market(name="cotahist", lost=("2024-06-18",)), FIRST)

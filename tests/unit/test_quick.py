@@ -43,3 +43,13 @@ def test_a_status_and_a_refused_argument_import_nothing_that_is_heavy(tmp_path, 
         check=True,
     )
     assert answer.stdout.splitlines()[-1] == str(code)
+
+
+@pytest.mark.parametrize("module", ["b3pipeline.course.notebooks", "b3pipeline.classroom.grade"])
+def test_notebooks_are_read_without_a_grammar_of_addresses(module):
+    """For jsonschema, lark would make one at each start: three CPU seconds, for nothing."""
+    code = f"import sys, {module}; print('jsonschema' in sys.modules, 'lark' in sys.modules)"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.split() == ["True", "False"]

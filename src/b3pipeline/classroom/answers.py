@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,8 @@ def _encoded(value: Any) -> Any:
     if isinstance(value, pd.Series):
         index = [_plain(each) for each in value.index[:MOST_ROWS]]
         return {"kind": "series", "index": index, "values": _list(value)}
+    if isinstance(value, Mapping):
+        return {"kind": "mapping", "keys": _list(value), "values": _list(value.values())}
     if isinstance(value, list | tuple | set | frozenset | np.ndarray | pd.Index):
         return {"kind": "list", "values": _list(value)}
     return {"kind": "one", "value": _plain(value)}
@@ -76,7 +79,7 @@ def _table(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def _list(values: Any) -> list[Any]:
-    return [_plain(each) for each in list(values)[:MOST_ROWS]]
+    return [_plain(each) for each in islice(values, MOST_ROWS)]
 
 
 def _plain(value: Any) -> Any:
@@ -121,6 +124,9 @@ def _decoded(content: Any) -> Any:
     if kind == "series":
         index = [_value(each) for each in content["index"]]
         return pd.Series([_value(each) for each in content["values"]], index=index, dtype=object)
+    if kind == "mapping":
+        pairs = zip(content["keys"], content["values"], strict=True)
+        return {_value(key): _value(each) for key, each in pairs}
     if kind == "list":
         return [_value(each) for each in content["values"]]
     return _value(content["value"])

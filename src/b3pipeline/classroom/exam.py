@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -26,6 +27,8 @@ from b3pipeline.files import open_regular
 from b3pipeline.language import say
 
 POLL_SECONDS = 0.2
+END_SECONDS = 5.0
+ANSWERS = "answers"
 LOOKS_A_COUNT = 10
 """How many looks at the processes come before the folder's size is taken once more."""
 
@@ -38,6 +41,7 @@ class Limits:
     memory_megabytes: int = 6_000
     file_megabytes: int = 500
     folder_megabytes: int = 1_500
+    files: int = 100_000
     processes: int = 200
 
 
@@ -59,12 +63,13 @@ def hold(
 ) -> Sitting:
     """Return the sitting of a hand-in, in a new `folder`, on a copy of its prepared market.
 
-    Whatever the notebook does ends with the call: its processes, its local AWS. `folder` stays.
+    Whatever the notebook does ends with the call: its processes, its local AWS, and all that it
+    wrote but for its answers.
     """
     began = time.monotonic()
-    shutil.rmtree(folder, ignore_errors=True)
+    remove(folder)
     shutil.copytree(prepared, folder / "checkout", symlinks=True)
-    for part in ("home", "tmp", "answers", "out", "checkout/work"):
+    for part in ("home", "tmp", ANSWERS, "out", "checkout/work"):
         (folder / part).mkdir(parents=True, exist_ok=True)
     _lend_fonts(folder / "home/matplotlib")
     if hand_in.assignment is None:
@@ -77,7 +82,11 @@ def hold(
     ended = _watched(
         [*command, sys.executable, "-m", sitting.__name__, str(folder)], folder, limits
     )
-    return Sitting(folder / "answers", time.monotonic() - began, ended or _said(folder))
+    ended = ended or _said(folder)
+    for path in folder.iterdir():
+        if path.name != ANSWERS:
+            remove(path)
+    return Sitting(folder / ANSWERS, time.monotonic() - began, ended)
 
 
 def _lend_fonts(folder: Path) -> None:
@@ -115,7 +124,8 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, limits: Limits) -> st
         family = _family(process.pid)
         if len(family) > limits.processes:
             return say("it started more than {count} processes", count=limits.processes)
-        if sum(map(_memory, family)) > limits.memory_megabytes * sitting.MEGABYTE:
+        most = limits.memory_megabytes * sitting.MEGABYTE
+        if sum(map(_memory, family)) > most and sum(map(_own_memory, family)) > most:
             return say("it took more than {most:,} MB of memory", most=limits.memory_megabytes)
         looks += 1
         if looks % LOOKS_A_COUNT == 0 and (said := _too_much(folder, limits)):
@@ -125,10 +135,13 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, limits: Limits) -> st
 
 
 def _too_much(folder: Path, limits: Limits) -> str:
-    """Return what is to be said of a folder that has grown beyond its limit, or ''."""
-    if _size(folder) <= limits.folder_megabytes:
-        return ""
-    return say("it wrote more than {most:,} MB", most=limits.folder_megabytes)
+    """Return what is to be said of a folder that has grown beyond its limits, or ''."""
+    megabytes, files = _size(folder, limits.files)
+    if files > limits.files:
+        return say("it made more than {most:,} files", most=limits.files)
+    if megabytes > limits.folder_megabytes:
+        return say("it wrote more than {most:,} MB", most=limits.folder_megabytes)
+    return ""
 
 
 def _family(pid: int) -> list[psutil.Process]:
@@ -144,18 +157,40 @@ def _memory(process: psutil.Process) -> int:
     return 0
 
 
-def _size(folder: Path) -> float:
-    """Return the megabytes below a folder; what vanishes meanwhile counts as nothing."""
-    total, waiting = 0, [str(folder)]
-    while waiting:
-        with suppress(OSError), os.scandir(waiting.pop()) as entries:
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    waiting.append(entry.path)
-                else:
-                    with suppress(OSError):
-                        total += entry.stat(follow_symlinks=False).st_blocks * 512
-    return total / sitting.MEGABYTE
+def _own_memory(process: psutil.Process) -> int:
+    """Return what a process takes, of shared pages its share alone: a fork shares nearly all."""
+    with suppress(psutil.Error):
+        taken = process.memory_full_info()
+        return int(getattr(taken, "pss", taken.rss))
+    return 0
+
+
+def _size(folder: Path, most: int) -> tuple[float, int]:
+    """Return the megabytes and the number of what is below a folder; it stops beyond `most`.
+
+    What vanishes meanwhile counts as nothing; folders too deep for a path count as too many.
+    """
+    total, count, waiting = 0, 0, [str(folder)]
+    while waiting and count <= most:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    count += 1
+                    if entry.is_dir(follow_symlinks=False):
+                        waiting.append(entry.path)
+                    else:
+                        with suppress(OSError):
+                            total += entry.stat(follow_symlinks=False).st_blocks * 512
+        except OSError as error:
+            count += most + 1 if error.errno == errno.ENAMETOOLONG else 0
+    return total / sitting.MEGABYTE, count
+
+
+def remove(folder: Path) -> None:
+    """Remove a folder, however deep and whatever its rights: Python's own way is recursive."""
+    for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
+        if folder.is_symlink() or folder.exists():
+            subprocess.run([*command, "--", str(folder)], capture_output=True, check=False)
 
 
 def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
@@ -167,6 +202,7 @@ def _end(process: subprocess.Popen[bytes], folder: Path) -> None:
         with suppress(psutil.Error):
             one.kill()
     process.wait()
+    psutil.wait_procs(family, timeout=END_SECONDS)
     if not walls.namespaces():
         with suppress(Exception):  # the student may have broken the folder
             sandbox.down(folder / "checkout")

@@ -7,8 +7,9 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,6 +28,7 @@ from b3pipeline.errors import ConfigError
 from b3pipeline.files import write_whole
 from b3pipeline.language import say
 from b3pipeline.progress import Progress, track
+from b3pipeline.sources.seeds import source_of_seed
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -131,15 +133,13 @@ def grade(
     workers = jobs or os.cpu_count() or 1
     sound = [one for one in hand_ins if not one.trouble]
     make_ready(ready, root, [seeds[one.login] for one in sound], workers, progress)
-    with tempfile.TemporaryDirectory(
-        prefix="b3-grade-", dir=out.resolve(), ignore_cleanup_errors=True
-    ) as place:
+    with _room(out) as place:
 
         def sit(number: int, one: HandIn) -> exam.Sitting:
             seed, known = seeds[one.login], _known(one.assignment)
             mine = _parameters(known, wanted, seed)
             return exam.hold(
-                one, Path(place) / f"{number:03}", ready.path(seed), mine, limits or Limits()
+                one, place / f"{number:03}", ready.path(seed), mine, limits or Limits()
             )
 
         sittings = _all(sit, sound, workers, progress, "notebooks")
@@ -165,6 +165,16 @@ def grade(
     )
     write(grades)
     return grades
+
+
+@contextmanager
+def _room(out: Path) -> Iterator[Path]:
+    """Make a folder for the runs below `out`, and remove it at the end."""
+    place = Path(tempfile.mkdtemp(prefix="b3-grade-", dir=out.resolve()))
+    try:
+        yield place
+    finally:
+        exam.remove(place)
 
 
 def make_ready(
@@ -247,9 +257,8 @@ def _judge(
     if closely not in ready.market.tickers:
         closely = ready.market.tickers[0]
     try:
-        desk = Desk(
-            Cloud(sandbox.wake(prepared, seconds_a_query=SECONDS_A_QUERY)), ready.market, closely
-        )
+        cloud = Cloud(sandbox.wake(prepared, seconds_a_query=SECONDS_A_QUERY))
+        desk = Desk(cloud, ready.market, source_of_seed(seed), closely)
         found = []
         for one, sitting in sat:
             known = _known(one.assignment)

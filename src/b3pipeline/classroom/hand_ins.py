@@ -166,7 +166,7 @@ def read_notebook(path: Path) -> Any:
 def _likeness(notebook: Any, one: Assignment) -> int:
     ids = sum(str(cell.get("id")) in one.ids for cell in notebook.cells)
     asked = {name for cell in notebook.cells for name in _named(cell)}
-    return (ids if asked & set(one.exercises) else 0) + 100 * len(asked & set(one.exercises))
+    return ids + 100 * len(asked & set(one.exercises))
 
 
 def _named(cell: Any) -> list[str]:

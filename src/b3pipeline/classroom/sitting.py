@@ -51,13 +51,14 @@ def _run(folder: Path, order: dict[str, Any]) -> str:
     """Return why the run ended early, or which cell failed first; '' where all is well."""
     from papermill.exceptions import PapermillExecutionError
 
+    from b3pipeline.classroom import silent
     from b3pipeline.course import notebooks
 
     try:
         sandbox.wake(folder / "checkout")
         wishes = order["parameters"]
         notebook = folder / "checkout/work/hand-in.ipynb"
-        notebooks.execute([notebook], folder / "out", wishes=wishes, tidy=False)  # nobody reads it
+        notebooks.execute([notebook], folder / "out", wishes=wishes, engine=silent.ENGINE)
     except B3Error as error:
         failed = error.__cause__
         if isinstance(failed, PapermillExecutionError):  # the run went on behind it
@@ -80,12 +81,12 @@ def environment(folder: Path) -> dict[str, str]:
         **{name: os.environ[name] for name in kept if name in os.environ},
         "LANG": "C.UTF-8",
         "HOME": str(home),
+        "MPLBACKEND": "agg",  # nobody sees its plots: none is drawn
         "MPLCONFIGDIR": str(home / "matplotlib"),
         "TMPDIR": str(temporary),
         "SPARK_LOCAL_DIRS": str(temporary),
         "SPARK_SUBMIT_OPTS": f"-Djava.io.tmpdir={temporary}",
         "B3_HOME": str(folder / "checkout"),
-        "LOCALAWS_STANDBY": "no",  # many sit at once, and each has half a gigabyte less
         "B3_ANSWERS": str(folder / "answers"),
         "B3_SITTING": folder.name,
         "PYTHONDONTWRITEBYTECODE": "1",

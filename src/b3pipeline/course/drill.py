@@ -38,7 +38,11 @@ def open_cloud(progress: Callable[..., Any] | None = None) -> Cloud:
     A local AWS that is down is started. Raises SandboxError where that fails.
     """
     sentences.install()
-    main = Cloud(sandbox.ensure())
+    return open_beside(Cloud(sandbox.ensure()), progress)
+
+
+def open_beside(main: Cloud, progress: Callable[..., Any] | None = None) -> Cloud:
+    """Return a new, empty drill in the local AWS that a pipeline is in."""
     own = Names(environment=ENVIRONMENT).settings(main.account_id)
     cloud = Cloud(replace(main.config, **own))
     close(cloud, progress)

@@ -117,13 +117,14 @@ def up(
 def wake(root: Path, *, seconds_a_query: float = 1800.0) -> Config:
     """Return the configuration of a local AWS that was provisioned before, started on a free port.
 
-    Its folder may be a copy of another's. Nothing is made or registered: see `up`. Raises
-    SandboxError where it does not start, ConfigError where it was never provisioned.
+    Its folder may be a copy of another's. Nothing is made or registered, and there is no standby
+    for Spark: see `up`. Raises SandboxError where it does not start, ConfigError where it was never
+    provisioned.
     """
     path = outputs_path("local", root)
     known = parse_outputs(read_regular(path), "local")
     with _own_errors():
-        server = process.start(state_folder(root), 0, athena_seconds=seconds_a_query)
+        server = process.start(state_folder(root), 0, athena_seconds=seconds_a_query, standby="no")
     config = replace(
         known, endpoint_url=server.endpoint_url, credentials_file=str(server.credentials_file)
     )

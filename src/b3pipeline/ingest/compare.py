@@ -48,7 +48,7 @@ def compare(
     ):
         if bars is None or not len(bars):
             continue
-        others = set(bars["source"]) - {plan.source}
+        others = {lake.Origin.told(label).source for label in set(bars["source"])} - {plan.source}
         if others and day in plan.wanted(ticker):
             continue  # it is about to be replaced
         if others:

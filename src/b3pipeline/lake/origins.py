@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 
@@ -98,7 +98,7 @@ def origins_held(
     """Return the origin of each of the sessions `held`, of every ticker named there.
 
     The manifests tell it (`known`, where they have been read already); an object that none of
-    them names, put by hand, is read for its `source`.
+    them names, put by hand, is read for its `source`: a name, or all that `str` says of an origin.
     """
     told = origins_of(list_manifests(cloud)) if known is None else known
     found = {
@@ -109,6 +109,7 @@ def origins_held(
     keys = [names.bronze_key(day, ticker) for ticker, day in untold]
     for (ticker, day), bars in zip(untold, find_partitions(cloud, keys), strict=True):
         if bars is not None and len(bars):
-            source = str(bars["source"].iloc[0])
-            found[ticker][day] = Origin(source, is_made_up(source))
+            origin = Origin.told(str(bars["source"].iloc[0]))
+            simulated = origin.simulated or is_made_up(origin.source)
+            found[ticker][day] = replace(origin, simulated=simulated)
     return found

@@ -74,18 +74,18 @@ def execute(
     *,
     before: Callable[[Path], None] | None = None,
     wishes: Mapping[str, Any] | None = None,
-    tidy: bool = True,
+    engine: str | None = None,
 ) -> list[ExecutedNotebook]:
     """Return the notebooks at `paths`, executed one after the other into `out_dir`.
 
     Each runs in its own folder and gets those of `parameters` that it knows. `progress` is
     shaped like tqdm: made once a notebook, moved once a code cell, told the section it is in.
     `before` is called with each path just before it runs. `wishes` are parameters too, weaker
-    than the others, and nobody minds if no notebook knows one. `tidy` joins the pieces of a
-    cell's stream, for whoever reads it; nbclient's time for that grows with a line's square.
-    Raises NotebookError before anything runs where a path or a parameter is unknown; and at the
-    first cell that fails, naming notebook, cell and error. The executed copy then ends there,
-    the cells before it with their outputs; copies of an earlier run are gone.
+    than the others, and nobody minds if no notebook knows one. `engine` is the name of one that
+    was registered with papermill; None is its own. Raises NotebookError before anything runs where
+    a path or a parameter is unknown; and at the first cell that fails, naming notebook, cell and
+    error. The executed copy then ends there, the cells before it with their outputs; copies of an
+    earlier run are gone.
     """
     sources = [_existing(Path(path)) for path in paths]
     values = _values_by_notebook(sources, parameters or {}, wishes or {})
@@ -100,7 +100,7 @@ def execute(
             before(source)
         target = folder / source.name
         with _own_kernel(_language(source)):
-            executed.append(_execute_one(source, target, values[source], progress, tidy))
+            executed.append(_execute_one(source, target, values[source], progress, engine))
     return executed
 
 
@@ -147,7 +147,7 @@ def _execute_one(
     target: Path,
     values: dict[str, Any],
     progress: Callable[..., Any] | None,
-    tidy: bool,
+    engine: str | None,
 ) -> ExecutedNotebook:
     cells = sum(map(_is_code, nbformat.read(source, as_version=4).cells))  # type: ignore[no-untyped-call]
     bar = progress(total=cells + bool(values), desc=source.stem, unit="cell") if progress else None
@@ -163,7 +163,8 @@ def _execute_one(
             cwd=str(source.parent),
             progress_bar=False,
             start_timeout=START_SECONDS,
-            coalesce_streams=tidy,
+            coalesce_streams=True,
+            engine_name=engine,
             **_hooks(bar, first_cell),
         )
     except PapermillExecutionError as error:
