@@ -83,6 +83,6 @@ def _kill(processes: Iterable[psutil.Process]) -> int:
 def _is_over(process: psutil.Process) -> bool:
     """Return whether a process is gone, or a zombie: nothing of it is left but its status."""
     try:
-        return process.status() == psutil.STATUS_ZOMBIE
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
