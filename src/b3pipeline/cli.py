@@ -5,6 +5,7 @@ from __future__ import annotations
 import gettext
 import json
 import logging
+import math
 import os
 import shlex
 import sys
@@ -610,9 +611,9 @@ def query(
     if csv:
         typer.echo(answer.frame.to_csv(index=False), nl=False)
     elif as_json:
-        rows = json.loads(answer.frame.to_json(orient="records", date_format="iso"))
         figures = {"bytes_scanned": answer.bytes_scanned, "seconds": answer.seconds}
-        typer.echo(_json({"columns": list(answer.frame.columns), "rows": rows} | figures))
+        columns = list(answer.frame.columns)
+        typer.echo(_json({"columns": columns, "rows": _records(answer.frame)} | figures))
     else:
         if len(answer.frame.columns):
             typer.echo(_as_table(answer.frame))
@@ -626,6 +627,13 @@ def query(
             ),
             err=True,
         )
+
+
+def _records(frame: Any) -> list[dict[str, Any]]:
+    """Return the rows of a frame, each value as it is, NULL as None."""
+    cells = frame.astype(object)
+    rows: list[dict[str, Any]] = cells.where(frame.notna(), None).to_dict("records")
+    return rows
 
 
 def _as_table(frame: Any) -> str:
@@ -927,6 +935,8 @@ def _plain(value: Any) -> Any:
         return {str(name): _plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if value != value else f"{'-' * (value < 0)}Infinity"  # as Athena writes it
     return english(value)
 
 
