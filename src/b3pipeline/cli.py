@@ -730,8 +730,8 @@ def _aws_reports() -> list[Any]:
     """Return the checks of the account, then of the deployment where there is one."""
     from b3pipeline import checks
     from b3pipeline.checks.account import check_account
-    from b3pipeline.cloud.buckets import terraform_variables
     from b3pipeline.cloud.config import project_root
+    from b3pipeline.cloud.terraform import terraform_made, terraform_variables
     from b3pipeline.errors import ConfigError
 
     try:
@@ -741,7 +741,8 @@ def _aws_reports() -> list[Any]:
             say("Nothing is deployed that is known here: `terraform apply`, then `b3 outputs`."),
             err=True,
         )
-        return [check_account(variables=terraform_variables(project_root() / "infra"))]
+        folder = project_root() / "infra"
+        return [check_account(variables=terraform_variables(folder), made=terraform_made(folder))]
     host = [checks.CheckReport((checks.check_mark(cloud),))] if cloud.config.ec2_instance_id else []
     return [check_account(deployed=True), checks.check_deployment(cloud), *host]
 
