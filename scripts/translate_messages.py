@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import io
+import json
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -38,7 +39,7 @@ msgstr ""
 "MIME-Version: 1.0\n"
 "Content-Type: text/plain; charset=utf-8\n"
 "Content-Transfer-Encoding: 8bit\n"
-"Plural-Forms: nplurals=2; plural=(n > 1);\n"
+"Plural-Forms: nplurals=2; plural=(n != 1);\n"
 
 """
 
@@ -78,8 +79,29 @@ READERS = [
 
 
 def messages() -> Catalog:
-    """Return what the package says, without translations, in the order of its files."""
-    return _catalogue(extract_from_dir(PACKAGE, READERS, keywords=KEYWORDS))
+    """Return what the package and the notebooks' checks say, without translations."""
+    of_the_package = extract_from_dir(PACKAGE, READERS, keywords=KEYWORDS)
+    return _catalogue([*of_the_package, *questions()])
+
+
+def questions() -> Iterator[Any]:
+    """Yield what the asserts of the notebooks ask when they fail: `sentences` tells it again."""
+    for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        for cell in json.loads(path.read_text("utf-8"))["cells"]:
+            if cell["cell_type"] != "code":
+                continue
+            for node in ast.walk(ast.parse("".join(cell["source"]))):
+                if isinstance(node, ast.Assert) and node.msg:
+                    yield f"notebooks/{path.name}", 0, _template(node.msg), [], None
+
+
+def _template(text: ast.expr) -> str:
+    """Return a text with a field, named by its place, for each value of an f-string."""
+    if isinstance(text, ast.Constant):
+        return str(text.value)
+    assert isinstance(text, ast.JoinedStr)  # noqa: S101  # what else would a question be?
+    parts = enumerate(text.values)
+    return "".join(str(p.value) if isinstance(p, ast.Constant) else f"{{v{i}}}" for i, p in parts)
 
 
 def typers_messages() -> Catalog:

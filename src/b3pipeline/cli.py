@@ -5,6 +5,7 @@ from __future__ import annotations
 import gettext
 import json
 import logging
+import math
 import os
 import shlex
 import sys
@@ -29,6 +30,7 @@ from b3pipeline.language import (
     language,
     later,
     parse,
+    retold,
     say,
     say_many,
 )
@@ -46,7 +48,7 @@ app = typer.Typer(
 local = typer.Typer(help="The AWS of this machine: no account needed.", no_args_is_help=True)
 app.add_typer(local, name="local")
 app.add_typer(classroom.app, name="class")
-app.command("grade")(classroom.grade)
+app.add_typer(classroom.top)
 
 
 def _known_target(target: str) -> str:
@@ -139,6 +141,24 @@ TYPERS_HELP = (
     later("Show completion for the current shell, to copy it or customize the installation."),
 )
 """What Typer writes of its own options, word for word."""
+TYPERS_ERRORS = (
+    later("No such option: {name}"),
+    later("No such option: {name} (Possible options: {names})"),
+    later("{said} Did you mean {names}?"),
+    later("Option {name} requires an argument."),
+    later("Option {name} does not take a value."),
+    later("Got unexpected extra argument(s) ({words})"),
+    later("Missing argument {name}."),
+    later("Missing option {name}."),
+    later("Invalid value for {name}: {why}"),
+    later("Input should be a valid integer, unable to parse string as an integer"),
+    later("Input should be a valid number, unable to parse string as a number"),
+    later("Input should be greater than or equal to {least}"),
+    later("Input should be less than or equal to {most}"),
+)
+"""What it says of words that it does not take, in English alone: `retold` finds them again."""
+TYPERS_WORDS = (later("[OPTIONS]"), later("COMMAND [ARGS]..."))
+"""What stands for these in a line of usage."""
 
 
 def command_line() -> Any:
@@ -169,8 +189,18 @@ def _translate_help(command: Any) -> None:
     def write_usage(self: Any, prog: str, args: str = "", prefix: str | None = None) -> None:
         formatter.write_usage(self, prog, args, prefix or say("Usage: "))
 
+    def leave(self: Any, kind: Any, error: Any, trace: Any) -> Any:
+        if hasattr(error, "format_message"):  # an error of Typer's, which says it so
+            told = error.format_message
+            error.format_message = lambda: retold(told())
+        return context.__exit__(self, kind, error, trace)
+
     translated = type("Formatter", (formatter,), {"write_usage": write_usage})
-    command.context_class = type("Context", (context,), {"formatter_class": translated})
+    own = {"formatter_class": translated, "__exit__": leave}
+    command.context_class = type("Context", (context,), own)
+    command.options_metavar = say(command.options_metavar)
+    if hasattr(command, "subcommand_metavar"):
+        command.subcommand_metavar = say(command.subcommand_metavar)
     ask_help = command.get_help_option(context(command, help_option_names=HELP_OPTIONS))
     ask_help.help = say(ask_help.help)
     for spoken in (command, *command.params):
@@ -213,7 +243,7 @@ def local_up(
     )
     typer.echo(say('Other tools find it after: eval "$(b3 local env)"'))
     for trouble in sandbox.status().troubles:
-        typer.echo(trouble, err=True)
+        typer.echo(retold(trouble), err=True)
 
 
 @local.command("down")
@@ -610,9 +640,9 @@ def query(
     if csv:
         typer.echo(answer.frame.to_csv(index=False), nl=False)
     elif as_json:
-        rows = json.loads(answer.frame.to_json(orient="records", date_format="iso"))
         figures = {"bytes_scanned": answer.bytes_scanned, "seconds": answer.seconds}
-        typer.echo(_json({"columns": list(answer.frame.columns), "rows": rows} | figures))
+        columns = list(answer.frame.columns)
+        typer.echo(_json({"columns": columns, "rows": _records(answer.frame)} | figures))
     else:
         if len(answer.frame.columns):
             typer.echo(_as_table(answer.frame))
@@ -626,6 +656,13 @@ def query(
             ),
             err=True,
         )
+
+
+def _records(frame: Any) -> list[dict[str, Any]]:
+    """Return the rows of a frame, each value as it is, NULL as None."""
+    cells = frame.astype(object)
+    rows: list[dict[str, Any]] = cells.where(frame.notna(), None).to_dict("records")
+    return rows
 
 
 def _as_table(frame: Any) -> str:
@@ -693,8 +730,8 @@ def _aws_reports() -> list[Any]:
     """Return the checks of the account, then of the deployment where there is one."""
     from b3pipeline import checks
     from b3pipeline.checks.account import check_account
-    from b3pipeline.cloud.buckets import terraform_variables
     from b3pipeline.cloud.config import project_root
+    from b3pipeline.cloud.terraform import terraform_made, terraform_variables
     from b3pipeline.errors import ConfigError
 
     try:
@@ -704,7 +741,8 @@ def _aws_reports() -> list[Any]:
             say("Nothing is deployed that is known here: `terraform apply`, then `b3 outputs`."),
             err=True,
         )
-        return [check_account(variables=terraform_variables(project_root() / "infra"))]
+        folder = project_root() / "infra"
+        return [check_account(variables=terraform_variables(folder), made=terraform_made(folder))]
     host = [checks.CheckReport((checks.check_mark(cloud),))] if cloud.config.ec2_instance_id else []
     return [check_account(deployed=True), checks.check_deployment(cloud), *host]
 
@@ -926,6 +964,8 @@ def _plain(value: Any) -> Any:
         return {str(name): _plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if value != value else f"{'-' * (value < 0)}Infinity"  # as Athena writes it
     return english(value)
 
 

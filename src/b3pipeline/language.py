@@ -162,10 +162,11 @@ def _retold(stored: str, catalogue: Catalogue) -> str:
 def _match(template: str, stored: str) -> dict[str, str] | None:
     """Return what a stored message has in the fields of a template; None where it is another's."""
     pattern, known = "", set()
-    for text, name, _, _ in string.Formatter().parse(template):
+    for text, name, form, _ in string.Formatter().parse(template):
         pattern += re.escape(text)
         if name is not None:
-            pattern += f"(?P={name})" if name in known else f"(?P<{name}>.+?)"
+            value = _NUMBER if form and form[0] != "%" and form[-1] in ",fg%" else ".+?"
+            pattern += f"(?P={name})" if name in known else f"(?P<{name}>{value})"
             known.add(name)
     found = re.fullmatch(pattern, stored, re.DOTALL)
     return found.groupdict() if found else None
@@ -216,6 +217,8 @@ class _AsItIs(_PortugueseForm):
 _PORTUGUESE, _AS_IT_IS = _PortugueseForm(), _AsItIs()
 _LEAST_WORDS = 6
 """Letters beside its fields that a template must have, or it would be found in any text."""
+_NUMBER = r"[-+]?(?:\d[\d,.]*(?:e[-+]?\d+)?|inf|nan)%?"
+"""A number as `format` writes it in English: where a template has one, "an object" is not it."""
 
 
 @dataclass(frozen=True)

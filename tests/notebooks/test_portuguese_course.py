@@ -20,7 +20,7 @@ SMALL = ("tickers=PETR4,VALE3", "end=2024-02-29", "remove=false")
 ENGLISH = re.compile(r"\b(the|of|and|with|which|from|that|are|was|has|run|runs|rows?|objects?)\b")
 # What AWS, pyarrow and the log of Spark say in their own words, paths, and the column of a plot.
 WORDS_OF_OTHERS = re.compile(
-    r"^/.*|^rows$|Run > Run All Cells|\(dry run\)|AccessDenied: .*|it is not a whole Parquet .*"
+    r"^/.*|^rows$|Run > Run All Cells|\(dry run\)|AccessDenied: .*|Parquet magic bytes not .*"
 )
 
 

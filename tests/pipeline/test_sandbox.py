@@ -91,7 +91,7 @@ def test_reset_leaves_no_folder(checkout):
     assert not sandbox.state_folder(checkout).exists()
 
 
-def test_a_port_in_use_is_named(checkout):
+def test_a_port_in_use_is_named(checkout, monkeypatch):
     """The sentence has the port, and a way that every verb and notebook follows."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -99,6 +99,10 @@ def test_a_port_in_use_is_named(checkout):
         port = taken.getsockname()[1]
         with pytest.raises(SandboxError, match=rf"{port}.*B3_PORT=4567"):
             sandbox.up(root=checkout, port=port)
+        monkeypatch.setenv("B3_LANG", "pt_BR")  # the local AWS says it in English
+        with pytest.raises(SandboxError, match=rf"a porta {port} de .* já está em uso") as caught:
+            sandbox.up(root=checkout, port=port)
+    assert f"port {port} of 127.0.0.1 cannot be had" in caught.value.english
 
 
 def test_the_environment_chooses_the_port(checkout, monkeypatch):

@@ -46,7 +46,7 @@ def test_an_incomplete_batch_ends_with_3_and_resume_with_0(b3, lake_cloud):
     assert "missing VALE3 2024-06-26: the source has no quote" in first.stdout
     second = b3("--resume")
     assert second.exit_code == 0
-    assert "1 objects" in second.stdout
+    assert ": 1 object, 1 row in" in second.stdout
     assert len(lake.stored_partitions(lake_cloud)) == 10
     third = b3("--resume")
     assert (third.exit_code, "nothing to resume" in third.stdout) == (0, True)

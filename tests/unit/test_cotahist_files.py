@@ -137,7 +137,7 @@ HARMLESS = {
     "a byte-order mark before": (MARK + WHOLE, "before the header: 3 bytes .byte-order mark"),
     "two of them and an empty line": (MARK + b"\r\n" + MARK + WHOLE, "before the header: 8 bytes"),
     "an empty line before": (b"\r\n" + WHOLE, "before the header: 2 bytes"),
-    "another end of the last line": (WHOLE[:-2] + b"\n", "after the trailer: 1 bytes .LF"),
+    "another end of the last line": (WHOLE[:-2] + b"\n", "after the trailer: 1 byte .LF"),
     "all at once": (MARK + WHOLE + b"\r\n\x1a\x00\r\n", "before the header"),
 }
 

@@ -45,7 +45,7 @@ def kernel():
     ("name", "answer", "says"),
     [
         ("lacking", {"WEGE3": 2, "PETR4": 1}, "Right"),
-        ("lacking", {"WEGE3": 2}, "names 1 tickers"),
+        ("lacking", {"WEGE3": 2}, "names 1 ticker, and"),
         ("lacking", {"WEGE3": 20, "PETR4": 1}, "WEGE3 has 20"),
         ("fall", -0.475, "Right"),
         ("fall", -47.5, "per cent"),

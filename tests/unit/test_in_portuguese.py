@@ -9,12 +9,13 @@ from pathlib import Path
 import matplotlib as mpl
 import pandas as pd
 import pytest
+import typer
 
 mpl.use("agg")
 
 import matplotlib.pyplot as plt
 
-from b3pipeline import costs, plots
+from b3pipeline import cli, costs, plots
 from b3pipeline.athena import QueryResult
 from b3pipeline.checks import check_machine
 from b3pipeline.course.exercises.verdict import Exercise, judged
@@ -86,7 +87,7 @@ PLACES = {
     lambda tmp_path: check_machine(tmp_path, None)._repr_html_(): ("what to do", "o que fazer"),
     lambda tmp_path: str(Batches(1240, (), (), ())): (
         "Batches: 1,240 refined, 0 at work, 0 owed.",
-        "Lotes: 1.240 refinados, 0 em andamento, 0 pendentes.",
+        "Lotes refinados: 1.240; em andamento: 0; pendentes: 0.",
     ),
     lambda tmp_path: str(Batch(MANIFEST, 2.5)): (
         "  missing PETR4 2024-01-03: held back, prices_positive: a price is not above zero",
@@ -128,6 +129,7 @@ def test_a_stored_reason_is_told_again_with_what_it_holds(monkeypatch):
         "um desdobramento de 2 em 2024-03-04, e o histórico não veio: o Yahoo não tem esse código"
     )
     assert retold("HTTP 418, I'm a teapot") == "HTTP 418, I'm a teapot"
+    assert retold("it is not a whole Parquet object") == "it is not a whole Parquet object"
 
 
 def b3(*arguments):
@@ -141,7 +143,7 @@ def b3(*arguments):
 def test_the_command_line_helps_in_portuguese():
     """The verbs, the options, and the words that Typer itself writes."""
     said = b3("ingest", "--help")
-    assert "Uso: b3 ingest" in said
+    assert "Uso: b3 ingest [OPÇÕES]" in said
     assert "Busca cotações e as grava no bronze" in said
     assert "Primeira data, AAAA-MM-DD." in said
     assert "Opções" in said
@@ -153,6 +155,47 @@ def test_the_command_line_fails_in_portuguese(tmp_path, monkeypatch):
     """One sentence, and what to try."""
     said = b3("reconcile", "--start", "02/01/2024", "--target", "nowhere")
     assert said == (
-        "erro: o destino é 'nowhere'.\n"
+        "erro: o alvo é 'nowhere'.\n"
         "  o que fazer: use 'local' para a AWS da sua máquina, ou 'aws' para a sua conta.\n"
     )
+
+
+def helps(command, name="b3"):
+    """Yield the name and the help of a command, of its options, and of the commands below it."""
+    yield name, command.help
+    for option in command.params:
+        yield f"{name} {option.name}", getattr(option, "help", None)
+    for below, verb in getattr(command, "commands", {}).items():
+        yield from helps(verb, f"{name} {below}")
+
+
+def test_every_verb_and_option_has_its_help_in_portuguese(monkeypatch):
+    """None is what it is in English."""
+    english = dict(helps(cli.command_line()))
+    monkeypatch.setenv("B3_LANG", "pt_BR")
+    monkeypatch.setenv("LANGUAGE", "pt_BR")
+    portuguese = dict(helps(cli.command_line()))
+    assert len(english) > 80
+    assert [name for name, text in english.items() if text and portuguese[name] == text] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["ingest", "--windo", "3"], "Não existe a opção --windo (parecidas: --end, --wait, --win"),
+        (["inges"], "Não existe o comando 'inges'. Você quis dizer 'ingest'?"),
+        (["ingest", "--start"], "A opção '--start' precisa de um valor."),
+        (["ingest", "--json=3"], "A opção '--json' não aceita um valor."),
+        (["query"], "Falta o argumento 'sql'."),
+        (["refine", "x"], "Há argumentos a mais (x)"),
+        (["ingest", "--window", "x"], "Valor inválido para '--window': precisa ser um número int"),
+        (["local", "up", "--port", "70000"], "'--port': precisa ser no máximo 65535"),
+    ],
+)
+def test_typers_own_errors_are_in_portuguese(arguments, sentence, monkeypatch):
+    """It says them in English alone; a version that words them otherwise turns this red."""
+    monkeypatch.setenv("B3_LANG", "pt_BR")
+    monkeypatch.setenv("LANGUAGE", "pt_BR")
+    with pytest.raises(typer.TyperException) as caught:
+        cli.command_line().main(arguments, "b3", standalone_mode=False)
+    assert sentence in caught.value.format_message()

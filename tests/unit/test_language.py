@@ -91,14 +91,14 @@ def test_the_language_is_chosen_anew_for_each_message(monkeypatch):
 @pytest.mark.parametrize(
     ("count", "said"),
     [
-        (0, "0 pregão que só um dos lados tem"),
+        (0, "0 pregões que só um dos lados tem"),
         (1, "1 pregão que só um dos lados tem"),
         (2, "2 pregões que só um dos lados tem"),
         (1240, "1.240 pregões que só um dos lados tem"),
     ],
 )
 def test_a_message_counts_as_portuguese_does(portuguese, count, said):
-    """None is singular in Portuguese, where English has a plural."""
+    """One is singular, none is plural, as one reads it in Brazil."""
     assert say_many(FOUND, FOUND_MANY, count) == said
 
 

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import matplotlib as mpl
@@ -217,6 +218,23 @@ def test_an_odd_number_of_tickers_leaves_no_empty_panel() -> None:
     panels = style.figure_of(plots.closes_with_ma5(pd.concat([CLOSES, third]))).axes
 
     assert [panel.get_visible() for panel in panels] == [True, True, True, False]
+
+
+def test_the_days_below_panels_side_by_side_do_not_touch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A month of sessions, in the language whose days are longer: 13 mar."""
+    monkeypatch.setenv("B3_LANG", "pt_BR")
+    days = pd.bdate_range("2024-03-01", "2024-03-28")
+    tickers = ["AAAA3", "BBBB3"]
+    frame = pd.DataFrame(
+        [(day, ticker, 20.0, 20.0) for day in days for ticker in tickers],
+        columns=["trade_date", "ticker", "close_price", "close_ma_5"],
+    )
+    ax = plots.closes_with_ma5(frame)
+    style.figure_of(ax).canvas.draw()
+    drawn = [label for label in ax.get_xticklabels() if label.get_text()]
+    places = [label.get_window_extent() for label in drawn]
+    assert len(places) >= 2
+    assert all(left.x1 < right.x0 for left, right in pairwise(places))
 
 
 def test_a_single_ticker_is_not_compared_with_itself() -> None:

@@ -3,6 +3,7 @@
 import re
 
 from botocore.exceptions import ClientError, EndpointConnectionError
+from IPython.core.interactiveshell import InteractiveShell
 
 from b3pipeline.course import sentences
 from b3pipeline.errors import StorageError
@@ -54,6 +55,16 @@ def test_an_unknown_name_of_the_cell_leads_to_the_cells_above():
 def test_an_unknown_name_deeper_down_keeps_its_traceback():
     """That is a mistake of the code, and only the traceback says where."""
     assert sentences.describe(UNKNOWN, at_the_cell=False) == []
+
+
+def test_a_check_that_fails_asks_its_question_in_the_readers_language(monkeypatch, capsys):
+    """The cell holds it in English, and what it found comes as it is."""
+    monkeypatch.setenv("B3_LANG", "pt_BR")
+    shell = InteractiveShell()
+    shell.set_custom_exc((AssertionError,), sentences._show)
+    ran = shell.run_cell('assert [], f"Which quotes did not come? {[1, 2]}"')
+    assert str(ran.error_in_exec) == "Que cotações não vieram? [1, 2]"
+    assert "Que cotações não vieram? [1, 2]" in capsys.readouterr().out
 
 
 def test_outside_of_a_kernel_nothing_is_changed():

@@ -47,7 +47,7 @@ Look = Callable[[Cloud], tuple[str, str]]
 
 def _looks(cloud: Cloud) -> Iterator[tuple[str, Look]]:
     config = cloud.config
-    yield "account", _look_at_account
+    yield say("account"), _look_at_account
     for bucket in (config.raw_data_bucket, config.athena_results_bucket):
         yield say("bucket {bucket}", bucket=bucket), _bucket_look(bucket)
     yield say("S3 event"), _look_at_notification
@@ -82,7 +82,7 @@ def _hint(cloud: Cloud) -> str:
 
 def _look_at_account(cloud: Cloud) -> tuple[str, str]:
     where = cloud.config.endpoint_url or cloud.config.region
-    return f"{cloud.sts.get_caller_identity()['Arn']} at {where}", ""
+    return say("{who} at {where}", who=cloud.sts.get_caller_identity()["Arn"], where=where), ""
 
 
 def _bucket_look(bucket: str) -> Look:

@@ -26,7 +26,7 @@ from b3pipeline.course.parameters import read_given
 from b3pipeline.deployment import sandbox
 from b3pipeline.errors import ConfigError
 from b3pipeline.files import write_whole
-from b3pipeline.language import say
+from b3pipeline.language import say, say_many
 from b3pipeline.progress import Progress, track
 from b3pipeline.sources.seeds import source_of_seed
 
@@ -94,7 +94,7 @@ class Grades:
         ]
         return "\n".join(
             [
-                say("{count} hand-ins:", count=len(self.grades)),
+                say_many("{count:,} hand-in:", "{count:,} hand-ins:", len(self.grades)),
                 *lines,
                 say("The page: {path}", path=self.folder / "index.html"),
             ]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from b3pipeline.files import write_whole
-from b3pipeline.language import LANGUAGES, language, say
+from b3pipeline.language import LANGUAGES, language, say, say_many
 from b3pipeline.pages import templates
 
 if TYPE_CHECKING:
@@ -20,8 +20,9 @@ BAR = 180
 def write_page(path: Path, grades: Grades) -> Path:
     """Return the path of the page, just written; every text of a student is escaped."""
     made = templates(__package__).get_template("grades.html")
-    known = {"say": say, "language": LANGUAGES[language()], "walls": _walls(grades.walls)}
-    write_whole(path, made.render(grades=grades.grades, bars=histogram(grades), **known))
+    speech = {"say": say, "say_many": say_many, "language": LANGUAGES[language()]}
+    known = {"grades": grades.grades, "bars": histogram(grades), "walls": _walls(grades.walls)}
+    write_whole(path, made.render(**known, **speech))
     return path
 
 

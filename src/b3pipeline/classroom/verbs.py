@@ -8,6 +8,8 @@ from typing import Annotated
 import typer
 
 app = typer.Typer(help="A class: a market for each student, and what they hand in.")
+top = typer.Typer()
+"""The verb of a class that stands among those of the pipeline."""
 
 ClassOption = Annotated[
     str, typer.Option("--class", help="The name of the class: another class has other markets.")
@@ -81,6 +83,7 @@ def handout(
     typer.echo(hand_out(folder, project_root(), known))
 
 
+@top.command()
 def grade(
     folder: Annotated[Path, typer.Argument(help="The hand-ins: LOGIN.ipynb, or LOGIN/….ipynb.")],
     roster: RosterOption = None,

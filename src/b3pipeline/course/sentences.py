@@ -12,7 +12,7 @@ from typing import Any
 from IPython.core.getipython import get_ipython
 
 from b3pipeline.errors import sentence
-from b3pipeline.language import english, say
+from b3pipeline.language import english, retold, say
 from b3pipeline.refusals import CALL_ERRORS, call_failed
 
 _LONGEST = 300
@@ -36,7 +36,8 @@ def install(*more: type[BaseException]) -> None:
     """
     shell: Any = get_ipython()
     if shell is not None:
-        shell.set_custom_exc((NameError, KeyError, *CALL_ERRORS, *more), _show)
+        known = (AssertionError, NameError, KeyError, *CALL_ERRORS, *more)
+        shell.set_custom_exc(known, _show)
 
 
 def install_spark() -> None:
@@ -54,7 +55,11 @@ def _show(
     traceback: TracebackType,
     tb_offset: int | None = None,
 ) -> None:
-    lines = describe(error, at_the_cell=_raised_by_the_cell(traceback, shell.user_ns))
+    if isinstance(error, AssertionError):  # a check's question: the cell asks it in English
+        error.args = tuple(retold(said) if isinstance(said, str) else said for said in error.args)
+        lines = []
+    else:
+        lines = describe(error, at_the_cell=_raised_by_the_cell(traceback, shell.user_ns))
     if lines:
         error._render_traceback_ = lambda: lines
     shell.showtraceback((kind, error, traceback), tb_offset=tb_offset)

@@ -16,7 +16,7 @@ from b3pipeline import names
 from b3pipeline.cloud.config import Config, dump_outputs, outputs_path, parse_outputs, project_root
 from b3pipeline.errors import ConfigError, SandboxError
 from b3pipeline.files import read_regular, write_whole
-from b3pipeline.language import say
+from b3pipeline.language import later, retold, say
 from b3pipeline.names import Names
 from localaws import process
 from localaws.glue.java import find_java, spark_home
@@ -58,7 +58,7 @@ class Status:
             "failed": say("The standby for Spark runs cannot be made: the server's log says why."),
             "off": say("No standby for Spark runs: it is turned off."),
         }
-        return "\n".join([up, standby.get(self.standby, ""), *self.troubles])
+        return "\n".join([up, standby.get(self.standby, ""), *map(retold, self.troubles)])
 
 
 def state_folder(root: Path | None = None) -> Path:
@@ -224,6 +224,42 @@ def _database(root: Path, asked: str | None) -> str:
 
 
 _OTHER_FOLDER = "clone the project into another folder"
+LOCAL_AWS_SAYS = (
+    later("port {port} of {host} cannot be had: {why}."),
+    later("the local AWS of {folder} (process {pid}) is there"),
+    later("the local AWS of this folder runs on port {running} already, not on {port}."),
+    later("use it there, or stop it first."),
+    later("the local AWS of {folder} does not answer."),
+    later("stop it, and start it again."),
+    later("the local AWS did not answer within {seconds} seconds."),
+    later("the local AWS did not answer within {seconds} seconds. Its last lines:\n{lines}"),
+    later("the local AWS ended at its start with exit code {code}."),
+    later("the local AWS ended at its start with exit code {code}. Its last lines:\n{lines}"),
+    later("read {path}."),
+    later("the state folder {folder} cannot be written ({why})."),
+    later("give this user the right to write there, or clone the project into another folder."),
+    later("free some space or files on its disk, or clone the project into another folder."),
+    later(
+        "{path} names process {pid}, which is not the server of this folder ({why}): "
+        "it is left alone."
+    ),
+    later("{path} is no record of a server ({why})."),
+    later("remove {path}, then again: a server that runs is found by what it has locked."),
+    later("process {pid} belongs to another user."),
+    later(
+        "At {moment} {what} was not written: {why}. Free some space or files there; "
+        "then it goes on by itself."
+    ),
+    later(
+        "At {moment} {what} was not written: {why}. Give this user the right to write there; "
+        "then it goes on by itself."
+    ),
+    later("Address already in use"),
+    later("No space left on device"),
+    later("Permission denied"),
+    later("Read-only file system"),
+)
+"""What the local AWS says of itself that a student meets, in its English: `retold` finds it."""
 
 
 @contextmanager
@@ -236,12 +272,12 @@ def _own_errors() -> Iterator[None]:
             "end what holds it, or take another one: `export {variable}=4567`, then again.",
             variable=PORT_VARIABLE,
         )
-        raise SandboxError(error.message, hint=hint) from error
+        raise SandboxError(retold(error.message), hint=hint) from error
     except process.StateDirError as error:
         hint = error.hint.replace("give another folder with --state-dir", _OTHER_FOLDER)
-        raise SandboxError(error.message, hint=hint) from error
+        raise SandboxError(retold(error.message), hint=retold(hint)) from error
     except process.LocalAwsError as error:
-        raise SandboxError(error.message, hint=error.hint) from error
+        raise SandboxError(retold(error.message), hint=retold(error.hint)) from error
 
 
 def _config(endpoint_url: str, credentials: Path, database: str) -> Config:

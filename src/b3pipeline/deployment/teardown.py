@@ -21,8 +21,6 @@ from b3pipeline.refusals import explain
 _NO_WORKGROUP = "InvalidRequestException"
 """What Athena says of a workgroup that is not there."""
 
-SHARED_DATABASE = "default"
-"""The database that an account has of its own: others may keep tables in it, so it stays."""
 OWN_TABLES = (names.BRONZE_TABLE, names.SILVER_TABLE)
 
 
@@ -188,8 +186,9 @@ def _queue(cloud: Cloud) -> Iterator[Resource]:
     sqs, name = cloud.client("sqs"), f"{cloud.config.lambda_function_name}_failed"
     url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
     answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-    held = answer["Attributes"]["ApproximateNumberOfMessages"]
-    yield Resource("SQS queue", name, say("{held} failed events", held=held))
+    held = int(answer["Attributes"]["ApproximateNumberOfMessages"])
+    told = say_many("{count:,} failed event", "{count:,} failed events", held)
+    yield Resource("SQS queue", name, told)
 
 
 def _log_group(cloud: Cloud) -> Iterator[Resource]:
@@ -222,7 +221,7 @@ def _database(cloud: Cloud) -> Iterator[Resource]:
     name = cloud.config.glue_database
     cloud.glue.get_database(Name=name)
     tables = sorted(each["Name"] for each in cloud.glue.get_tables(DatabaseName=name)["TableList"])
-    if name == SHARED_DATABASE:  # of it our tables alone are ours
+    if name == names.SHARED_DATABASE:  # of it our tables alone are ours
         tables = [each for each in tables if each in OWN_TABLES]
         if not tables:
             return
@@ -230,7 +229,7 @@ def _database(cloud: Cloud) -> Iterator[Resource]:
     yield Resource(
         "Glue database",
         name,
-        say("{tables}: {objects:,} objects", tables=", ".join(tables), objects=objects),
+        f"{', '.join(tables)}: {say_many('{count:,} object', '{count:,} objects', objects)}",
         objects,
     )
 
@@ -247,7 +246,8 @@ def _workgroup(cloud: Cloud) -> Iterator[Resource]:
     cloud.athena.get_work_group(WorkGroup=name)
     pages = cloud.athena.get_paginator("list_query_executions").paginate(WorkGroup=name)
     queries = sum(len(page["QueryExecutionIds"]) for page in pages)
-    yield Resource("Athena workgroup", name, say("{queries} queries", queries=queries))
+    told = say_many("{count:,} query", "{count:,} queries", queries)
+    yield Resource("Athena workgroup", name, told)
 
 
 @dataclass(frozen=True)
@@ -355,7 +355,7 @@ def _remove_role(cloud: Cloud, name: str) -> None:
 
 def _remove_database(cloud: Cloud, name: str) -> None:
     """Remove the database with its tables; from the account's own, our two tables."""
-    if name != SHARED_DATABASE:
+    if name != names.SHARED_DATABASE:
         cloud.glue.delete_database(Name=name)
         return
     for own in OWN_TABLES:

@@ -123,7 +123,7 @@ def _edition(name: str) -> Edition:
 _ASKS_PORTFOLIO = later(
     "The source is the exchange's page with the theoretical portfolio of its index."
 )
-_ASKS_QUOTES = later("The source are daily quotes of stocks, scraped or by a library.")
+_ASKS_QUOTES = later("The source is daily quotes of stocks, scraped or by a library.")
 _ASKS_VISUAL = later(
     "The job, made in Glue's visual mode, (A) groups and sums or counts, (B) renames two more "
     "columns, (C) calculates with a date."

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from b3pipeline import lake
-from b3pipeline.language import later, retold, say, shown
+from b3pipeline.language import later, retold, say, say_many, shown
 from b3pipeline.markup import facts_table
 from b3pipeline.sources.base import Failure
 
@@ -133,12 +134,12 @@ class Batch:
     @property
     def _told(self) -> str:
         return say(
-            "Batch {batch_id} from {source}: {objects:,} objects, {rows:,} rows in "
-            "{seconds:.1f} s ({rate:,.0f} objects/s)",
+            "Batch {batch_id} from {source}: {objects}, {rows} in {seconds:.1f} s "
+            "({rate:,.0f} objects/s)",
             batch_id=self.batch_id,
             source=retold(self.manifest.label),
-            objects=self.objects,
-            rows=self.rows,
+            objects=say_many("{count:,} object", "{count:,} objects", self.objects),
+            rows=say_many("{count:,} row", "{count:,} rows", self.rows),
             seconds=self.seconds,
             rate=self.rate,
         )
@@ -160,7 +161,7 @@ class Batch:
         table = _worth_showing(self.table).rename(
             columns={name: say(TITLES[name]) for name in TITLES}
         )
-        return facts + str(table.to_html(na_rep="", decimal=shown(0.5, ".1f")[1]))
+        return facts + str(table.to_html(formatters={say(TITLES["restated"]): _factor}))
 
 
 def _lacking(missing: int, settled: int) -> str:
@@ -186,14 +187,20 @@ def _table_lines(table: pd.DataFrame) -> list[str]:
     titles = "".join(f"{say(TITLES[name]):>{width}}" for name, width in counts.items())
     lines = [f"  {'':8}{titles}{say(TITLES['restated']):>10}"]
     for ticker, row in rows.iterrows():
-        factor = "" if pd.isna(row["restated"]) else "x" + shown(row["restated"], ".4g")
+        factor = _factor(row["restated"])
         figures = "".join(shown(row[name], f"{width},.0f") for name, width in counts.items())
         lines.append(f"  {ticker!s:8}{figures}{factor:>10}")
     total = table.drop(columns="restated").sum()
     figures = "".join(shown(total[name], f"{width},.0f") for name, width in counts.items())
     lines.append(f"  {say('all'):8}{figures}{shown(int(table['restated'].count()), '10,')}")
-    rest = len(table) - len(rows)
-    return [*lines, say("  (and {count} tickers more)", count=rest)] if rest else lines
+    if rest := len(table) - len(rows):
+        more = say_many("(and {count:,} ticker more)", "(and {count:,} tickers more)", rest)
+        lines.append(f"  {more}")
+    return lines
+
+
+def _factor(value: Any) -> str:
+    return "" if pd.isna(value) else "x" + shown(value, ".4g")
 
 
 def _notes(manifest: lake.BatchManifest) -> list[str]:
@@ -223,9 +230,10 @@ def _replaced(one: lake.Replacement) -> str:
     before = retold(one.before)
     if not one.removed:
         return say("  replaced {ticker}: {before} before", ticker=one.ticker, before=before)
-    return say(
+    return say_many(
+        "  replaced {ticker}: {before} before, {count:,} session taken away",
         "  replaced {ticker}: {before} before, {count:,} sessions taken away",
+        len(one.removed),
         ticker=one.ticker,
         before=before,
-        count=len(one.removed),
     )

@@ -22,7 +22,7 @@ from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import NothingToDoError, OriginError
 from b3pipeline.ingest.request import Request
 from b3pipeline.lake import Origin
-from b3pipeline.language import later, retold, say
+from b3pipeline.language import later, retold, say, say_many
 from b3pipeline.sources.base import QuoteSource, check_interval
 
 log = logging.getLogger(__name__)
@@ -122,11 +122,11 @@ class Plan:
         if len(each) > 1:
             span = say("{least} to {most}", least=min(each), most=max(each))
         return say(
-            "{tickers} tickers x {sessions} sessions = {objects:,} objects from {source}, "
-            "{start} to {end}, bars of {interval}",
-            tickers=len(self.tickers),
-            sessions=span,
-            objects=self.partitions,
+            "{tickers} x {sessions} = {objects} from {source}, {start} to {end}, "
+            "bars of {interval}",
+            tickers=say_many("{count:,} ticker", "{count:,} tickers", len(self.tickers)),
+            sessions=say_many("{span} session", "{span} sessions", max(each, default=0), span=span),
+            objects=_objects(self.partitions),
             source=self.source,
             start=self.start,
             end=self.end,
@@ -138,11 +138,11 @@ class Plan:
         lines = [
             f"{self}.",
             *(say("  ask {source}: {ask}", source=self.source, ask=ask) for ask in self.asks),
-            say("  compare: {count:,} objects that bronze holds already", count=self.compared),
+            say("  compare: {objects} that bronze holds already", objects=_objects(self.compared)),
             say(
-                "  write: at most {count:,} objects ({held:,} of them replace one), their "
-                "partitions, one manifest; a restated ticker's whole history besides",
-                count=self.partitions,
+                "  write: at most {objects} ({held:,} of them replace one), their partitions, "
+                "one manifest; a restated ticker's whole history besides",
+                objects=_objects(self.partitions),
                 held=self.held,
             ),
             *(
@@ -352,8 +352,13 @@ def _spans(found: Mapping[str, Mapping[str, Origin]]) -> str:
         )
         for ticker, days in list(found.items())[:NAMED]
     ]
-    rest = len(found) - len(told)
-    return "; ".join(told) + (say("; and {count} tickers more", count=rest) if rest else "")
+    if rest := len(found) - len(told):
+        told.append(say_many("and {count:,} ticker more", "and {count:,} tickers more", rest))
+    return "; ".join(told)
+
+
+def _objects(count: int) -> str:
+    return say_many("{count:,} object", "{count:,} objects", count)
 
 
 def _clash(plan: Plan, clashes: Mapping[str, Mapping[str, Origin]]) -> OriginError:

@@ -16,6 +16,7 @@ from pyspark import Broadcast
 from b3pipeline.errors import RefineError
 from b3pipeline.job.objects import Objects, Store
 from b3pipeline.job.plan import Plan
+from b3pipeline.language import note
 from b3pipeline.names import bronze_key, silver_key
 from b3pipeline.rules import PRICES, VALUE_RULES
 from b3pipeline.schema import BRONZE, SILVER
@@ -145,7 +146,7 @@ def decoded(data: bytes) -> pa.Table:
         # Threads and read-ahead are for large files: on a small one they double the time.
         table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
     except (pa.ArrowException, OSError) as error:
-        raise ValueError(f"it is not a whole Parquet file ({error})") from error
+        raise ValueError(note("it is not a whole Parquet file ({error})", error=error)) from error
     if table.schema != BRONZE:
         for column in BRONZE:
             if column.name not in table.column_names:

@@ -36,7 +36,7 @@ def closes_with_ma5(frame: pd.DataFrame, *, simulated: bool = False, columns: in
     for ax in panels[len(tickers) :]:
         ax.set_visible(False)
     for ax in panels[max(len(tickers) - columns, 0) : len(tickers)]:
-        style.label_dates(ax, data["trade_date"])
+        style.label_dates(ax, data["trade_date"], columns=columns)
         ax.set_xlabel("")
         ax.tick_params(labelbottom=True)
     words = [(say("close"), BLUE), (say("mean of five sessions"), VERMILION), ("R$", INK)]

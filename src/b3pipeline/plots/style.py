@@ -175,15 +175,23 @@ class _Dates(mdates.ConciseDateFormatter):
 
 
 _MONTH = re.compile("|".join(calendar.month_abbr[1:]))
+_DAYS_LABELLED = pd.Timedelta(days=90)
+"""Over less than this the ticks are days."""
 
 
 def _month(found: re.Match[str]) -> str:
     return shown(dt.date(2000, list(calendar.month_abbr).index(found[0]), 1), "%b")
 
 
-def label_dates(ax: Axes, dates: pd.Series[Any] | pd.Index[Any]) -> None:
-    """Put readable dates on the x axis, and say which range of sessions is drawn."""
-    locator = mdates.AutoDateLocator(minticks=3, maxticks=8)  # type: ignore[no-untyped-call]
+def label_dates(ax: Axes, dates: pd.Series[Any] | pd.Index[Any], *, columns: int = 1) -> None:
+    """Put readable dates on the x axis, and say which range of sessions is drawn.
+
+    Of `columns` panels side by side each has room for fewer: a day takes more of it than a month.
+    """
+    days = pd.Timestamp(dates.max()) - pd.Timestamp(dates.min()) < _DAYS_LABELLED
+    most = 8 // columns if days else 8
+    fewest = min(3, most // 2)
+    locator = mdates.AutoDateLocator(minticks=fewest, maxticks=most)  # type: ignore[no-untyped-call]
     formatter: Any = _Dates(locator, show_offset=False)  # type: ignore[no-untyped-call]
     formatter.formats = ["%Y", "%b", "%-d %b", "%H:%M", "%H:%M", "%S"]
     formatter.zero_formats = ["", "%b\n%Y", "%b", "%-d %b", "%H:%M", "%H:%M"]

@@ -18,7 +18,7 @@ from b3pipeline.course.exercises.reading import (
     rows_of_spark,
 )
 from b3pipeline.course.exercises.verdict import Exercise
-from b3pipeline.language import later, say
+from b3pipeline.language import later, say, say_many
 
 Variables = Mapping[str, Any]
 
@@ -82,9 +82,10 @@ def _wrong_query(answer: Any) -> str:
 
 def _compare_counts(given: dict[Any, int], wanted: dict[Any, int]) -> str:
     if set(given) != set(wanted):
-        return say(
-            "it names {given:,} tickers, and there are {wanted:,}.",
-            given=len(given),
+        return say_many(
+            "it names {count:,} ticker, and there are {wanted:,}.",
+            "it names {count:,} tickers, and there are {wanted:,}.",
+            len(given),
             wanted=len(wanted),
         )
     for ticker, count in wanted.items():

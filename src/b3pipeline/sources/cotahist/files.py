@@ -218,8 +218,8 @@ def _without_end(data: bytes, width: int, text: IO[bytes]) -> tuple[bytes, bytes
 
 def _named(filler: bytes) -> str:
     """Return how many bytes carry nothing, and which they are."""
-    kinds = dict.fromkeys(_BYTES.get(byte, say("byte-order mark")) for byte in filler)
-    return say("{count:,} bytes ({kinds})", count=len(filler), kinds=", ".join(kinds))
+    kinds = dict.fromkeys(_BYTES.get(byte, "byte-order mark") for byte in filler)
+    return f"{len(filler):,} {'byte' if len(filler) == 1 else 'bytes'} ({', '.join(kinds)})"
 
 
 def _line_end(begin: bytes, name: str) -> bytes:
