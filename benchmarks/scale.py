@@ -1,6 +1,6 @@
 """What 500 tickers over a year take on the local AWS, from the exchange's file to `SELECT *`.
 
-Run: .venv/bin/python benchmarks/scale.py          some minutes
+Run: .venv/bin/python benchmarks/scale.py          half an hour and more on a slow disk
      .venv/bin/python benchmarks/scale.py 20       as many tickers
 
 A file in the exchange's format, simulated, is ingested as a whole; its event starts the run that
