@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import signal
 import sys
 import tempfile
 import threading
@@ -66,6 +67,7 @@ class Peak(threading.Thread):
 
 def main() -> None:
     """Print the table of a year of so many tickers."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped too
     quotes = market(int(sys.argv[1]) if len(sys.argv) > 1 else 500)
     with tempfile.TemporaryDirectory() as place:
         root = copy_checkout(ROOT, Path(place) / "checkout")
