@@ -20,7 +20,7 @@ import pytest
 from b3pipeline import athena, lake, names, schema
 from b3pipeline.athena import QueryResult, sql
 from b3pipeline.athena.asking import text_lines
-from b3pipeline.athena.query import large_frame, wrangler
+from b3pipeline.athena.query import frame_of_csv, wrangler
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.cloud.config import dump_outputs
 from b3pipeline.errors import QueryError
@@ -345,9 +345,9 @@ def test_a_frame_is_the_one_of_awswrangler(cloud: Cloud, asked: str) -> None:
     pd.testing.assert_frame_equal(athena.query(cloud, asked).frame, theirs, rtol=1e-15)
 
 
-@pytest.mark.parametrize("rows", [1, 999, 1000, 1999, 2000, 2500])
+@pytest.mark.parametrize("rows", [1, 199, 200, 201, 2500])
 def test_a_result_of_any_length_is_whole_and_its_doubles_exact(cloud: Cloud, rows: int) -> None:
-    """Pages have a thousand rows with the header; beyond two of them the CSV is read."""
+    """Few rows come with the answer, more as CSV."""
     frame = athena.query(cloud, MANY.format(rows=rows) + " ORDER BY n").frame
 
     assert frame["n"].tolist() == list(range(1, rows + 1))
@@ -363,12 +363,16 @@ def test_lines_of_more_than_two_pages_are_all_there(cloud: Cloud) -> None:
     assert len(athena.query(cloud, f"SHOW PARTITIONS {names.BRONZE_TABLE}").frame) == 84 * 28
 
 
-def test_a_long_local_result_does_not_point_awswrangler_away_from_aws(cloud: Cloud) -> None:
-    """Its endpoints are global: after a query they are as before."""
+def test_a_large_result_comes_by_awswrangler_and_leaves_no_trace(cloud: Cloud) -> None:
+    """Its endpoints are global: a query on AWS after a local one would go astray."""
+    large = "SELECT n, n * 1E0 / 7 AS x, rpad('', 1000, 'x') AS text FROM ({many})"
     wr.config.s3_endpoint_url = "http://127.0.0.1:1"
     try:
-        athena.query(cloud, MANY.format(rows=2000))
+        frame = athena.query(cloud, large.format(many=MANY.format(rows=9000)) + " ORDER BY n").frame
 
+        assert frame["x"].tolist() == [n / 7 for n in range(1, 9001)]
+        assert set(frame["text"]) == {"x" * 1000}
+        assert [str(kind) for kind in frame.dtypes] == ["Int32", "float64", "string"]
         assert wr.config.s3_endpoint_url == "http://127.0.0.1:1"
         assert wr.config.athena_endpoint_url is None
         assert wr.config.botocore_config is None
@@ -378,12 +382,12 @@ def test_a_long_local_result_does_not_point_awswrangler_away_from_aws(cloud: Clo
 
 def test_a_long_result_that_is_gone_is_an_error_of_ours(cloud: Cloud) -> None:
     """Somebody emptied the bucket between Athena's answer and the reading."""
-    answer = athena.ask(cloud, MANY.format(rows=2000), most_pages=1)
+    answer = athena.ask(cloud, MANY.format(rows=2000), most_rows=10)
     bucket, _, key = answer.location.removeprefix("s3://").partition("/")
     cloud.s3.delete_object(Bucket=bucket, Key=key)
 
     with pytest.raises(QueryError, match=key):
-        large_frame(cloud, answer)
+        frame_of_csv(cloud, answer)
 
 
 def test_an_answer_holds_what_athena_wrote(cloud: Cloud) -> None:

@@ -92,14 +92,14 @@ def ask(
     *,
     database: str | None = None,
     params: Mapping[str, Any] | None = None,
-    most_pages: int | None = None,
+    most_rows: int | None = None,
     progress: Callable[..., Any] | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> Answer:
     """Return the answer to a statement that ran on the deployment's workgroup.
 
-    As `athena.query`, which makes a frame of it. Of `most_pages`, each a thousand rows and a call,
-    no more are fetched.
+    As `athena.query`, which makes a frame of it. Of a query no more than `most_rows` are fetched,
+    at most 999; without, all of them, a thousand with each call.
     Raises QueryError with Athena's reason where the statement is refused or fails.
     """
     text = load_sql(sql_or_name) if is_query_name(sql_or_name) else sql_or_name
@@ -111,7 +111,7 @@ def ask(
     try:
         query_id = _start(cloud, sql, database or cloud.config.glue_database)
         execution = _wait(cloud, query_id, progress, sleep)
-        columns, rows, complete = _fetch(cloud, execution, most_pages)
+        columns, rows, complete = _fetch(cloud, execution, most_rows)
     except (ClientError, BotoCoreError) as error:
         raise refused(error) from error
     statistics = execution.get("Statistics", {})
@@ -183,16 +183,18 @@ def _location(execution: dict[str, Any]) -> str:
 
 
 def _fetch(
-    cloud: Cloud, execution: dict[str, Any], most_pages: int | None
+    cloud: Cloud, execution: dict[str, Any], most_rows: int | None
 ) -> tuple[Columns, list[Row], bool]:
     """Return columns and rows, and whether these are all.
 
     CREATE TABLE AS, INSERT and UNLOAD answer with a count instead, the one row of `rows`.
     """
     is_query = execution.get("StatementType") == "DML" and _location(execution).endswith(".csv")
+    part = most_rows if is_query else None
+    asked = {"MaxResults": part + 1} if part else {}  # the first row of a query are the names
     paginator = cloud.athena.get_paginator("get_query_results")
-    pages = paginator.paginate(QueryExecutionId=execution["QueryExecutionId"])
-    taken = list(islice(pages, most_pages if is_query else None))
+    pages = paginator.paginate(QueryExecutionId=execution["QueryExecutionId"], **asked)
+    taken = list(islice(pages, 1 if part else None))
     described = taken[0]["ResultSet"].get("ResultSetMetadata", {}).get("ColumnInfo", [])
     rows: list[Row] = [
         [cell.get("VarCharValue") for cell in row.get("Data", [])]
@@ -201,7 +203,7 @@ def _fetch(
     ]
     if is_query:
         columns = tuple((str(info["Name"]), str(info["Type"])) for info in described)
-        return columns, rows[1:], "NextToken" not in taken[-1]  # the first row are the names
+        return columns, rows[1:], "NextToken" not in taken[-1]
     names = [str(info["Name"]) for info in described]
     count = taken[0].get("UpdateCount")
     if names == ["rows"] and not rows and count is not None:

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 SHOWN_ROWS = 10
 
-_MOST_PAGES = 2
-"""A lesson's answer has a thousand rows or two; of more, Athena's CSV comes quicker than pages."""
+_FEW_ROWS = 200
+"""So many come with Athena's answer; of more, its CSV is read quicker than a page of cells."""
+_LARGE_BYTES = 8 * 2**20
+"""A CSV from here on is read in ranges, each tried again by itself, as awswrangler does."""
 _ENDPOINTS = ("athena_endpoint_url", "glue_endpoint_url", "s3_endpoint_url", "sts_endpoint_url")
 _wrangler_lock = threading.RLock()
 
@@ -97,7 +99,8 @@ def query(
     placeholders. `database` is the deployment's own where none is given. `progress` shows state
     and seconds. What SHOW, DESCRIBE, EXPLAIN and MSCK print comes back as text, CREATE TABLE AS,
     INSERT and UNLOAD with the number of rows written; a statement that says nothing brings an
-    empty frame. Up to 1,999 rows come with Athena's answer, more as its CSV by awswrangler.
+    empty frame. Few rows come with Athena's answer, more as its CSV, and a large one of those by
+    awswrangler.
     Raises QueryError with Athena's reason where the query is refused or fails.
     """
     answer = ask(
@@ -105,12 +108,12 @@ def query(
         sql_or_name,
         database=database,
         params=params,
-        most_pages=_MOST_PAGES,
+        most_rows=_FEW_ROWS,
         progress=progress,
         sleep=sleep,
     )
     return QueryResult(
-        frame=_frame(answer) if answer.complete else large_frame(cloud, answer),
+        frame=_frame(answer) if answer.complete else frame_of_csv(cloud, answer),
         query_id=answer.query_id,
         sql=answer.sql,
         bytes_scanned=answer.bytes_scanned,
@@ -134,15 +137,22 @@ def _frame(answer: Answer) -> pd.DataFrame:
     return _typed(pd.read_csv(lines, **_reading(answer.columns)), answer.columns)
 
 
-def large_frame(cloud: Cloud, answer: Answer) -> pd.DataFrame:
-    """Return the frame of Athena's CSV, in parts and with tries anew as awswrangler reads it."""
-    import awswrangler as wr
+def frame_of_csv(cloud: Cloud, answer: Answer) -> pd.DataFrame:
+    """Return the frame of the CSV in which all rows of an answer lie; QueryError without it."""
+    import pandas as pd
 
+    bucket, _, key = answer.location.removeprefix("s3://").partition("/")
+    how = _reading(answer.columns)
     try:
-        with wrangler(cloud):
-            frame = wr.s3.read_csv(
-                [answer.location], boto3_session=cloud.session, **_reading(answer.columns)
-            )
+        found = cloud.s3.get_object(Bucket=bucket, Key=key)
+        with found["Body"] as body:
+            small = found["ContentLength"] < _LARGE_BYTES
+            frame = pd.read_csv(io.BytesIO(body.read()), **how) if small else None
+        if frame is None:
+            import awswrangler as wr
+
+            with wrangler(cloud):
+                frame = wr.s3.read_csv([answer.location], boto3_session=cloud.session, **how)
     except (ClientError, BotoCoreError) as error:
         raise refused(error) from error
     return _typed(frame, answer.columns)
@@ -201,7 +211,7 @@ _CONVERTERS: dict[str, Callable[[str], Any]] = {"date": _date, "decimal": _decim
 def _typed(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
     """Return a frame whose binary columns hold bytes, which no reader of CSV gives."""
     for name, kind in columns:
-        if kind in ("binary", "varbinary"):
+        if kind in ("binary", "varbinary") and len(frame):
             frame[name] = frame[name].str.encode("utf-8")
     return frame
 
