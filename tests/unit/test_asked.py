@@ -123,11 +123,11 @@ def test_the_command_says_it_without_pandas(cloud, tmp_path):
     (tmp_path / ".localaws").mkdir()
     (tmp_path / ".localaws/outputs.json").write_text(dump_outputs(cloud.config))
     answer = subprocess.run(
-        [sys.executable, "-c", CHILD, "refine", "--target", "local", "--dates", "2024-01-05"],
+        [sys.executable, "-c", CHILD, "refine", "--target", "local", "--tickers", "VALE3"],
         env={**os.environ, "B3_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "bronze holds no quote on 2024-01-05." in answer.stderr
+    assert "bronze holds no quote of VALE3." in answer.stderr
     assert answer.stdout == "1 False\n"

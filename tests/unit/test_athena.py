@@ -352,7 +352,7 @@ def test_a_result_of_any_length_is_whole_and_its_doubles_exact(cloud: Cloud, row
 
     assert frame["n"].tolist() == list(range(1, rows + 1))
     assert frame["x"].tolist() == [n / 7 for n in range(1, rows + 1)]
-    assert [str(kind) for kind in frame.dtypes] == ["Int32", "float64"]
+    assert [str(kind) for kind in frame.dtypes] == ["Int64", "float64"]
 
 
 def test_lines_of_more_than_two_pages_are_all_there(cloud: Cloud) -> None:
@@ -372,7 +372,7 @@ def test_a_large_result_comes_by_awswrangler_and_leaves_no_trace(cloud: Cloud) -
 
         assert frame["x"].tolist() == [n / 7 for n in range(1, 9001)]
         assert set(frame["text"]) == {"x" * 1000}
-        assert [str(kind) for kind in frame.dtypes] == ["Int32", "float64", "string"]
+        assert [str(kind) for kind in frame.dtypes] == ["Int64", "float64", "string"]
         assert wr.config.s3_endpoint_url == "http://127.0.0.1:1"
         assert wr.config.athena_endpoint_url is None
         assert wr.config.botocore_config is None

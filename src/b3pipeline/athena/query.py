@@ -17,12 +17,14 @@ from typing import TYPE_CHECKING, Any
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from b3pipeline.athena.asking import Answer, Columns, ask, refused
+from b3pipeline.athena.asking import Answer, Columns, ask
 from b3pipeline.athena.sql import load_sql as load_sql
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.costs import format_bytes as format_bytes
 from b3pipeline.costs import format_usd
+from b3pipeline.errors import QueryError
 from b3pipeline.language import say, say_many, shown
+from b3pipeline.refusals import told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -154,7 +156,7 @@ def frame_of_csv(cloud: Cloud, answer: Answer) -> pd.DataFrame:
             with wrangler(cloud):
                 frame = wr.s3.read_csv([answer.location], boto3_session=cloud.session, **how)
     except (ClientError, BotoCoreError) as error:
-        raise refused(error) from error
+        raise told(error, answer.location, QueryError) from error
     return _typed(frame, answer.columns)
 
 
