@@ -170,7 +170,7 @@ def test_a_configuration_reads_as_it_was_written(jobs, wired):
 
 def test_what_calls_no_function_stays_with_a_bucket(jobs, wired, aws_client, until):
     """A queue hears of new objects where a function was asked for beside it, and without one."""
-    bucket, function, _ = wired
+    bucket, _, _ = wired
     found = jobs.s3.get_bucket_notification_configuration(Bucket=bucket)
     sqs = aws_client("sqs")
     queue = sqs.create_queue(QueueName=bucket)["QueueUrl"]
