@@ -22,6 +22,7 @@ COSTLY = {
         "tests/notebooks/test_compared.py",
         "tests/notebooks/test_course.py",
         "tests/notebooks/test_exercises.py",
+        "tests/notebooks/test_portuguese_course.py",
         "tests/notebooks/test_readers.py",
         "tests/notebooks/test_teardown.py",
     ),
@@ -31,7 +32,6 @@ COSTLY = {
 
 LONGEST_FIRST = (
     "course",
-    "tests/notebooks/test_portuguese_course.py",
     "spark",
     "tests/infra/",
     "tests/pipeline/",
