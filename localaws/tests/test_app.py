@@ -15,6 +15,7 @@ import pytest
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 
 from localaws.wire import live
 
@@ -72,6 +73,18 @@ def post(server, target, body):
             return answer.status, None, json.load(answer)
     except urllib.error.HTTPError as error:
         return error.code, error.headers["x-amzn-errortype"], json.load(error)
+
+
+def test_a_bucket_is_not_served_to_who_means_another_accounts(aws_client, name):
+    """The expected owner decides, as on S3; the right one changes nothing."""
+    s3, bucket = aws_client("s3"), name("bucket")
+    s3.create_bucket(Bucket=bucket)
+    with pytest.raises(ClientError, match="403"):
+        s3.head_bucket(Bucket=bucket, ExpectedBucketOwner="111111111111")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        s3.put_object(Bucket=bucket, Key="k", Body=b"", ExpectedBucketOwner="111111111111")
+    s3.head_bucket(Bucket=bucket, ExpectedBucketOwner="000000000000")
+    assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
 
 
 def test_the_wire_is_aws_json(localaws_server):

@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from localaws import process, statedir
+from localaws.orphans import end_session
 from localaws.ports import HEALTH_PATH
 
 
@@ -241,3 +242,10 @@ def test_too_few_open_files_are_said_at_the_start_with_the_number_needed(tmp_pat
     assert answer.returncode == 1
     assert f"may open {allowed} files at once" in answer.stderr
     assert "need 1,024" in answer.stderr
+
+
+def test_a_session_that_is_ended_leaves_its_childs_status_to_the_parent():
+    """Where the status is taken away the server's loop waits for that child for ever."""
+    child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    assert end_session(child.pid) == 1
+    assert child.wait() == -signal.SIGKILL

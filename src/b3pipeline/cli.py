@@ -5,6 +5,7 @@ from __future__ import annotations
 import gettext
 import json
 import logging
+import math
 import os
 import shlex
 import sys
@@ -639,9 +640,9 @@ def query(
     if csv:
         typer.echo(answer.frame.to_csv(index=False), nl=False)
     elif as_json:
-        rows = json.loads(answer.frame.to_json(orient="records", date_format="iso"))
         figures = {"bytes_scanned": answer.bytes_scanned, "seconds": answer.seconds}
-        typer.echo(_json({"columns": list(answer.frame.columns), "rows": rows} | figures))
+        columns = list(answer.frame.columns)
+        typer.echo(_json({"columns": columns, "rows": _records(answer.frame)} | figures))
     else:
         if len(answer.frame.columns):
             typer.echo(_as_table(answer.frame))
@@ -655,6 +656,13 @@ def query(
             ),
             err=True,
         )
+
+
+def _records(frame: Any) -> list[dict[str, Any]]:
+    """Return the rows of a frame, each value as it is, NULL as None."""
+    cells = frame.astype(object)
+    rows: list[dict[str, Any]] = cells.where(frame.notna(), None).to_dict("records")
+    return rows
 
 
 def _as_table(frame: Any) -> str:
@@ -722,8 +730,8 @@ def _aws_reports() -> list[Any]:
     """Return the checks of the account, then of the deployment where there is one."""
     from b3pipeline import checks
     from b3pipeline.checks.account import check_account
-    from b3pipeline.cloud.buckets import terraform_variables
     from b3pipeline.cloud.config import project_root
+    from b3pipeline.cloud.terraform import terraform_made, terraform_variables
     from b3pipeline.errors import ConfigError
 
     try:
@@ -733,7 +741,8 @@ def _aws_reports() -> list[Any]:
             say("Nothing is deployed that is known here: `terraform apply`, then `b3 outputs`."),
             err=True,
         )
-        return [check_account(variables=terraform_variables(project_root() / "infra"))]
+        folder = project_root() / "infra"
+        return [check_account(variables=terraform_variables(folder), made=terraform_made(folder))]
     host = [checks.CheckReport((checks.check_mark(cloud),))] if cloud.config.ec2_instance_id else []
     return [check_account(deployed=True), checks.check_deployment(cloud), *host]
 
@@ -955,6 +964,8 @@ def _plain(value: Any) -> Any:
         return {str(name): _plain(part) for name, part in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(part) for part in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if value != value else f"{'-' * (value < 0)}Infinity"  # as Athena writes it
     return english(value)
 
 

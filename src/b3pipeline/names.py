@@ -33,6 +33,8 @@ parallel collector would pay. The local AWS keeps a Java of this kind warm."""
 HOST_MARK = f"{BRONZE_PREFIX}_host/mark.json"
 """What the ingestion host says of itself: ready, or what failed."""
 HOST_PROBE = f"{BRONZE_PREFIX}_host/probe"
+SHARED_DATABASE = "default"
+"""The database that an account has of its own: others may keep tables in it, so it stays."""
 BUCKET_MARK = "b3/bucket.json"
 """Says that `b3 buckets` has looked at a bucket, and whether it made it."""
 

@@ -289,10 +289,10 @@ def graded(handed_in) -> Grades:
 
 @pytest.fixture(scope="module")
 def hung(handed_in, graded) -> Grades:
-    """The grades of those that hang, with twice the time that others need here just now."""
+    """The grades of those that hang, with half again the time that others need here just now."""
     folder, _ = handed_in
     slowest = max(one.seconds for one in graded.grades if one.student.startswith("right"))
-    limits = replace(LIMITS, seconds=2 * slowest + 5)
+    limits = replace(LIMITS, seconds=1.5 * slowest)
     shutil.copytree(folder / "out/markets", folder / "late/markets")
     roster = {name: SEEDS[CHOSEN[name].market] for name in HANG if name in CHOSEN}
     return grade(folder / "hang", folder / "late", ROOT, roster=roster, limits=limits, given=SMALL)

@@ -481,13 +481,16 @@ def _clean_environment(settings: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def new_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Account]]:
-    """Return a maker of fresh local AWS servers that enforce IAM; all end with the module."""
+def new_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Account]]:
+    """Return a maker of fresh local AWS servers that enforce IAM; all end with the module.
+
+    It takes further settings of the server.
+    """
     folders: list[Path] = []
 
-    def make() -> Account:
+    def make(**settings: Any) -> Account:
         folders.append(tmp_path_factory.mktemp("localaws"))
-        server = process.start(folders[-1], 0, audit=True)
+        server = process.start(folders[-1], 0, audit=True, **settings)
         keys = server.keys
         return Account(server.endpoint_url, keys.access_key_id, keys.secret_access_key, folders[-1])
 

@@ -67,6 +67,7 @@ def test_names_that_are_taken_are_told_before_terraform_stops_at_them(session_of
     session.client("glue").create_database(DatabaseInput={"Name": "tech_challenge2_dev"})
     found = findings(check_account(session))["other names"]
     deployed = findings(check_account(session, deployed=True))
+    own = findings(check_account(session, made={"tech_challenge2_dev", group}))["other names"]
     session.client("athena").delete_work_group(WorkGroup=group)
     session.client("glue").delete_database(Name="tech_challenge2_dev")
     assert (found.ok, found.detail) == (
@@ -75,6 +76,7 @@ def test_names_that_are_taken_are_told_before_terraform_stops_at_them(session_of
     )
     assert "b3 outputs" in found.hint
     assert "other names" not in deployed
+    assert own.ok
 
 
 def test_a_region_without_a_default_vpc_is_told(session_of):
@@ -83,7 +85,9 @@ def test_a_region_without_a_default_vpc_is_told(session_of):
     session = boto3.Session(keys.access_key, keys.secret_key, region_name="eu-west-1")
     ec2 = session.client("ec2")
     (vpc,) = ec2.describe_vpcs(Filters=[{"Name": "is-default", "Values": ["true"]}])["Vpcs"]
-    assert findings(check_account(session))["network"].detail == f"default VPC {vpc['VpcId']}"
+    abroad = {"region": "eu-west-1"}
+    before = findings(check_account(session, variables=abroad))["network"]
+    assert before.detail == f"default VPC {vpc['VpcId']}"
     for subnet in ec2.describe_subnets()["Subnets"]:
         ec2.delete_subnet(SubnetId=subnet["SubnetId"])
     for gateway in ec2.describe_internet_gateways()["InternetGateways"]:
@@ -91,7 +95,7 @@ def test_a_region_without_a_default_vpc_is_told(session_of):
             InternetGatewayId=gateway["InternetGatewayId"], VpcId=vpc["VpcId"]
         )
     ec2.delete_vpc(VpcId=vpc["VpcId"])
-    found = findings(check_account(session))["network"]
+    found = findings(check_account(session, variables=abroad))["network"]
     assert not found.ok
     assert "subnet_id" in found.hint
 
@@ -112,7 +116,7 @@ def test_a_region_that_a_lab_does_not_allow_is_told(session_of):
     """The two that it allows are named."""
     keys = session_of("voclabs-abroad", EVERYTHING).get_credentials()
     session = boto3.Session(keys.access_key, keys.secret_key, region_name="sa-east-1")
-    found = findings(check_account(session))["region of the lab"]
+    found = findings(check_account(session, variables={"region": "sa-east-1"}))["region of the lab"]
     assert (found.ok, found.detail) == (False, "sa-east-1")
     assert "us-east-1 and us-west-2" in found.hint
 
@@ -177,6 +181,46 @@ def test_a_missing_region_is_told(monkeypatch, tmp_path):
     assert "AWS_DEFAULT_REGION" in report.failed[0].hint
 
 
+def test_a_region_that_is_not_terraforms_is_told():
+    """Names, network and lab would be looked at where nothing is going to be."""
+    session = boto3.Session("key", "secret", region_name="sa-east-1")
+    found = check_account(session, variables={"manage_iam": "true"}).failed
+    abroad = check_account(session, variables={"region": "us-west-2"}).failed
+    assert [finding.subject for finding in found] == ["region"]
+    assert found[0].detail == "sa-east-1 here, and Terraform makes the pipeline in us-east-1"
+    assert "us-west-2" in abroad[0].detail
+    assert "export AWS_REGION=us-west-2" in abroad[0].hint
+
+
+def test_the_names_are_those_that_terraform_will_give(session_of):
+    """The hint says to set `environment`, so that must make the finding good."""
+    session = session_of("owner-elsewhere", EVERYTHING)
+    session.client("glue").create_database(DatabaseInput={"Name": "tech_challenge2_dev"})
+    taken = findings(check_account(session))["other names"]
+    prod = findings(check_account(session, variables={"environment": "prod"}))
+    named = findings(check_account(session, variables={"existing_raw_data_bucket": "mine-ACCOUNT"}))
+    session.client("glue").delete_database(Name="tech_challenge2_dev")
+    assert (taken.ok, prod["other names"].ok) == (False, True)
+    assert "tech-challenge2-prod-raw-000000000000 is free" in prod["bucket names"].detail
+    assert "mine-000000000000 is free" in named["bucket names"].detail
+
+
+def test_the_accounts_own_database_must_be_there_and_hold_no_table_of_these_names(session_of):
+    """Terraform makes two tables in `default` and would stop at either trouble."""
+    session, shared = session_of("owner-shared", EVERYTHING), {"glue_database": "default"}
+    glue = session.client("glue")
+    missing = findings(check_account(session, variables=shared))
+    glue.create_database(DatabaseInput={"Name": "default"})
+    there = findings(check_account(session, variables=shared))
+    glue.create_table(DatabaseName="default", TableInput={"Name": "b3_daily_quotes"})
+    taken = findings(check_account(session, variables=shared))
+    glue.delete_database(Name="default")
+    assert (missing["database"].ok, there["database"].ok) == (False, True)
+    assert "aws glue create-database --database-input Name=default" in missing["database"].hint
+    assert (missing["other names"].ok, there["other names"].ok) == (True, True)
+    assert taken["other names"].detail == "table default.b3_daily_quotes exist already"
+
+
 def test_the_target_aws_works_where_the_environment_names_a_local_aws(
     strict_server, session_of, monkeypatch
 ):
@@ -186,10 +230,13 @@ def test_the_target_aws_works_where_the_environment_names_a_local_aws(
         ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"), keys.get_frozen_credentials(), strict=False
     ):
         monkeypatch.setenv(variable, value)
-    boto3.client("s3", region_name="us-east-1").create_bucket(Bucket="applied")
+    s3 = boto3.client("s3", region_name="us-east-1")
+    s3.create_bucket(Bucket="applied")
     config = Config("aws", "us-east-1", "applied", "results", "db", "job", "function", "wg")
     storage.put_object(Cloud(config), "raw/b3/x", b"there")
     assert list(storage.list_keys(Cloud(config), "raw/")) == ["raw/b3/x"]
+    s3.delete_object(Bucket="applied", Key="raw/b3/x")
+    s3.delete_bucket(Bucket="applied")
 
 
 LAB_VARIABLES = {
@@ -212,6 +259,19 @@ def test_a_lab_that_denies_terraforms_buckets_gets_the_mode_that_fits(session_of
     assert "academy.tfvars.example" in unmade.hint
     assert "b3 buckets" in unmade.hint
     assert lock in fitting.detail
+
+
+def test_before_there_is_a_bucket_nobody_can_tell(session_of):
+    """S3 may say "no such bucket" to whoever may not ask, too: a lab gets the mode that works."""
+    lab, own = session_of("voclabs-new", EVERYTHING), session_of("owner-new", EVERYTHING)
+    half = {"use_existing_iam_roles": "true"}
+    unknown = findings(check_account(lab, variables=half))["mode"]
+    fitting = findings(check_account(lab, variables=LAB_VARIABLES))["mode"]
+    owners = findings(check_account(own))["mode"]
+    assert (unknown.ok, fitting.ok, owners.ok) == (False, True, True)
+    assert "cannot be asked before there is a bucket" in unknown.detail
+    assert "academy.tfvars.example" in unknown.hint
+    assert "cannot be asked before there is a bucket" in owners.detail
 
 
 def test_an_account_that_allows_it_fits_the_mode_of_ones_own(session_of):

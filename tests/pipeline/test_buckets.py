@@ -1,14 +1,17 @@
 """`b3 buckets`: what it makes, finds and refuses, on a local AWS that checks rights."""
 
+import io
 import json
 import os
 import subprocess
 import sys
+import zipfile
 
 import boto3
 import pytest
 
 from b3pipeline.cloud import buckets
+from b3pipeline.cloud.terraform import terraform_made, terraform_variables
 from b3pipeline.errors import ConfigError, StorageError
 from localaws import process
 
@@ -165,6 +168,58 @@ def test_a_bucket_that_notifies_others_is_refused_and_loses_its_mark(server):
     assert "Contents" not in s3.list_objects_v2(Bucket="busy")
 
 
+def test_another_deployment_of_the_pipeline_is_somebody_else(server):
+    """Two cannot share a bucket: its one notification goes by the same id to another Lambda."""
+    s3, code = session().client("s3"), io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("handler.py", "def handler(event, context): ...")
+    trust = {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"},
+             "Action": "sts:AssumeRole"}  # fmt: skip
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    role = session().client("iam").create_role(RoleName="r", AssumeRolePolicyDocument=document)
+    made = session().client("lambda").create_function(
+        FunctionName="tech_challenge2_dev_start_glue", Runtime="python3.13",
+        Role=role["Role"]["Arn"], Handler="handler.handler",
+        Code={"ZipFile": code.getvalue()},
+    )  # fmt: skip
+    session().client("lambda").add_permission(
+        FunctionName=made["FunctionName"], StatementId="s3", Action="lambda:InvokeFunction",
+        Principal="s3.amazonaws.com", SourceArn="arn:aws:s3:::shared", SourceAccount=ACCOUNT,
+    )  # fmt: skip
+    s3.create_bucket(Bucket="shared")
+    buckets.close_to_public(s3, "shared")
+    wiring = {"Id": "batch-manifest", "LambdaFunctionArn": made["FunctionArn"],
+              "Events": ["s3:ObjectCreated:*"]}  # fmt: skip
+    s3.put_bucket_notification_configuration(
+        Bucket="shared", NotificationConfiguration={"LambdaFunctionConfigurations": [wiring]}
+    )
+
+    again = buckets.prepare(s3, "shared", account_id=ACCOUNT)
+
+    assert not again.ours
+    with pytest.raises(StorageError, match=r"shared notifies others already \(batch-manifest\)"):
+        buckets.prepare(
+            s3, "shared", account_id=ACCOUNT, function="tech_challenge2_prod_start_glue"
+        )
+
+
+def test_a_bucket_in_another_region_is_refused(server):
+    """S3 calls a Lambda of its own region alone; both regions are named."""
+    west = boto3.Session(region_name="us-west-2").client("s3")
+    west.create_bucket(Bucket="far", CreateBucketConfiguration={"LocationConstraint": "us-west-2"})
+    with pytest.raises(StorageError, match="far lies in us-west-2, and the pipeline in us-east-1"):
+        buckets.prepare(session().client("s3"), "far", account_id=ACCOUNT)
+
+
+def test_a_bucket_of_somebody_else_is_refused(server):
+    """Its owner is asked for with the account's own number; nothing is put into it."""
+    s3 = session().client("s3")
+    s3.create_bucket(Bucket="theirs")
+    with pytest.raises(StorageError, match="theirs is another account's"):
+        buckets.prepare(s3, "theirs", account_id="111111111111")
+    assert "Contents" not in s3.list_objects_v2(Bucket="theirs")
+
+
 def test_a_lab_that_denies_making_buckets_says_what_to_name(server, folder):
     """A sentence with the bucket's name; nothing is made."""
     with pytest.raises(StorageError, match=f"lets you make no bucket: {RAW} is missing"):
@@ -215,7 +270,7 @@ def test_a_bucket_that_the_pipeline_uses_is_not_removed(server, folder):
 def test_names_that_make_no_sense_are_refused(tmp_path, line, reason):
     """Before AWS is asked for anything."""
     (tmp_path / "terraform.tfvars").write_text(f"{LAB}{line}\n")
-    variables = buckets.terraform_variables(tmp_path, {})
+    variables = terraform_variables(tmp_path, {})
     with pytest.raises(ConfigError, match=reason.replace(".", r"\.")):
         buckets.named_buckets(variables, ACCOUNT)
 
@@ -223,7 +278,7 @@ def test_names_that_make_no_sense_are_refused(tmp_path, line, reason):
 def test_an_account_of_ones_own_needs_no_such_command(tmp_path):
     """Without variables Terraform makes its buckets; the command says so and makes none."""
     with pytest.raises(ConfigError, match="Terraform makes its own") as raised:
-        buckets.named_buckets(buckets.terraform_variables(tmp_path, {}), ACCOUNT)
+        buckets.named_buckets(terraform_variables(tmp_path, {}), ACCOUNT)
     assert "academy.tfvars.example" in raised.value.hint
 
 
@@ -234,11 +289,26 @@ def test_variables_come_from_the_file_and_from_the_shell(tmp_path):
         'daily_tickers = ["PETR4"]\n'
     )
     shell = {"TF_VAR_region": "us-east-1", "TF_VAR_environment": "prod", "HOME": "/"}
-    assert buckets.terraform_variables(tmp_path, shell) == {
+    assert terraform_variables(tmp_path, shell) == {
         "region": "us-west-2",
         "environment": "prod",
         "manage_iam": "false",
     }
+
+
+def test_what_terraform_has_made_is_read_from_its_state(tmp_path):
+    """By name; data sources and outputs are nothing that was made, and no state is no name."""
+    assert terraform_made(tmp_path) == frozenset()
+    resources = [
+        {"mode": "managed", "instances": [{"attributes": {"name": "wg", "id": "1"}}]},
+        {"mode": "managed", "instances": [{"attributes": {"function_name": "start"}}]},
+        {"mode": "managed", "instances": [{"attributes": {"name": None}}]},
+        {"mode": "data", "instances": [{"attributes": {"name": "default"}}]},
+    ]
+    (tmp_path / "terraform.tfstate").write_text(json.dumps({"resources": resources}))
+    assert terraform_made(tmp_path) == {"wg", "start"}
+    (tmp_path / "terraform.tfstate").write_text("cut o")
+    assert terraform_made(tmp_path) == frozenset()
 
 
 def test_the_command_prints_what_it_made(server, folder, tmp_path, clean_environment):

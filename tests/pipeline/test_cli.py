@@ -1,6 +1,7 @@
 """The command line as a person meets it: its help, its exit codes, its sentences."""
 
 import datetime as dt
+import json
 import socket
 import subprocess
 import sys
@@ -105,6 +106,25 @@ def test_a_session_at_the_command_line(b3, exchange_file):
 
     one_day = ("--tickers", "PETR4", "--start", "2024-01-02", "--end", "2024-01-02")
     assert ": 1 object, 1 row in" in b3("ingest", *one_day).stdout
+    refined = json.loads(b3("refine", "--dates", "2024-01-02", "--json").stdout)
+    assert (refined["run"]["state"], refined["written"]) == ("SUCCEEDED", 1)
+    batches = json.loads(b3("status", "--json").stdout)
+    assert (batches["done"], batches["owed"]) == (1, [])
+    answer = json.loads(b3("query", TYPES, "--json").stdout)
+    assert answer["columns"] == ["x", "n", "d", "t", "i", "nothing", "text", "items", "endless"]
+    assert answer["rows"] == [
+        {
+            "x": 0.1234567890123456,
+            "n": "1.10",
+            "d": "2024-01-02",
+            "t": "2024-01-02 10:00:00.123000",
+            "i": 2**60,
+            "nothing": None,
+            "text": "pregão",
+            "items": "[1, 2]",
+            "endless": "Infinity",
+        }
+    ]
     csv = b3("query", "SELECT ticker, close FROM b3_daily_quotes", "--csv").stdout.splitlines()
     assert (csv[0], len(csv)) == ("ticker,close", 2)
 
@@ -125,6 +145,12 @@ def test_a_session_at_the_command_line(b3, exchange_file):
     assert b3("local", "down").returncode == 0
     assert b3("local", "status").returncode == 1
 
+
+TYPES = (
+    "SELECT 1E0 * 0.1234567890123456 AS x, DECIMAL '1.10' AS n, DATE '2024-01-02' AS d, "
+    "TIMESTAMP '2024-01-02 10:00:00.123' AS t, BIGINT '1152921504606846976' AS i, "
+    "CAST(NULL AS varchar) AS nothing, 'pregão' AS text, ARRAY[1, 2] AS items, 1E0 / 0 AS endless"
+)
 
 BAD_INPUT = [
     (("--tickers", "PETR9"), "PETR9"),

@@ -58,6 +58,17 @@ def test_the_mark_of_the_host_is_read_from_afar(cloud):
     assert "journalctl -u b3-ingestion" in failed.hint
 
 
+def test_a_mark_that_may_not_be_read_is_a_finding(cloud):
+    """In an ended lab session everything is denied: the doctor goes on, and says so."""
+    refused = Cloud(replace(cloud.config, ec2_instance_id="i-1", credentials_file=None))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "AKIA" + "X" * 16)
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "none")
+        found = check_mark(refused)
+    assert (found.subject, found.ok) == ("ingestion host", False)
+    assert "the access keys for ingestion host are not accepted" in found.detail
+
+
 def test_the_mark_of_a_host_that_was_replaced_is_passed_over(cloud, monkeypatch):
     """On AWS the new one has left none yet; a local AWS starts no instance that could."""
     local = marked(cloud, state="ready", instance="i-0", at="", detail="")

@@ -14,6 +14,7 @@ import pytest
 from bs4 import BeautifulSoup
 from typer.testing import CliRunner
 
+from b3pipeline.classroom import exam
 from b3pipeline.classroom.answers import NoAnswer, SparkRows, Statement, hand_over, read_answer
 from b3pipeline.classroom.grade import Grade, Grades, Mark, as_csv, as_json, write
 from b3pipeline.classroom.hand_ins import assignments, find_hand_ins, read_notebook, to_run
@@ -309,3 +310,24 @@ def test_the_json_has_an_entry_for_each(grades):
     one, other = json.loads(as_json(grades))["hand_ins"]
     assert (one["points"], one["of"], one["exercises"]["ranking"]["points"]) == (1, 2, 1)
     assert (other["graded"], other["seed"]) == (False, None)
+
+
+def test_what_a_run_left_is_removed_however_deep_and_no_link_is_followed(tmp_path):
+    """A thousand folders within each other are too many for Python's own way."""
+    outside, own = tmp_path / "outside", tmp_path / "own"
+    outside.mkdir()
+    (outside / "file").touch(mode=0o400)
+    own.mkdir()
+    (own / "link").symlink_to(outside)
+    here = Path.cwd()
+    try:
+        os.chdir(own)
+        for _ in range(3_000):
+            Path("d").mkdir()
+            os.chdir("d")
+    finally:
+        os.chdir(here)
+    for path in (own / "link", own, own):
+        exam.remove(path)
+    assert not own.exists()
+    assert (outside / "file").stat().st_mode & 0o777 == 0o400

@@ -337,3 +337,23 @@ def test_the_end_of_a_log_is_waited_for():
     tail = refine.tail_log(whole, run, lines=1, sleep=lambda _: None, now=after(1))
 
     assert tail.lines == ("RefineError: no such table",)
+
+
+@pytest.mark.parametrize(
+    ("state", "error", "lines"),
+    [
+        ("FAILED", "Command failed with exit code 137", ("out of memory",)),
+        ("STOPPED", "", ()),
+    ],
+)
+def test_a_run_that_failed_without_an_error_of_its_own_has_its_lines_waited_for(
+    state, error, lines
+):
+    """Ten seconds after its end nothing is there yet; whoever stopped a run waits for nothing."""
+    run = refine.JobRun("jr_1", "refine", state, STARTED, ENDED, error=error)
+    whole = cloud(FakeGlue(state))
+    whole.logs = FakeLogs([], [], ["out of memory"])
+
+    tail = refine.tail_log(whole, run, sleep=lambda _: None, now=after(10))
+
+    assert tail.lines == lines

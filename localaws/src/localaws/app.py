@@ -51,6 +51,9 @@ _PATIENCE_SECONDS = 0.01
 _IN_NEED_OF_PATIENCE = b"aws-sdk-go"
 
 
+# By which a client says whose bucket it means: all buckets here are of one account.
+_OWNER_HEADERS = (b"x-amz-expected-bucket-owner", b"x-amz-source-expected-bucket-owner")
+
 # An operation of another name changes something, and shows that there is room again.
 _READING = ("Get", "List", "BatchGet", "Search", "Describe")
 
@@ -98,6 +101,7 @@ class LocalAws:
         try:
             caller, body = await self._callers.identify(scope, receive)
             self._callers.authorize(caller, await self._passed_roles(scope, caller, body))
+            self._check_owner(scope)
         except CredentialsError as error:
             await send_answer(send, *refusal(scope, error))
             return
@@ -111,6 +115,13 @@ class LocalAws:
             await self._backend(scope, _once(body, receive), send)
         else:
             await self._answer(service, target.partition(".")[2], caller, body, send)
+
+    def _check_owner(self, scope: Scope) -> None:
+        """Refuse a request for a bucket of another account; ministack passes over whose it is."""
+        for header in _OWNER_HEADERS:
+            owner = _header(scope, header).decode("latin-1")
+            if owner and owner != self._settings.account_id:
+                raise AwsError("AccessDenied", "Access Denied", status=403)
 
     async def _passed_roles(self, scope: Scope, caller: Caller, body: bytes) -> list[Need]:
         """Return the roles that a request hands on: whoever passes one needs the right to.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from localaws.environment import STATE_DIR_MARK
 logger = logging.getLogger(__name__)
 
 _WAIT_SECONDS = 5.0
+_LOOK_SECONDS = 0.01
 
 
 def end_processes_of(state_dir: Path) -> int:
@@ -58,6 +60,11 @@ def _session(process: psutil.Process) -> int | None:
 
 
 def _kill(processes: Iterable[psutil.Process]) -> int:
+    """Kill processes and wait for their end, but leave it to their parents to take note of it.
+
+    psutil's own wait would take a child's status away from the event loop, which would then wait
+    for that child for ever.
+    """
     ended = []
     for process in processes:
         try:
@@ -65,7 +72,17 @@ def _kill(processes: Iterable[psutil.Process]) -> int:
         except psutil.Error:
             continue
         ended.append(process)
-    _, alive = psutil.wait_procs(ended, timeout=_WAIT_SECONDS)
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while (alive := [each for each in ended if not _is_over(each)]) and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
     for process in alive:
         logger.warning("process %s does not end", process.pid)
     return len(ended)
+
+
+def _is_over(process: psutil.Process) -> bool:
+    """Return whether a process is gone, or a zombie: nothing of it is left but its status."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True

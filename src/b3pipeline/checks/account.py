@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any
@@ -14,8 +14,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from b3pipeline.checks.report import CheckReport, Finding
 from b3pipeline.cloud.buckets import VARIABLES
+from b3pipeline.cloud.terraform import terraform_names, terraform_region
 from b3pipeline.language import later, say, say_many
-from b3pipeline.names import Names
+from b3pipeline.names import BRONZE_TABLE, SHARED_DATABASE, SILVER_TABLE, Names
 from b3pipeline.refusals import explain
 
 LAB_REGIONS = ("us-east-1", "us-west-2")
@@ -33,6 +34,8 @@ _ACADEMY = later(
     "use the Academy mode: `cp infra/academy.tfvars.example infra/terraform.tfvars`, then "
     "`b3 buckets`; docs/aws.md has the steps."
 )
+_NO_LOCK = "ObjectLockConfigurationNotFoundError"
+"""What S3 says to those who may ask, of a bucket as most are."""
 _NO_WORKGROUP = "InvalidRequestException"
 """What Athena says of a workgroup that is not there."""
 Client = Callable[[str], Any]
@@ -66,36 +69,40 @@ def check_account(
     *,
     deployed: bool = False,
     variables: Mapping[str, str] | None = None,
+    made: Container[str] = (),
 ) -> CheckReport:
     """Return whether the account behind the credentials can take the pipeline. Reads only.
 
     `deployed` is whether the pipeline stands there already, so that its names are its own;
-    `variables` are those that Terraform is given, as `buckets.terraform_variables` reads them.
+    `variables` are those that Terraform is given, and `made` the names of what it has made so
+    far, as `cloud.terraform` reads both.
     Credentials and region come first, for nothing can be asked without them; then services are
     asked in earnest, since in an ended AWS Academy session STS still answers while every other
     call is denied.
     """
     # boto3 itself reads AWS_DEFAULT_REGION alone.
     account = Account(session or boto3.Session(region_name=os.environ.get("AWS_REGION")))
-    first = (_credentials(account), _region(account))
+    given = variables or {}
+    first = (_credentials(account), _region(account, None if deployed else terraform_region(given)))
     if not all(finding.ok for finding in first):
         return CheckReport(first)
     identity = _asked(say("identity"), lambda: _identity(account))
     if not identity.ok:
         return CheckReport((*first, identity))
-    return CheckReport((*first, identity, *_live(account, deployed, variables or {})))
+    return CheckReport((*first, identity, *_live(account, deployed, given, made)))
 
 
-def _live(account: Account, deployed: bool, variables: Mapping[str, str]) -> Iterator[Finding]:
+def _live(
+    account: Account, deployed: bool, variables: Mapping[str, str], made: Container[str]
+) -> Iterator[Finding]:
     yield _asked(say("S3 answers"), lambda: _probe_s3(account))
     yield _asked(say("Glue answers"), lambda: _probe_glue(account))
     if not deployed:
-        number = account.identity["Account"]
         yield _asked(say("mode"), lambda: _mode(account, variables))
-        yield _asked(say("bucket names"), lambda: bucket_names(account.client, number))
-        yield _asked(
-            say("other names"), lambda: other_names(account.client, roles=not account.is_lab)
-        )
+        yield _asked(say("bucket names"), lambda: _bucket_names(account, variables))
+        yield _asked(say("other names"), lambda: _other_names(account, variables, made))
+        if variables.get("glue_database") == SHARED_DATABASE:
+            yield _asked(say("database"), lambda: _shared_database(account))
         yield _asked(say("network"), lambda: _network(account))
     if account.is_lab:
         yield _asked(LAB_ROLE, lambda: _lab_role(account))
@@ -140,8 +147,24 @@ def _origin(method: str) -> str:
     return method
 
 
-def _region(account: Account) -> Finding:
+def _region(account: Account, planned: str | None) -> Finding:
+    """Return whether a region is set, and is the one that Terraform will make the pipeline in."""
     region = account.session.region_name
+    if region and planned and region != planned:
+        return Finding(
+            say("region"),
+            False,
+            say(
+                "{region} here, and Terraform makes the pipeline in {planned}",
+                region=region,
+                planned=planned,
+            ),
+            say(
+                "set `region` in infra/terraform.tfvars, or export AWS_REGION={planned} "
+                "AWS_DEFAULT_REGION={planned}.",
+                planned=planned,
+            ),
+        )
     hint = say("export AWS_DEFAULT_REGION=us-east-1: the block of AWS Academy names none.")
     return Finding(say("region"), bool(region), region or say("none is set"), hint)
 
@@ -168,7 +191,6 @@ def _probe_glue(account: Account) -> Finding:
 
 def _mode(account: Account, variables: Mapping[str, str]) -> Finding:
     """Return whether Terraform may make its own buckets and roles, where it is told to."""
-    denied, asked_of = _lock_is_denied(account)
     if account.is_lab and variables.get("use_existing_iam_roles") != "true":
         return Finding(
             say("mode"),
@@ -176,16 +198,15 @@ def _mode(account: Account, variables: Mapping[str, str]) -> Finding:
             say("a lab makes no roles, and Terraform is told to make them"),
             say(_ACADEMY),
         )
-    if denied and not all(variables.get(name) for name in VARIABLES):
+    allowed, bucket = _lock_is_allowed(account, terraform_names(variables))
+    where = {"action": _LOCK_ACTION, "asked_of": bucket}
+    if all(variables.get(name) for name in VARIABLES):
+        return Finding(say("mode"), True, say(_MADE_BEFORE[allowed], **where))
+    if allowed is False or (allowed is None and account.is_lab):
         return Finding(
             say("mode"),
             False,
-            say(
-                "{action} is denied (asked of {asked_of}): Terraform would stop with its "
-                "buckets half made",
-                action=_LOCK_ACTION,
-                asked_of=asked_of,
-            ),
+            say(_STOPS[allowed], **where),
             say(_ACADEMY)
             if account.is_lab
             else say(
@@ -194,36 +215,73 @@ def _mode(account: Account, variables: Mapping[str, str]) -> Finding:
                 names=say(" and ").join(VARIABLES),
             ),
         )
-    if denied:
-        return Finding(
-            say("mode"),
-            True,
-            say("buckets by `b3 buckets`, for {action} is denied here", action=_LOCK_ACTION),
-        )
-    where = {"action": _LOCK_ACTION, "asked_of": asked_of}
-    fits = say(
-        "the mode of an account of your own fits; {action} is allowed (asked of {asked_of})",
-        **where,
-    )
     if account.is_lab:
         fits = say("the Academy mode fits; {action} is allowed (asked of {asked_of})", **where)
+    elif allowed:
+        fits = say(
+            "the mode of an account of your own fits; {action} is allowed (asked of {asked_of})",
+            **where,
+        )
+    else:
+        fits = say(
+            "the mode of an account of your own, where {action} is allowed: that cannot be asked "
+            "before there is a bucket; docs/aws.md has the way out if the apply stops at it",
+            **where,
+        )
     return Finding(say("mode"), True, fits)
 
 
-def _lock_is_denied(account: Account) -> tuple[bool, str]:
-    """Return whether the action is denied that Terraform's buckets need, and who was asked.
+_MADE_BEFORE = {
+    True: later("buckets by `b3 buckets`, though {action} is allowed here (asked of {asked_of})"),
+    False: later("buckets by `b3 buckets`, for {action} is denied here"),
+    None: later("buckets by `b3 buckets`: {action} cannot be asked before there is a bucket"),
+}
+_STOPS = {
+    False: later(
+        "{action} is denied (asked of {asked_of}): Terraform would stop with its buckets half made"
+    ),
+    None: later(
+        "{action} cannot be asked before there is a bucket, and many labs deny it: Terraform "
+        "would stop with its buckets half made"
+    ),
+}
+"""What follows where the action is allowed, denied, or nobody can tell yet."""
+
+
+def _lock_is_allowed(account: Account, names: Names) -> tuple[bool | None, str]:
+    """Return whether the action is allowed that Terraform's buckets need, and who was asked.
 
     S3 is asked of a bucket of the account; where there is none, of the name that Terraform will
-    give. That a free name is "not found" is taken for leave to ask.
+    give. None where S3 says neither: it may look for a bucket before it looks at rights, so that
+    "no such bucket" is no leave.
     """
-    s3, wanted = account.client("s3"), Names().raw_data_bucket(account.identity["Account"])
+    s3, wanted = account.client("s3"), names.raw_data_bucket(account.identity["Account"])
     known = [item["Name"] for item in s3.list_buckets()["Buckets"]]
     bucket = wanted if wanted in known or not known else known[0]
     try:
         s3.get_object_lock_configuration(Bucket=bucket)
     except ClientError as error:
-        return explain(error).kind == "denied", bucket
-    return False, bucket
+        refusal = explain(error)
+        if refusal.kind == "denied":
+            return False, bucket
+        return (True if refusal.code == _NO_LOCK else None), bucket
+    return True, bucket
+
+
+def _shared_database(account: Account) -> Finding:
+    """Return whether the account's own database is there, in which Terraform makes the tables."""
+    there = _exists(lambda: account.client("glue").get_database(Name=SHARED_DATABASE))
+    return Finding(
+        say("database"),
+        there,
+        say("{database} is there", database=SHARED_DATABASE)
+        if there
+        else say("the account has no database {database} yet", database=SHARED_DATABASE),
+        say(
+            "`aws glue create-database --database-input Name={database}`.",
+            database=SHARED_DATABASE,
+        ),
+    )
 
 
 def _network(account: Account) -> Finding:
@@ -286,27 +344,32 @@ def _instances(account: Account) -> Finding:
     )
 
 
-def bucket_names(client: Client, account_id: str) -> Finding:
+def _bucket_names(account: Account, variables: Mapping[str, str]) -> Finding:
     """Return whether the names of both buckets, which are the world's, are not another's."""
-    known = Names()
-    states = {
-        bucket: _bucket_state(client, bucket)
-        for bucket in (known.raw_data_bucket(account_id), known.athena_results_bucket(account_id))
-    }
+    known, number = terraform_names(variables), account.identity["Account"]
+    own = (known.raw_data_bucket(number), known.athena_results_bucket(number))
+    chosen = [
+        (variables.get(variable) or name).replace("ACCOUNT", number)
+        for variable, name in zip(VARIABLES, own, strict=True)
+    ]
+    states = {bucket: _bucket_state(account.client, bucket) for bucket in chosen}
     return Finding(
         say("bucket names"),
         say("taken by another account") not in states.values(),
         ", ".join(f"{bucket} {state}" for bucket, state in states.items()),
-        say("set `environment` or `project_name` in infra/terraform.tfvars to have other names."),
+        say("set `environment` or `project_name` in infra/terraform.tfvars to have other names.")
+        if chosen == list(own)
+        else say("set other names in infra/terraform.tfvars; ACCOUNT in one is your number."),
     )
 
 
-def other_names(client: Client, *, roles: bool) -> Finding:
+def _other_names(account: Account, variables: Mapping[str, str], made: Container[str]) -> Finding:
     """Return whether nothing of the pipeline's names is there, at which Terraform would stop.
 
-    `roles` is whether the IAM roles will be made, too.
+    What Terraform itself has made, in an apply that stopped half-way, is none of it.
     """
-    taken = [name for name, look in _looks(client, roles) if _exists(look)]
+    looks = _looks(account, variables)
+    taken = [what for name, what, look in looks if name not in made and _exists(look)]
     return Finding(
         say("other names"),
         not taken,
@@ -318,24 +381,38 @@ def other_names(client: Client, *, roles: bool) -> Finding:
     )
 
 
-def _looks(client: Client, roles: bool) -> Iterator[tuple[str, Callable[[], Any]]]:
-    known = Names()
-    job, function = known.glue_job, known.lambda_function
+def _looks(
+    account: Account, variables: Mapping[str, str]
+) -> Iterator[tuple[str, str, Callable[[], Any]]]:
+    """Yield each name, what to call it, and how to look for it."""
+    client, known = account.client, terraform_names(variables)
+    job, function, workgroup = known.glue_job, known.lambda_function, known.workgroup
+    database = variables.get("glue_database") or known.database
+    if database != SHARED_DATABASE:
+        yield (
+            database,
+            say("database {database}", database=database),
+            lambda: client("glue").get_database(Name=database),
+        )
+    else:  # which is used as it is: only the tables are made in it
+        for table in (BRONZE_TABLE, SILVER_TABLE):
+            look = partial(client("glue").get_table, DatabaseName=database, Name=table)
+            yield table, say("table {table}", table=f"{database}.{table}"), look
+    yield job, say("Glue job {job}", job=job), lambda: client("glue").get_job(JobName=job)
     yield (
-        say("database {database}", database=known.database),
-        lambda: client("glue").get_database(Name=known.database),
-    )
-    yield say("Glue job {job}", job=job), lambda: client("glue").get_job(JobName=job)
-    yield (
+        function,
         say("Lambda {function}", function=function),
         lambda: client("lambda").get_function(FunctionName=function),
     )
     yield (
-        say("workgroup {workgroup}", workgroup=known.workgroup),
-        lambda: client("athena").get_work_group(WorkGroup=known.workgroup),
+        workgroup,
+        say("workgroup {workgroup}", workgroup=workgroup),
+        lambda: client("athena").get_work_group(WorkGroup=workgroup),
     )
-    for role in (f"{job}_role", f"{function}_role") if roles else ():
-        yield say("IAM role {role}", role=role), partial(client("iam").get_role, RoleName=role)
+    makes_roles = not account.is_lab and variables.get("manage_iam") != "false"
+    for role in (f"{job}_role", f"{function}_role") if makes_roles else ():
+        look = partial(client("iam").get_role, RoleName=role)
+        yield role, say("IAM role {role}", role=role), look
 
 
 def _exists(look: Callable[[], Any]) -> bool:

@@ -56,7 +56,11 @@ def check_host(cloud: Cloud, *, reach: Callable[[str], None] | None = None) -> C
 def check_mark(cloud: Cloud) -> Finding:
     """Return what the ingestion host has said of itself: ready, or what failed on it."""
     subject, host = say("ingestion host"), cloud.config.ec2_instance_id
-    found = _read_mark(cloud)
+    try:
+        found = _read_mark(cloud)
+    except CALL_ERRORS as error:
+        refusal = explain(error)
+        return Finding(subject, False, refusal.about(subject), refusal.hint)
     if found is None or found.get("instance") != host:
         local = urlsplit(cloud.s3.meta.endpoint_url).hostname in _THIS_MACHINE
         detail = (

@@ -26,10 +26,10 @@ from b3pipeline.deployment import sandbox
 from b3pipeline.files import open_regular
 from b3pipeline.language import say
 
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.4
 END_SECONDS = 5.0
 ANSWERS = "answers"
-LOOKS_A_COUNT = 10
+LOOKS_A_COUNT = 5
 """How many looks at the processes come before the folder's size is taken once more."""
 
 
@@ -82,6 +82,7 @@ def hold(
     ended = _watched(
         [*command, sys.executable, "-m", sitting.__name__, str(folder)], folder, limits
     )
+    folder.chmod(0o700)  # whatever the notebook made of it
     ended = ended or _said(folder)
     for path in folder.iterdir():
         if path.name != ANSWERS:
@@ -118,7 +119,7 @@ def _watched(command: list[str], folder: Path, limits: Limits) -> str:
 def _watch(process: subprocess.Popen[bytes], folder: Path, limits: Limits) -> str:
     deadline = time.monotonic() + limits.seconds
     looks = 0
-    while process.poll() is None:
+    while not _ended(process, POLL_SECONDS):
         if time.monotonic() > deadline:
             return say("it was ended after {seconds:.0f} seconds", seconds=limits.seconds)
         family = _family(process.pid)
@@ -130,8 +131,15 @@ def _watch(process: subprocess.Popen[bytes], folder: Path, limits: Limits) -> st
         looks += 1
         if looks % LOOKS_A_COUNT == 0 and (said := _too_much(folder, limits)):
             return said
-        time.sleep(POLL_SECONDS)
     return ""
+
+
+def _ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Return whether a process has ended, within some seconds."""
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+        return True
+    return False
 
 
 def _too_much(folder: Path, limits: Limits) -> str:
@@ -186,11 +194,13 @@ def _size(folder: Path, most: int) -> tuple[float, int]:
     return total / sitting.MEGABYTE, count
 
 
-def remove(folder: Path) -> None:
-    """Remove a folder, however deep and whatever its rights: Python's own way is recursive."""
-    for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):
-        if folder.is_symlink() or folder.exists():
-            subprocess.run([*command, "--", str(folder)], capture_output=True, check=False)
+def remove(path: Path) -> None:
+    """Remove a folder, however deep and whatever its rights, or a file; a link is not followed."""
+    if path.is_symlink() or not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    for command in (["chmod", "-R", "u+rwX"], ["rm", "-rf"]):  # Python's own way is recursive
+        subprocess.run([*command, "--", str(path)], capture_output=True, check=False)
 
 
 def _end(process: subprocess.Popen[bytes], folder: Path) -> None:

@@ -7,7 +7,6 @@ own bucket resource always calls: it stops with the bucket made and cannot even 
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -18,6 +17,11 @@ import boto3
 from botocore.exceptions import ClientError
 
 from b3pipeline import names
+from b3pipeline.cloud.terraform import (
+    terraform_names,
+    terraform_region,
+    terraform_variables,
+)
 from b3pipeline.errors import ConfigError, StorageError
 from b3pipeline.language import later, say, say_many
 from b3pipeline.refusals import explain, told
@@ -28,11 +32,8 @@ MADE, FOUND = "made by b3 buckets", "found by b3 buckets"
 
 VARIABLES = ("existing_raw_data_bucket", "existing_athena_results_bucket")
 """Terraform's variables for buckets that are there before."""
-DEFAULT_REGION = "us-east-1"
-"""Terraform's own default."""
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_SIMPLE = re.compile(r'^\s*(\w+)\s*=\s*(?:"([^"]*)"|(true|false))\s*(?:(?:#|//).*)?$', re.MULTILINE)
 
 
 class BucketPair(NamedTuple):
@@ -56,22 +57,6 @@ class Prepared:
             whose = say("{bucket} is the pipeline's", bucket=self.name)
         lines = (f"  {what}: {seen}" for what, seen in self.settings)
         return "\n".join([whose, *lines])
-
-
-def terraform_variables(folder: Path, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the texts and truths that `terraform.tfvars` in `folder` and TF_VAR_* set, by name.
-
-    Lists and maps are passed over: nothing here asks for one.
-    """
-    path = folder / "terraform.tfvars"
-    text = path.read_text() if path.is_file() else ""
-    given = {name: value or truth for name, value, truth in _SIMPLE.findall(text)}
-    from_shell = {
-        name.removeprefix("TF_VAR_"): value
-        for name, value in environ.items()
-        if name.startswith("TF_VAR_")
-    }
-    return from_shell | given  # the file wins, as for Terraform
 
 
 def named_buckets(variables: Mapping[str, str], account_id: str) -> BucketPair:
@@ -122,41 +107,54 @@ def prepare_all(session: boto3.Session, folder: Path) -> list[Prepared]:
     They are made in Terraform's own region, whatever the shell names. Raises as `named_buckets`
     and `prepare` do; a second call finds what the first one made.
     """
-    s3, account, chosen = _chosen(session, folder)
-    return [prepare(s3, bucket, account_id=account, own=own) for bucket, own in chosen]
+    s3, account, known, chosen = _chosen(session, folder)
+    function = known.lambda_function
+    return [
+        prepare(s3, bucket, account_id=account, own=own, function=function)
+        for bucket, own in chosen
+    ]
 
 
 def remove_all(session: boto3.Session, folder: Path) -> list[str]:
     """Remove what `prepare_all` made, with its objects; return a sentence for each bucket."""
-    s3, _, chosen = _chosen(session, folder)
+    s3, _, _, chosen = _chosen(session, folder)
     return [remove(s3, bucket, own=own) for bucket, own in chosen]
 
 
-def _chosen(session: boto3.Session, folder: Path) -> tuple[Any, str, list[tuple[str, bool]]]:
-    """Return a client, the account's number, and each bucket with whether its name is our own."""
+def _chosen(
+    session: boto3.Session, folder: Path
+) -> tuple[Any, str, names.Names, list[tuple[str, bool]]]:
+    """Return a client, the account's number, the pipeline's names, and each bucket.
+
+    With a bucket comes whether its name is one of the pipeline's.
+    """
     variables = terraform_variables(folder)
-    region = variables.get("region", DEFAULT_REGION)
+    region, known = terraform_region(variables), terraform_names(variables)
     account = session.client("sts", region_name=region).get_caller_identity()["Account"]
-    known = names.Names(
-        variables.get("project_name", names.Names.project),
-        variables.get("environment", names.Names.environment),
-    )
     own = {known.raw_data_bucket(account), known.athena_results_bucket(account)}
     chosen = [(bucket, bucket in own) for bucket in named_buckets(variables, account)]
-    return session.client("s3", region_name=region), account, chosen
+    return session.client("s3", region_name=region), account, known, chosen
 
 
-def prepare(s3: Any, bucket: str, *, account_id: str, own: bool = False) -> Prepared:
+def prepare(
+    s3: Any,
+    bucket: str,
+    *,
+    account_id: str,
+    own: bool = False,
+    function: str = names.Names().lambda_function,
+) -> Prepared:
     """Make a bucket where it is missing, close and encrypt it, and mark it for Terraform.
 
     A bucket that was there before is not changed, unless it is `own`: one under a name of the
-    pipeline's, such as an apply that failed leaves. Where the account denies a setting, the answer
-    says so. Safe to repeat. Raises StorageError where the bucket is another account's, lies in
-    another region, is open to the public and cannot be closed, or notifies others already.
+    pipeline's, such as an apply that failed leaves. `function` is the pipeline's Lambda, which it
+    may notify already. Where the account denies a setting, the answer says so. Safe to repeat.
+    Raises StorageError where the bucket is another account's, lies in another region, is open to
+    the public and cannot be closed, or notifies others already.
     """
     made = _make(s3, bucket, account_id)
     ours = made or own or _mark(s3, bucket) == MADE
-    _refuse_other_notifications(s3, bucket)
+    _refuse_other_notifications(s3, bucket, function)
     settings = tuple(_try_each(_SETTINGS if ours else _LOOKS, s3, bucket))
     mark = json.dumps({"bucket": bucket, "by": MADE if ours else FOUND})
     s3.put_object(Bucket=bucket, Key=names.BUCKET_MARK, Body=mark.encode())
@@ -175,7 +173,7 @@ def remove(s3: Any, bucket: str, *, own: bool = False) -> str:
         if explain(error).kind == "gone":
             return say("{bucket}: is not there.", bucket=bucket)
         raise
-    if _notifications(s3, bucket):
+    if any(name == OWN_NOTIFICATION for name, _ in _notifications(s3, bucket)):
         raise StorageError(
             say("{bucket} still fires the Lambda of the pipeline.", bucket=bucket),
             hint=say("`terraform -chdir=infra destroy` first, then `b3 buckets --remove`."),
@@ -396,9 +394,16 @@ _MEANWHILE = {
 """What holds where a setting is denied."""
 
 
-def _refuse_other_notifications(s3: Any, bucket: str) -> None:
-    """Raise StorageError where Terraform would replace what somebody else has set."""
-    others = [name for name in _notifications(s3, bucket) if name != OWN_NOTIFICATION]
+def _refuse_other_notifications(s3: Any, bucket: str, function: str) -> None:
+    """Raise StorageError where Terraform would replace what somebody else has set.
+
+    Another deployment of this very pipeline is somebody else, too.
+    """
+    others = [
+        name
+        for name, whom in _notifications(s3, bucket)
+        if name != OWN_NOTIFICATION or not whom.endswith(f":function:{function}")
+    ]
     if others:
         s3.delete_object(Bucket=bucket, Key=names.BUCKET_MARK)
         raise StorageError(
@@ -414,16 +419,16 @@ def _refuse_other_notifications(s3: Any, bucket: str) -> None:
         )
 
 
-def _notifications(s3: Any, bucket: str) -> list[str]:
-    """Return the ids of a bucket's notifications, or their kind where one has none."""
+def _notifications(s3: Any, bucket: str) -> list[tuple[str, str]]:
+    """Return a bucket's notifications: the id, or the kind where it has none, and whom it calls."""
     answer = s3.get_bucket_notification_configuration(Bucket=bucket)
     found = [
-        item.get("Id", kind)
+        (item.get("Id", kind), item.get("LambdaFunctionArn", ""))
         for kind, items in answer.items()
         if kind.endswith("Configurations")
         for item in items
     ]
-    return found + ["EventBridge"] * ("EventBridgeConfiguration" in answer)
+    return found + [("EventBridge", "")] * ("EventBridgeConfiguration" in answer)
 
 
 def _mark(s3: Any, bucket: str) -> str | None:

@@ -21,8 +21,6 @@ from b3pipeline.refusals import explain
 _NO_WORKGROUP = "InvalidRequestException"
 """What Athena says of a workgroup that is not there."""
 
-SHARED_DATABASE = "default"
-"""The database that an account has of its own: others may keep tables in it, so it stays."""
 OWN_TABLES = (names.BRONZE_TABLE, names.SILVER_TABLE)
 
 
@@ -223,7 +221,7 @@ def _database(cloud: Cloud) -> Iterator[Resource]:
     name = cloud.config.glue_database
     cloud.glue.get_database(Name=name)
     tables = sorted(each["Name"] for each in cloud.glue.get_tables(DatabaseName=name)["TableList"])
-    if name == SHARED_DATABASE:  # of it our tables alone are ours
+    if name == names.SHARED_DATABASE:  # of it our tables alone are ours
         tables = [each for each in tables if each in OWN_TABLES]
         if not tables:
             return
@@ -357,7 +355,7 @@ def _remove_role(cloud: Cloud, name: str) -> None:
 
 def _remove_database(cloud: Cloud, name: str) -> None:
     """Remove the database with its tables; from the account's own, our two tables."""
-    if name != SHARED_DATABASE:
+    if name != names.SHARED_DATABASE:
         cloud.glue.delete_database(Name=name)
         return
     for own in OWN_TABLES:

@@ -95,8 +95,9 @@ def tail_log(
 def _is_whole(run: JobRun, said: Mapping[str, tuple[str, ...]], now: dt.datetime) -> bool:
     """Return whether no more lines of a run are to come, as far as can be told.
 
-    A run that went well ends with the place of its summary, one that raised with its error; of
-    one that was stopped or never started, five seconds are enough.
+    A run that went well ends with the place of its summary, one that raised with its error. Of
+    one that failed otherwise some lines are waited for; of one that was stopped or never started,
+    five seconds are enough.
     """
     if run.completed_on is None:
         return False
@@ -106,7 +107,8 @@ def _is_whole(run: JobRun, said: Mapping[str, tuple[str, ...]], now: dt.datetime
     elif found := _RAISED.search(run.error or ""):
         last = found[0]
     else:
-        return waited > _SOON_SECONDS
+        silent = run.state == "FAILED" and not any(said.values())
+        return waited > (_LATE_SECONDS if silent else _SOON_SECONDS)
     return waited > _LATE_SECONDS or any(last in line for line in chain(*said.values()))
 
 
