@@ -1,6 +1,6 @@
 """What 500 tickers over a year take on the local AWS, from the exchange's file to `SELECT *`.
 
-Run: .venv/bin/python benchmarks/scale.py          some minutes
+Run: .venv/bin/python benchmarks/scale.py          half an hour and more on a slow disk
      .venv/bin/python benchmarks/scale.py 20       as many tickers
 
 A file in the exchange's format, simulated, is ingested as a whole; its event starts the run that
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
+import signal
 import sys
 import tempfile
 import threading
@@ -66,6 +67,7 @@ class Peak(threading.Thread):
 
 def main() -> None:
     """Print the table of a year of so many tickers."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped too
     quotes = market(int(sys.argv[1]) if len(sys.argv) > 1 else 500)
     with tempfile.TemporaryDirectory() as place:
         root = copy_checkout(ROOT, Path(place) / "checkout")

@@ -13,7 +13,6 @@ after: benchmarks/start.py 50 runs
 from __future__ import annotations
 
 import os
-import shutil
 import statistics
 import sys
 import tempfile
@@ -24,6 +23,7 @@ from pathlib import Path
 import psutil
 
 from b3pipeline.cloud.clients import Cloud
+from b3pipeline.cloud.config import copy_checkout
 from b3pipeline.deployment import sandbox
 from b3pipeline.ingest import Request, ingest
 from b3pipeline.refine import start_refine, wait_for_run
@@ -38,11 +38,7 @@ def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
     os.environ["LOCALAWS_STANDBY"] = "now"
     with tempfile.TemporaryDirectory() as place:
-        root = Path(place)
-        for part in ("pyproject.toml", "glue", "src/lambda"):
-            target = root / part
-            target.parent.mkdir(parents=True, exist_ok=True)
-            (shutil.copytree if (ROOT / part).is_dir() else shutil.copy)(ROOT / part, target)
+        root = copy_checkout(ROOT, Path(place))
         cloud = Cloud(sandbox.up(root=root, port=0))
         try:
             ingest(cloud, open_source("sample"), Request.of("sample", [TICKER], DAY, DAY))

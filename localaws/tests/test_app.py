@@ -80,9 +80,9 @@ def test_a_bucket_is_not_served_to_who_means_another_accounts(aws_client, name):
     s3, bucket = aws_client("s3"), name("bucket")
     s3.create_bucket(Bucket=bucket)
     with pytest.raises(ClientError, match="403"):
-        s3.head_bucket(Bucket=bucket, ExpectedBucketOwner="111111111111")
+        s3.head_bucket(Bucket=bucket, ExpectedBucketOwner="111122223333")
     with pytest.raises(ClientError, match="AccessDenied"):
-        s3.put_object(Bucket=bucket, Key="k", Body=b"", ExpectedBucketOwner="111111111111")
+        s3.put_object(Bucket=bucket, Key="k", Body=b"", ExpectedBucketOwner="111122223333")
     s3.head_bucket(Bucket=bucket, ExpectedBucketOwner="000000000000")
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
 

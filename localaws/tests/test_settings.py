@@ -52,6 +52,7 @@ def test_what_is_not_given_stays_at_its_default():
 
 def test_hosts_and_origins_come_from_variables_where_none_is_given(monkeypatch):
     """With commas between; a flag goes before."""
+    monkeypatch.delenv("LOCALAWS_STANDBY", raising=False)
     monkeypatch.setenv("LOCALAWS_HOSTS", "nas, ,nas:8080")
     monkeypatch.setenv("LOCALAWS_ORIGINS", "http://a")
     found = from_environment({"origins": ("http://b",), "owner": 1})

@@ -383,7 +383,8 @@ def test_the_page_shows_a_table_and_a_histogram_and_runs_nothing(graded, handed_
     counts = [int(text.get_text()) for text in page.select("svg text")[::2]]
     assert len(counts) == 4
     assert sum(counts) == len(graded.grades)
-    assert not page.find_all(["script", "link", "img", "iframe"])
+    assert not page.find_all(["script", "img", "iframe"])
+    assert [link["href"] for link in page.find_all("link")] == ["data:,"]  # no icon is asked for
     assert "default-src 'none'" in str(page.find("meta", attrs={"content": re.compile("default")}))
 
 

@@ -216,7 +216,7 @@ def test_a_bucket_of_somebody_else_is_refused(server):
     s3 = session().client("s3")
     s3.create_bucket(Bucket="theirs")
     with pytest.raises(StorageError, match="theirs is another account's"):
-        buckets.prepare(s3, "theirs", account_id="111111111111")
+        buckets.prepare(s3, "theirs", account_id="111122223333")
     assert "Contents" not in s3.list_objects_v2(Bucket="theirs")
 
 

@@ -90,6 +90,7 @@ def test_status_of_what_is_down_is_exit_code_1(b3):
     assert (answer.returncode, answer.stdout.strip()) == (1, "The local AWS is down.")
 
 
+@pytest.mark.timeout(600)
 def test_a_session_at_the_command_line(b3, exchange_file):
     """Up, bad input of each kind, a small batch and its query, down: one server for all."""
     assert b3("local", "up", "--port", str(free_port())).returncode == 0

@@ -34,7 +34,6 @@ def assert_old_or_new(before, seen, after):
         assert seen.get(session) in (before.get(session), after.get(session)), session
 
 
-@pytest.mark.nightly
 def test_a_run_that_is_cut_off_after_any_write_is_completed_by_the_next(
     busy_lake, make_bar, proxy, proxied_clients
 ):

@@ -1,7 +1,11 @@
 """Each place that speaks to a student does so in Portuguese, and in English where nobody asks."""
 
+import ast
 import datetime as dt
+import errno
 import os
+import re
+import string
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +24,7 @@ from b3pipeline.athena import QueryResult
 from b3pipeline.checks import check_machine
 from b3pipeline.course.exercises.verdict import Exercise, judged
 from b3pipeline.course.notebooks import report
+from b3pipeline.deployment import sandbox
 from b3pipeline.errors import B3Error
 from b3pipeline.ingest.batch import Batch
 from b3pipeline.lake import BatchManifest, Gap
@@ -27,6 +32,7 @@ from b3pipeline.language import later, retold, say
 from b3pipeline.names import normalise_ticker
 from b3pipeline.refine.owed import Batches
 
+ROOT = Path(__file__).parents[2]
 GAP = Gap("PETR4", "2024-01-03", "held back, prices_positive: a price is not above zero")
 MANIFEST = BatchManifest(
     bucket="raw", batch_id="20240701T120000Z-1", source="sample", simulated=True, interval="1d",
@@ -199,3 +205,23 @@ def test_typers_own_errors_are_in_portuguese(arguments, sentence, monkeypatch):
     with pytest.raises(typer.TyperException) as caught:
         cli.command_line().main(arguments, "b3", standalone_mode=False)
     assert sentence in caught.value.format_message()
+
+
+def test_what_the_local_aws_is_known_to_say_it_says():
+    """A sentence that it says otherwise would reach a student in English, and nobody would see."""
+    said = set()
+    for path in (ROOT / "localaws/src/localaws").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                said.add(node.value)
+    told = "\n".join(said).replace("give another folder with --state-dir", sandbox._OTHER_FOLDER)
+    parts = [
+        part.strip(" .")
+        for template in sandbox.LOCAL_AWS_SAYS
+        for text, *_ in string.Formatter().parse(template)
+        for part in re.split(r"[.;]\s", text)  # it may add a sentence to another
+    ]
+    unknown = {part for part in parts if part not in told}
+    # The last four are the system's own.
+    system = {os.strerror(n) for n in (errno.EADDRINUSE, errno.ENOSPC, errno.EACCES, errno.EROFS)}
+    assert unknown == system

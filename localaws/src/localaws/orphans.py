@@ -81,8 +81,9 @@ def _kill(processes: Iterable[psutil.Process]) -> int:
 
 
 def _is_over(process: psutil.Process) -> bool:
-    """Return whether a process is gone, or a zombie: nothing of it is left but its status."""
+    """Return whether a process is gone; of this process's own child its status may be left."""
     try:
-        return bool(process.status() == psutil.STATUS_ZOMBIE)
+        ended: bool = process.status() == psutil.STATUS_ZOMBIE
+        return ended and process.ppid() == os.getpid()
     except psutil.NoSuchProcess:
         return True

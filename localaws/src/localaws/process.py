@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -128,7 +129,8 @@ def stop(state_dir: Path, *, grace_seconds: float = _STOP_SECONDS) -> bool:
         _end(server, grace_seconds)
     if folder.is_dir():
         end_processes_of(folder)
-    if held and not _is_free_within(folder, _STOP_SECONDS):
+    # The system frees what a killed server held last of all.
+    if held and not _within(_STOP_SECONDS, lambda: not statedir.is_held(folder)):
         raise LocalAwsError(
             f"what holds {folder / LOCK} is no server that this user can end.",
             hint="stop it as the user who started it.",
@@ -151,16 +153,6 @@ def _on_port(running: ServerInfo, port: int | None) -> ServerInfo:
         f"the local AWS of this folder runs on port {running.port} already, not on {port}.",
         hint="use it there, or stop it first.",
     )
-
-
-def _is_free_within(folder: Path, seconds: float) -> bool:
-    """Return whether a folder's lock is let go in time: the system frees a killed server's last."""
-    deadline = time.monotonic() + seconds
-    while statedir.is_held(folder):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(_POLL_SECONDS)
-    return True
 
 
 def _spawn(settings: Settings) -> subprocess.Popen[bytes]:
@@ -260,8 +252,16 @@ def _end(process: psutil.Process, grace_seconds: float) -> None:
 
 def _ends_within(process: psutil.Process, seconds: float) -> bool:
     """Return whether a process ends in time; one that its parent has not reaped has ended, too."""
+    return _within(
+        seconds,
+        lambda: not process.is_running() or process.status() == psutil.STATUS_ZOMBIE,
+    )
+
+
+def _within(seconds: float, condition: Callable[[], bool]) -> bool:
+    """Return whether a condition holds in time."""
     deadline = time.monotonic() + seconds
-    while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
+    while not condition():
         if time.monotonic() > deadline:
             return False
         time.sleep(_POLL_SECONDS)

@@ -6,9 +6,11 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from markupsafe import Markup
+
 from b3pipeline.files import write_whole
 from b3pipeline.language import LANGUAGES, language, say, say_many
-from b3pipeline.pages import templates
+from b3pipeline.pages import resource, templates
 
 if TYPE_CHECKING:
     from b3pipeline.classroom.grade import Grades
@@ -22,7 +24,8 @@ def write_page(path: Path, grades: Grades) -> Path:
     made = templates(__package__).get_template("grades.html")
     speech = {"say": say, "say_many": say_many, "language": LANGUAGES[language()]}
     known = {"grades": grades.grades, "bars": histogram(grades), "walls": _walls(grades.walls)}
-    write_whole(path, made.render(**known, **speech))
+    style = Markup(resource(__package__, "grades.css"))  # noqa: S704  # a file of the package
+    write_whole(path, made.render(title=say("Grades"), style=style, **known, **speech))
     return path
 
 

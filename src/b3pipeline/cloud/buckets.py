@@ -173,7 +173,7 @@ def remove(s3: Any, bucket: str, *, own: bool = False) -> str:
         if explain(error).kind == "gone":
             return say("{bucket}: is not there.", bucket=bucket)
         raise
-    if any(name == OWN_NOTIFICATION for name, _ in _notifications(s3, bucket)):
+    if _notifications(s3, bucket):
         raise StorageError(
             say("{bucket} still fires the Lambda of the pipeline.", bucket=bucket),
             hint=say("`terraform -chdir=infra destroy` first, then `b3 buckets --remove`."),

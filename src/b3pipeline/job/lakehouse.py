@@ -16,7 +16,7 @@ import boto3
 from botocore.config import Config
 
 from b3pipeline.errors import RefineError
-from b3pipeline.job.objects import Store
+from b3pipeline.job.objects import ATTEMPTS, Store
 from b3pipeline.job.plan import Session
 from b3pipeline.names import SILVER_PREFIX, is_ticker, partition_path, silver_key
 from b3pipeline.schema import SILVER, table_input
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 def client(service: str) -> Any:
     """Return the driver's client of an AWS service; boto3 reads AWS_ENDPOINT_URL itself."""
     s3 = {"addressing_style": "path"} if "AWS_ENDPOINT_URL" in os.environ else None
-    retries = {"mode": "standard", "max_attempts": 10}
+    retries = {"mode": "standard", "total_max_attempts": ATTEMPTS}
     # Without a check of each parameter a call with 100 partitions takes half the time.
     lean = {"parameter_validation": False, "max_pool_connections": 32}
     return boto3.client(service, config=Config(retries=retries, s3=s3, **lean))
@@ -103,7 +103,9 @@ class Lake:
     @property
     def store(self) -> Store:
         endpoint_url = os.environ.get("AWS_ENDPOINT_URL")
-        return Store(self.bucket, self.s3.meta.region_name, endpoint_url)
+        meta = self.s3.meta
+        attempts = meta.config.retries.get("total_max_attempts", ATTEMPTS)
+        return Store(self.bucket, meta.region_name, endpoint_url, attempts)
 
     @cached_property
     def silver_storage(self) -> dict[str, Any]:

@@ -21,6 +21,7 @@ class Store:
     bucket: str
     region: str | None
     endpoint_url: str | None
+    attempts: int = ATTEMPTS
 
     def connect(self) -> Objects:
         return Objects(self)
@@ -41,7 +42,7 @@ class Objects:
             options |= {"endpoint_override": url.netloc, "scheme": url.scheme}
         self.files = pafs.S3FileSystem(
             **options,
-            retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
+            retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=store.attempts),
             allow_delayed_open=True,  # one PUT an object
         )
         self.bucket = store.bucket

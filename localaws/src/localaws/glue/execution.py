@@ -288,8 +288,8 @@ async def _end(child: asyncio.subprocess.Process) -> None:
             await asyncio.wait_for(child.wait(), _STOP_SECONDS)
         except TimeoutError:
             child.kill()
-            await child.wait()  # before psutil, which ends the rest: it would reap it unseen
     await asyncio.to_thread(end_session, child.pid)
+    await child.wait()
 
 
 def _tail(path: Path) -> str:

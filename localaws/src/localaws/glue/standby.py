@@ -124,10 +124,8 @@ class Standby:
     async def end(self) -> None:
         """End it and all that it started; its folder stays."""
         self.forget()
-        if self.alive:
-            self.child.kill()
-            await self.child.wait()  # first: psutil, which ends the rest, would reap it unseen
         await asyncio.to_thread(end_session, self.child.pid)
+        await self.child.wait()
 
     def forget(self) -> None:
         """Close this end of the socket: whoever waits at the other ends."""
