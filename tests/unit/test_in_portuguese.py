@@ -185,6 +185,27 @@ def test_every_verb_and_option_has_its_help_in_portuguese(monkeypatch):
     assert [name for name, text in english.items() if text and portuguese[name] == text] == []
 
 
+def make_help(**environment):
+    """Return what `make help` says of each verb."""
+    unset = dict.fromkeys(("MAKEFLAGS", "MAKELEVEL", "LC_ALL", "LANG"), "")
+    ran = subprocess.run(
+        ["make", "help"], cwd=ROOT, env={**os.environ, **unset, **environment},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return dict(line.split(maxsplit=2)[1:] for line in ran.stdout.splitlines())
+
+
+@pytest.mark.parametrize("asked", [{"B3_LANG": "pt_BR"}, {"LANG": "pt_BR.UTF-8"}], ids=str)
+def test_make_helps_in_the_readers_language(asked):
+    """Each verb has a line in both; a verb without one would have no text here."""
+    english, portuguese = make_help(), make_help(**asked)
+    assert len(english) > 15
+    assert english["down"] == "stop the local AWS; its data stays"
+    assert portuguese["down"] == "para a AWS local; os dados ficam"
+    assert list(portuguese) == list(english)
+    assert [verb for verb, text in english.items() if portuguese[verb] == text] == []
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
