@@ -22,7 +22,6 @@ COSTLY = {
         "tests/notebooks/test_compared.py",
         "tests/notebooks/test_course.py",
         "tests/notebooks/test_exercises.py",
-        "tests/notebooks/test_portuguese_course.py",
         "tests/notebooks/test_readers.py",
         "tests/notebooks/test_teardown.py",
     ),
@@ -32,6 +31,7 @@ COSTLY = {
 
 LONGEST_FIRST = (
     "course",
+    "tests/notebooks/test_portuguese_course.py",
     "spark",
     "tests/infra/",
     "tests/pipeline/",

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import awswrangler as wr
+import numpy as np
 import pandas as pd
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError
@@ -72,7 +73,7 @@ class QueryResult:
             )
             table = f"<p>{told}</p>"
         else:
-            table = self.frame.to_html(
+            table = self.frame.apply(_with_dashes).to_html(
                 max_rows=SHOWN_ROWS,
                 index=False,
                 border=0,
@@ -80,6 +81,13 @@ class QueryResult:
                 float_format=lambda value: shown(value, ",.4g"),
             )
         return f"{table}<p style='font-size:90%'>{html.escape(self.summary)}</p>"
+
+
+def _with_dashes(column: pd.Series) -> pd.Series:
+    """Return a column with its nulls as dashes: pandas' `na_rep` is for those of floats alone."""
+    if column.dtype.kind in "fM" and isinstance(column.dtype, np.dtype):
+        return column
+    return column.astype(object).where(column.notna(), "–") if column.hasnans else column
 
 
 def query(
