@@ -166,3 +166,32 @@ def test_a_configuration_reads_as_it_was_written(jobs, wired):
     jobs.s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration={})
     found = jobs.s3.get_bucket_notification_configuration(Bucket=bucket)
     assert "LambdaFunctionConfigurations" not in found
+
+
+def test_what_calls_no_function_stays_with_a_bucket(jobs, wired, aws_client, until):
+    """A queue hears of new objects where a function was asked for beside it, and without one."""
+    bucket, _, _ = wired
+    found = jobs.s3.get_bucket_notification_configuration(Bucket=bucket)
+    sqs = aws_client("sqs")
+    queue = sqs.create_queue(QueueName=bucket)["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    allowed = {"Effect": "Allow", "Action": "sqs:SendMessage", "Resource": arn["QueueArn"]}
+    statement = {"Version": "2012-10-17", "Statement": [{"Principal": "*"} | allowed]}
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"Policy": json.dumps(statement)})
+    hears = [{"QueueArn": arn["QueueArn"], "Events": ["s3:ObjectCreated:*"]}]
+    calls = found["LambdaFunctionConfigurations"]
+    for number, functions in enumerate((calls, [])):
+        jobs.s3.put_bucket_notification_configuration(
+            Bucket=bucket,
+            NotificationConfiguration={
+                "LambdaFunctionConfigurations": functions,
+                "QueueConfigurations": hears,
+            },
+        )
+        jobs.s3.put_object(Bucket=bucket, Key=f"other/{number}", Body=b"{}")
+
+        def heard(number=number):
+            messages = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10)
+            return f"other/{number}" in json.dumps(messages.get("Messages", []))
+
+        until(heard)
