@@ -355,6 +355,31 @@ def test_a_choice_among_many_partitions_is_quick(glue, make_table):
     assert len(listed(glue, table, ExcludeColumnSchema=True)) == 5000
 
 
+def test_a_page_that_was_asked_for_before_shows_every_change(glue, make_table):
+    """Pages are kept while nothing is written: added, changed, removed, and the table made anew."""
+    table = make_table(values=[("2024-01-02", "PETR4")])
+    names = {"DatabaseName": table["DatabaseName"], "Name": "t"}
+
+    def places():
+        found = glue.get_partitions(**table)["Partitions"]
+        return {p["Values"][1]: p["StorageDescriptor"]["Location"] for p in found}
+
+    assert places() == {"PETR4": "s3://b/t/2024-01-02/PETR4/"}
+    glue.create_partition(**table, PartitionInput=partition("2024-01-02", "VALE3"))
+    assert list(places()) == ["PETR4", "VALE3"]
+    moved = {"Values": ["2024-01-02", "VALE3"], "StorageDescriptor": storage("s3://b/moved/")}
+    glue.update_partition(**table, PartitionValueList=moved["Values"], PartitionInput=moved)
+    assert places()["VALE3"] == "s3://b/moved/"
+    glue.delete_partition(**table, PartitionValues=["2024-01-02", "PETR4"])
+    assert places() == {"VALE3": "s3://b/moved/"}
+    glue.delete_table(**names)
+    with pytest.raises(ClientError, match="EntityNotFoundException"):
+        places()
+    described = {"StorageDescriptor": storage("s3://b/t/"), "PartitionKeys": KEYS}
+    glue.create_table(DatabaseName=names["DatabaseName"], TableInput={"Name": "t", **described})
+    assert places() == {}
+
+
 def test_awswrangler_manages_partitions(
     glue, make_table, localaws_endpoint, localaws_keys, monkeypatch
 ):

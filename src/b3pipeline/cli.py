@@ -58,6 +58,26 @@ def _known_target(target: str) -> str:
     return check_target(target)
 
 
+def _dates(param: typer.CallbackParam, text: str | None) -> str | None:
+    """Return a date, or dates with commas between, as written; raise DateRangeError for another."""
+    from b3pipeline.calendar import parse_date
+
+    for day in _split(text or ""):
+        parse_date(day, param.name if param.name in ("start", "end") else "")
+    return text
+
+
+def _codes(text: str) -> str:
+    """Return codes with commas between, as written; raise InvalidTickerError for what is none."""
+    from b3pipeline.names import normalise_ticker
+    from b3pipeline.sources.portfolio import is_index
+
+    for code in _split(text):
+        if not is_index(code):
+            normalise_ticker(code)
+    return text
+
+
 TargetOption = Annotated[
     str,
     typer.Option(
@@ -311,14 +331,17 @@ def ingest(
         str,
         typer.Option(
             envvar="TICKERS",
+            callback=_codes,
             help="Codes of the exchange, with commas between; an index such as IBOV.",
         ),
     ] = "",
     start: Annotated[
-        str | None, typer.Option(envvar="START_DATE", help="First date, YYYY-MM-DD.")
+        str | None,
+        typer.Option(envvar="START_DATE", callback=_dates, help="First date, YYYY-MM-DD."),
     ] = None,
     end: Annotated[
-        str | None, typer.Option(envvar="END_DATE", help="Last date, itself included.")
+        str | None,
+        typer.Option(envvar="END_DATE", callback=_dates, help="Last date, itself included."),
     ] = None,
     interval: Annotated[str, typer.Option(help="Length of a bar: 1d, 60m, 15m, …")] = "1d",
     since: Annotated[
@@ -355,7 +378,6 @@ def ingest(
     where it failed.
     """
     since_last = _is_since_last(since)
-    from b3pipeline import ingest as ingestion
     from b3pipeline.sources.portfolio import expand
     from b3pipeline.sources.seeds import with_seed
 
@@ -372,9 +394,13 @@ def ingest(
         return
     _refuse_to_wait_on_host(wait)
     if fallback:
-        ingestion.check_fallback(source, fallback, interval)
+        from b3pipeline.ingest import check_fallback
+
+        check_fallback(source, fallback, interval)
     own_path = None if fallback else path  # with a fallback, the path is the fallback's
     cloud, market = _connect(target, bucket), _open_source(source, own_path, fault)
+    from b3pipeline import ingest as ingestion
+
     request = ingestion.Request.of(
         market.name,
         expand(_split(tickers)) or None,
@@ -458,10 +484,10 @@ def resume(
     The source and the rest are those of that batch. Exit codes as of `b3 ingest`; 0 where there
     is nothing to do.
     """
-    from b3pipeline import ingest as ingestion
-
     _refuse_to_wait_on_host(wait)
     cloud = _connect(target, bucket)
+    from b3pipeline import ingest as ingestion
+
     with _nothing_to_do_is_well(as_json):
         if dry_run:
             plan = ingestion.preview_resume(cloud, window=window)
@@ -477,7 +503,7 @@ def resume(
 
 
 def _refuse_to_wait_on_host(wait: bool) -> None:
-    from b3pipeline.checks import refuse_on_host
+    from b3pipeline.cloud.config import refuse_on_host
 
     if wait:
         refuse_on_host("`--wait`", say("the right to follow runs of the Glue job"))
@@ -539,8 +565,12 @@ def refine(
         bool, typer.Option("--rebuild", help="Recompute everything that bronze holds.")
     ] = False,
     manifest: Annotated[str | None, typer.Option(help="s3:// address of a batch manifest.")] = None,
-    dates: Annotated[str, typer.Option(help="Sessions to recompute, with commas between.")] = "",
-    tickers: Annotated[str, typer.Option(help="Tickers to recompute, with commas between.")] = "",
+    dates: Annotated[
+        str, typer.Option(callback=_dates, help="Sessions to recompute, with commas between.")
+    ] = "",
+    tickers: Annotated[
+        str, typer.Option(callback=_codes, help="Tickers to recompute, with commas between.")
+    ] = "",
     quarantine: Annotated[
         bool, typer.Option("--quarantine", help="Set unreadable objects aside, refine the rest.")
     ] = False,
@@ -555,9 +585,9 @@ def refine(
     Owed is a batch whose manifest landed and that no run has refined or is going to: `b3 status`
     names them. Everything is recomputed with --rebuild.
     """
+    cloud = _connect(target)
     from b3pipeline import refine as refining
 
-    cloud = _connect(target)
     chosen = (_split(dates), _split(tickers))
     if not (rebuild or manifest or any(chosen)):
         batches = refining.find_batches(cloud)
@@ -596,21 +626,29 @@ def reconcile(
     ] = "cotahist",
     path: PathOption = None,
     tickers: Annotated[
-        str, typer.Option(help="Codes, with commas between; all that bronze holds, without.")
+        str,
+        typer.Option(
+            callback=_codes, help="Codes, with commas between; all that bronze holds, without."
+        ),
     ] = "",
-    start: Annotated[str | None, typer.Option(help="First date, YYYY-MM-DD.")] = None,
-    end: Annotated[str | None, typer.Option(help="Last date, itself included.")] = None,
+    start: Annotated[
+        str | None, typer.Option(callback=_dates, help="First date, YYYY-MM-DD.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option(callback=_dates, help="Last date, itself included.")
+    ] = None,
     volume_tolerance: Annotated[
         float, typer.Option(min=0, help="Part by which volumes may differ.")
     ] = 0.02,
     target: TargetOption = "local",
 ) -> None:
     """Compare bronze with the exchange's file: exit code 0 where all is explained, 3 where not."""
+    cloud, market = _connect(target), _open_source(source, path)
     from b3pipeline.reconcile import reconcile as run_reconcile
 
     found = run_reconcile(
-        _connect(target),
-        _open_source(source, path),
+        cloud,
+        market,
         _split(tickers) or None,
         start,
         end,
@@ -630,46 +668,32 @@ def query(
     target: TargetOption = "local",
 ) -> None:
     """Ask Athena, and print its answer."""
-    from b3pipeline.checks import refuse_on_host
+    from b3pipeline.cloud.config import refuse_on_host
 
-    refuse_on_host("`b3 query`", say("awswrangler and rights on Athena"))
+    refuse_on_host("`b3 query`", say("rights on Athena"))
     cloud = _connect(target)
     from b3pipeline import athena
 
-    answer = athena.query(cloud, sql)
+    answer = athena.ask(cloud, sql)
     if csv:
-        typer.echo(answer.frame.to_csv(index=False), nl=False)
+        typer.echo(answer.to_csv(), nl=False)
     elif as_json:
         figures = {"bytes_scanned": answer.bytes_scanned, "seconds": answer.seconds}
-        columns = list(answer.frame.columns)
-        typer.echo(_json({"columns": columns, "rows": _records(answer.frame)} | figures))
+        columns = [name for name, _ in answer.columns]
+        typer.echo(_json({"columns": columns, "rows": answer.records()} | figures))
     else:
-        if len(answer.frame.columns):
-            typer.echo(_as_table(answer.frame))
+        if answer.columns:
+            typer.echo(answer)
         typer.echo(
             say_many(
                 "{count:,} row, {bytes:,} bytes scanned, {seconds:.1f} s",
                 "{count:,} rows, {bytes:,} bytes scanned, {seconds:.1f} s",
-                len(answer.frame),
+                len(answer.rows),
                 bytes=answer.bytes_scanned,
                 seconds=answer.seconds,
             ),
             err=True,
         )
-
-
-def _records(frame: Any) -> list[dict[str, Any]]:
-    """Return the rows of a frame, each value as it is, NULL as None."""
-    cells = frame.astype(object)
-    rows: list[dict[str, Any]] = cells.where(frame.notna(), None).to_dict("records")
-    return rows
-
-
-def _as_table(frame: Any) -> str:
-    """Return a frame as text; lines of text, such as a CREATE TABLE, begin where they begin."""
-    if list(map(str, frame.dtypes)) == ["string"]:
-        return "\n".join([str(frame.columns[0]), *frame.iloc[:, 0].fillna("NULL")])
-    return str(frame.to_string(index=False))
 
 
 @app.command()
@@ -691,9 +715,9 @@ def status(as_json: JsonOption = False, target: TargetOption = "local") -> None:
 def doctor(as_json: JsonOption = False, target: TargetOption = "local") -> None:
     """Check this machine, the account and the deployment; exit code 1 where something is wrong."""
     from b3pipeline import checks
-    from b3pipeline.cloud.config import check_target
+    from b3pipeline.cloud.config import check_target, is_host
 
-    if checks.is_host():
+    if is_host():
         report = checks.check_host(_connect("aws"))
         typer.echo(report)
         raise typer.Exit(0 if report.ok else EXIT_FAILED)

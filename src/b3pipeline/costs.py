@@ -9,11 +9,13 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from b3pipeline import markup
 from b3pipeline.language import say, shown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PRICES_NOTED_ON = dt.date(2026, 11, 25)
 
@@ -142,6 +144,8 @@ class Bill:
 
     def frame(self) -> pd.DataFrame:
         """Return the lines as a frame: what, quantity, unit, usd."""
+        import pandas as pd
+
         rows = [(line.what, line.quantity, line.unit, line.usd) for line in self.lines]
         return pd.DataFrame(rows, columns=["what", "quantity", "unit", "usd"])
 
@@ -264,6 +268,8 @@ class EventComparison:
 
     def frame(self) -> pd.DataFrame:
         """Return both designs as a frame: design, runs, hours, usd."""
+        import pandas as pd
+
         designs = (self.per_object, self.per_batch)
         rows = [(item.design, item.runs, item.hours, item.usd) for item in designs]
         return pd.DataFrame(rows, columns=["design", "runs", "hours", "usd"])

@@ -118,7 +118,7 @@ def test_a_session_at_the_command_line(b3, exchange_file):
             "x": 0.1234567890123456,
             "n": "1.10",
             "d": "2024-01-02",
-            "t": "2024-01-02 10:00:00.123000",
+            "t": "2024-01-02 10:00:00.123",
             "i": 2**60,
             "nothing": None,
             "text": "pregão",

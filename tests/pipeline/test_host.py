@@ -6,8 +6,9 @@ from dataclasses import replace
 import pytest
 
 from b3pipeline import names
-from b3pipeline.checks import check_host, check_mark, refuse_on_host
+from b3pipeline.checks import check_host, check_mark
 from b3pipeline.cloud.clients import Cloud
+from b3pipeline.cloud.config import refuse_on_host
 from b3pipeline.errors import ConfigError
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -103,3 +106,28 @@ def test_the_command_says_it_and_starts_no_run(cloud, tmp_path, monkeypatch):
     answer = CliRunner().invoke(app, ["refine", "--tickers", "VALE3", "--no-follow"])
     assert answer.exit_code != 0
     assert "bronze holds no quote of VALE3" in answer.output + str(answer.exception)
+
+
+CHILD = """
+import sys
+from b3pipeline import cli
+try:
+    cli.main()
+except SystemExit as end:
+    print(end.code, "pandas" in sys.modules)
+"""
+
+
+def test_the_command_says_it_without_pandas(cloud, tmp_path):
+    """Whose import takes longer than the question to the lake."""
+    (tmp_path / ".localaws").mkdir()
+    (tmp_path / ".localaws/outputs.json").write_text(dump_outputs(cloud.config))
+    answer = subprocess.run(
+        [sys.executable, "-c", CHILD, "refine", "--target", "local", "--tickers", "VALE3"],
+        env={**os.environ, "B3_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "bronze holds no quote of VALE3." in answer.stderr
+    assert answer.stdout == "1 False\n"

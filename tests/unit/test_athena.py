@@ -1,10 +1,15 @@
-"""Queries on Athena: against the local one, through awswrangler, with real Parquet in S3."""
+"""Queries on Athena: against the local one, with real Parquet in S3."""
 
 import datetime as dt
 import io
+import os
 import re
+import subprocess
+import sys
 import time
 from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import awswrangler as wr
@@ -15,8 +20,10 @@ import pytest
 
 from b3pipeline import athena, lake, names, schema
 from b3pipeline.athena import QueryResult, sql
-from b3pipeline.athena.query import text_frame
+from b3pipeline.athena.asking import text_lines
+from b3pipeline.athena.query import frame_of_csv, wrangler
 from b3pipeline.cloud.clients import Cloud
+from b3pipeline.cloud.config import dump_outputs
 from b3pipeline.errors import QueryError
 
 RANGE = {"start": "2024-01-02", "end": "2024-01-31"}
@@ -218,13 +225,14 @@ SHAPES = [
 
 
 @pytest.mark.parametrize(("columns", "lines", "wanted"), SHAPES)
-def test_lines_of_any_shape_become_a_frame(
+def test_lines_of_any_shape_become_rows(
     columns: list[str], lines: list[list[str | None]], wanted: list[list[str | None]]
 ) -> None:
     """Athena describes columns that its lines do not always have: cells are told apart by tabs."""
-    frame = text_frame(columns, lines)
+    named, rows = text_lines(columns, lines)
 
-    assert [[None if pd.isna(cell) else cell for cell in row] for row in frame.values] == wanted
+    assert rows == wanted
+    assert all(len(row) == len(named) for row in rows)
 
 
 def test_the_repair_of_partitions_says_what_it_found_and_works(cloud: Cloud) -> None:
@@ -291,19 +299,147 @@ def test_an_address_where_nobody_answers_is_an_error_of_ours(cloud: Cloud) -> No
     assert "b3 local up" in caught.value.hint
 
 
-def test_a_local_query_does_not_point_awswrangler_away_from_aws(cloud: Cloud) -> None:
-    """Its endpoints are global: after a query, and after a failure, they are as before."""
+MANY = "SELECT n, n * 1E0 / 7 AS x FROM unnest(sequence(1, {rows})) AS t(n)"
+KINDS = """
+SELECT TINYINT '1' AS tiny, SMALLINT '2' AS small, 3 AS whole, BIGINT '1152921504606846977' AS big,
+       REAL '0.5' AS narrow, DOUBLE '21.698694123313732' AS wide, TRUE AS yes,
+       'pregão, "aberto"' AS text, DATE '2024-01-02' AS day, DECIMAL '1.10' AS price,
+       TIMESTAMP '2024-01-02 10:00:00.123' AS moment, X'6162' AS bytes, ARRAY[1, 2] AS items
+UNION ALL
+SELECT NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+"""
+KINDS_OF_AWSWRANGLER = {
+    "tiny": "Int8", "small": "Int16", "whole": "Int32", "big": "Int64", "narrow": "float32",
+    "wide": "float64", "yes": "boolean", "text": "string", "day": "object", "price": "object",
+    "moment": "datetime64[ns]", "bytes": "object", "items": "object",
+}  # fmt: skip
+
+
+def test_every_type_of_athena_becomes_the_one_that_awswrangler_gives_it(cloud: Cloud) -> None:
+    """With a NULL in each, which integers and booleans can hold as well."""
+    frame = athena.query(cloud, f"{KINDS} ORDER BY tiny").frame
+
+    assert {name: str(kind) for name, kind in frame.dtypes.items()} == KINDS_OF_AWSWRANGLER
+    assert frame.iloc[0].tolist() == [
+        1, 2, 3, 2**60 + 1, 0.5, 21.698694123313732, True, 'pregão, "aberto"', dt.date(2024, 1, 2),
+        Decimal("1.10"), pd.Timestamp("2024-01-02 10:00:00.123"), b"61 62", "[1, 2]",
+    ]  # fmt: skip
+    assert frame.iloc[1].isna().all()
+
+
+@pytest.mark.parametrize(
+    "asked", [f"{KINDS} ORDER BY tiny", f"SELECT * FROM ({KINDS}) WHERE FALSE"]
+)
+def test_a_frame_is_the_one_of_awswrangler(cloud: Cloud, asked: str) -> None:
+    """Types and values, with rows and without; but for doubles, whose last bit it may lose."""
+    bucket = cloud.config.athena_results_bucket
+    with wrangler(cloud):
+        theirs = wr.athena.read_sql_query(
+            asked,
+            cloud.config.glue_database,
+            ctas_approach=False,
+            workgroup=cloud.config.athena_workgroup,
+            s3_output=f"s3://{bucket}/",
+            boto3_session=cloud.session,
+        )
+
+    pd.testing.assert_frame_equal(athena.query(cloud, asked).frame, theirs, rtol=1e-15)
+
+
+@pytest.mark.parametrize("rows", [1, 199, 200, 201, 2500])
+def test_a_result_of_any_length_is_whole_and_its_doubles_exact(cloud: Cloud, rows: int) -> None:
+    """Few rows come with the answer, more as CSV."""
+    frame = athena.query(cloud, MANY.format(rows=rows) + " ORDER BY n").frame
+
+    assert frame["n"].tolist() == list(range(1, rows + 1))
+    assert frame["x"].tolist() == [n / 7 for n in range(1, rows + 1)]
+    assert [str(kind) for kind in frame.dtypes] == ["Int64", "float64"]
+
+
+def test_lines_of_more_than_two_pages_are_all_there(cloud: Cloud) -> None:
+    """There is no CSV of them: pages are fetched to the end."""
+    days = [(f"{2000 + year}-01-{day:02}", "PETR4") for year in range(84) for day in range(1, 29)]
+    lake.register_partitions(cloud, names.BRONZE_TABLE, days)
+
+    assert len(athena.query(cloud, f"SHOW PARTITIONS {names.BRONZE_TABLE}").frame) == 84 * 28
+
+
+def test_a_large_result_comes_by_awswrangler_and_leaves_no_trace(cloud: Cloud) -> None:
+    """Its endpoints are global: a query on AWS after a local one would go astray."""
+    large = "SELECT n, n * 1E0 / 7 AS x, rpad('', 1000, 'x') AS text FROM ({many})"
     wr.config.s3_endpoint_url = "http://127.0.0.1:1"
     try:
-        athena.query(cloud, "SELECT 1 AS one")
-        with pytest.raises(QueryError):
-            athena.query(cloud, "SELEC 1")
+        frame = athena.query(cloud, large.format(many=MANY.format(rows=9000)) + " ORDER BY n").frame
 
+        assert frame["x"].tolist() == [n / 7 for n in range(1, 9001)]
+        assert set(frame["text"]) == {"x" * 1000}
+        assert [str(kind) for kind in frame.dtypes] == ["Int64", "float64", "string"]
         assert wr.config.s3_endpoint_url == "http://127.0.0.1:1"
         assert wr.config.athena_endpoint_url is None
         assert wr.config.botocore_config is None
     finally:
         wr.config.s3_endpoint_url = None
+
+
+def test_a_long_result_that_is_gone_is_an_error_of_ours(cloud: Cloud) -> None:
+    """Somebody emptied the bucket between Athena's answer and the reading."""
+    answer = athena.ask(cloud, MANY.format(rows=2000), most_rows=10)
+    bucket, _, key = answer.location.removeprefix("s3://").partition("/")
+    cloud.s3.delete_object(Bucket=bucket, Key=key)
+
+    with pytest.raises(QueryError, match=key):
+        frame_of_csv(cloud, answer)
+
+
+def test_an_answer_holds_what_athena_wrote(cloud: Cloud) -> None:
+    """Texts, as a table, as CSV and as values; an empty text is not NULL."""
+    asked = (
+        "SELECT 0.1E0 AS x, 12 AS n, '' AS nothing, 'a,b' AS text, CAST(NULL AS boolean) AS maybe"
+    )
+    answer = athena.ask(
+        cloud, f"{asked} UNION ALL SELECT 2.5E0, 7, NULL, 'c', TRUE ORDER BY n DESC"
+    )
+
+    assert answer.columns[:2] == (("x", "double"), ("n", "integer"))
+    assert answer.rows == [["0.1", "12", "", "a,b", None], ["2.5", "7", None, "c", "true"]]
+    assert str(answer).splitlines() == [
+        "  x   n  nothing  text  maybe",
+        "0.1  12           a,b   NULL",
+        "2.5   7  NULL     c     true",
+    ]
+    assert answer.to_csv().splitlines() == [
+        "x,n,nothing,text,maybe", '0.1,12,,"a,b",', "2.5,7,,c,true",
+    ]  # fmt: skip
+    assert answer.records() == [
+        {"x": 0.1, "n": 12, "nothing": "", "text": "a,b", "maybe": None},
+        {"x": 2.5, "n": 7, "nothing": None, "text": "c", "maybe": True},
+    ]
+
+
+CHILD = """
+import sys
+from b3pipeline import cli
+try:
+    cli.main()
+except SystemExit as end:
+    heavy = {"pandas", "numpy", "pyarrow", "awswrangler"} & set(sys.modules)
+    print(end.code, *heavy, file=sys.stderr)
+"""
+
+
+def test_the_command_answers_without_pandas_and_awswrangler(cloud: Cloud, tmp_path: Path) -> None:
+    """Their import takes longer than the query."""
+    (tmp_path / ".localaws").mkdir()
+    (tmp_path / ".localaws/outputs.json").write_text(dump_outputs(cloud.config))
+    answer = subprocess.run(
+        [sys.executable, "-c", CHILD, "query", "--target", "local", "SELECT 'x' AS one, 2 AS two"],
+        env={**os.environ, "B3_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert answer.stdout == "one  two\nx      2\n"
+    assert answer.stderr.splitlines()[-1] == "0"
 
 
 def test_progress_shows_the_state_and_is_closed(cloud: Cloud) -> None:

@@ -327,6 +327,8 @@ def test_the_cost_of_an_event_per_object_is_drawn_against_one_per_batch() -> Non
     assert title(ax) == "An event for each object costs 2,500 times as much"
     assert "US dollars" in ax.get_xlabel()
     assert "USD 36.67, 2,500 runs, 42 hours" in words(ax)
+    few = plots.event_costs(costs.event_per_object_cost(82).frame())
+    assert "USD 1.20, 82 runs, 1 hour" in words(few)
 
 
 def test_a_timeline_names_its_longest_stage() -> None:

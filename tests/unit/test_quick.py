@@ -29,6 +29,11 @@ except SystemExit as end:
         (["refine", "--target", "nowhere"], 1),
         (["ingest", "--since", "yesterday"], 1),
         (["ingest", "--window", "-1"], 2),
+        (["ingest", "--tickers", "IBOV,no ticker"], 1),
+        (["ingest", "--end", "31/12/2024"], 1),
+        (["refine", "--dates", "2024-01-02,2024-13-45"], 1),
+        (["refine", "--tickers", "no ticker"], 1),
+        (["reconcile", "--start", "tomorrow"], 1),
     ],
 )
 def test_a_status_and_a_refused_argument_import_nothing_that_is_heavy(tmp_path, arguments, code):

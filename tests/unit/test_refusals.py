@@ -240,7 +240,7 @@ def test_credentials_that_end_mid_run_are_said_at_whatever_call(refusing, refuse
 
 
 def test_a_question_to_athena_says_that_the_credentials_have_ended(refusing, refused_cloud):
-    """It comes by way of awswrangler, which passes on what boto3 raises."""
+    """Athena's own words for it differ from S3's."""
     from b3pipeline import athena
 
     refusing.refusal = (400, "ExpiredTokenException")

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
+import csv
+import datetime as dt
 import html
-import re
+import io
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
-import awswrangler as wr
-import numpy as np
-import pandas as pd
 from botocore.config import Config as BotoConfig
 from botocore.exceptions import BotoCoreError, ClientError
 
-from b3pipeline.athena.sql import bind, is_query_name
+from b3pipeline.athena.asking import Answer, Columns, ask
 from b3pipeline.athena.sql import load_sql as load_sql
 from b3pipeline.cloud.clients import Cloud
-from b3pipeline.costs import athena_query_cost, format_usd
 from b3pipeline.costs import format_bytes as format_bytes
+from b3pipeline.costs import format_usd
 from b3pipeline.errors import QueryError
-from b3pipeline.language import later, say, say_many, shown
-from b3pipeline.names import BRONZE_TABLE, SILVER_TABLE
-from b3pipeline.refusals import explain
-from b3pipeline.schema import BRONZE, PARTITION_KEYS, SILVER
+from b3pipeline.language import say, say_many, shown
+from b3pipeline.refusals import told
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SHOWN_ROWS = 10
 
-_FINAL_STATES = frozenset({"SUCCEEDED", "FAILED", "CANCELLED"})
-_FIRST_POLL, _LAST_POLL = 0.05, 1.0
+_FEW_ROWS = 200
+"""So many come with Athena's answer; of more, its CSV is read quicker than a page of cells."""
+_LARGE_BYTES = 8 * 2**20
+"""A CSV from here on is read in ranges, each tried again by itself, as awswrangler does."""
 _ENDPOINTS = ("athena_endpoint_url", "glue_endpoint_url", "s3_endpoint_url", "sts_endpoint_url")
 _wrangler_lock = threading.RLock()
 
@@ -85,9 +88,10 @@ class QueryResult:
 
 def _with_dashes(column: pd.Series) -> pd.Series:
     """Return a column with its nulls as dashes: pandas' `na_rep` is for those of floats alone."""
-    if column.dtype.kind in "fM" and isinstance(column.dtype, np.dtype):
+    of_numpy = not hasattr(column.dtype, "na_value")
+    if (of_numpy and column.dtype.kind in "fM") or not column.hasnans:
         return column
-    return column.astype(object).where(column.notna(), "–") if column.hasnans else column
+    return column.astype(object).where(column.notna(), "–")
 
 
 def query(
@@ -105,147 +109,125 @@ def query(
     placeholders. `database` is the deployment's own where none is given. `progress` shows state
     and seconds. What SHOW, DESCRIBE, EXPLAIN and MSCK print comes back as text, CREATE TABLE AS,
     INSERT and UNLOAD with the number of rows written; a statement that says nothing brings an
-    empty frame.
+    empty frame. Few rows come with Athena's answer, more as its CSV, and a large one of those by
+    awswrangler.
     Raises QueryError with Athena's reason where the query is refused or fails.
     """
-    text = load_sql(sql_or_name) if is_query_name(sql_or_name) else sql_or_name
-    sql = bind(text, params or {})
-    if not sql.strip():
-        raise QueryError(
-            say("the statement is empty."), hint=say("ask for something: 'SHOW TABLES'.")
-        )
+    answer = ask(
+        cloud,
+        sql_or_name,
+        database=database,
+        params=params,
+        most_rows=_FEW_ROWS,
+        progress=progress,
+        sleep=sleep,
+    )
+    return QueryResult(
+        frame=_frame(answer) if answer.complete else frame_of_csv(cloud, answer),
+        query_id=answer.query_id,
+        sql=answer.sql,
+        bytes_scanned=answer.bytes_scanned,
+        seconds=answer.seconds,
+        cost_usd=answer.cost_usd,
+    )
+
+
+def _frame(answer: Answer) -> pd.DataFrame:
+    import pandas as pd
+
+    if not answer.columns:
+        return pd.DataFrame()
+    names = [name for name, _ in answer.columns]
+    if all(kind == "string" for _, kind in answer.columns):
+        # Lines of text. Names may occur twice: a frame of rows takes them, a CSV would not.
+        return pd.DataFrame(answer.rows, columns=names, dtype="string")
+    lines = io.StringIO()
+    csv.writer(lines, quoting=csv.QUOTE_ALL).writerows([names, *answer.rows])
+    lines.seek(0)
+    return _typed(pd.read_csv(lines, **_reading(answer.columns)), answer.columns)
+
+
+def frame_of_csv(cloud: Cloud, answer: Answer) -> pd.DataFrame:
+    """Return the frame of the CSV in which all rows of an answer lie; QueryError without it."""
+    import pandas as pd
+
+    bucket, _, key = answer.location.removeprefix("s3://").partition("/")
+    how = _reading(answer.columns)
     try:
-        query_id = _start(cloud, sql, database or cloud.config.glue_database)
-        execution = _wait(cloud, query_id, progress, sleep)
-        frame = _read_result(cloud, execution)
+        found = cloud.s3.get_object(Bucket=bucket, Key=key)
+        with found["Body"] as body:
+            small = found["ContentLength"] < _LARGE_BYTES
+            frame = pd.read_csv(io.BytesIO(body.read()), **how) if small else None
+        if frame is None:
+            import awswrangler as wr
+
+            with wrangler(cloud):
+                frame = wr.s3.read_csv([answer.location], boto3_session=cloud.session, **how)
     except (ClientError, BotoCoreError) as error:
-        raise _refused(error) from error
-    return _query_result(frame, execution, sql)
+        raise told(error, answer.location, QueryError) from error
+    return _typed(frame, answer.columns)
 
 
-def _start(cloud: Cloud, sql: str, database: str) -> str:
-    with _wrangler(cloud):
-        return str(
-            wr.athena.start_query_execution(
-                sql,
-                database=database,
-                workgroup=cloud.config.athena_workgroup,
-                s3_output=f"s3://{cloud.config.athena_results_bucket}/",
-                boto3_session=cloud.session,
-            )
-        )
+_DTYPES = {
+    "tinyint": "Int8",
+    "smallint": "Int16",
+    "int": "Int32",
+    "integer": "Int32",
+    "bigint": "Int64",
+    "float": "float32",
+    "real": "float32",
+    "double": "float64",
+    "boolean": "boolean",
+}
+_MOMENTS = ("timestamp", "timestamp with time zone")
+_NESTED = ("array", "map", "row", "struct", "json")
 
 
-def _wait(
-    cloud: Cloud,
-    query_id: str,
-    progress: Callable[..., Any] | None,
-    sleep: Callable[[float], None],
-) -> dict[str, Any]:
-    bar = progress(desc=say("query"), bar_format="{desc} {elapsed}") if progress else None
-    pause = _FIRST_POLL
-    try:
-        while True:
-            answer = cloud.athena.get_query_execution(QueryExecutionId=query_id)
-            execution: dict[str, Any] = answer["QueryExecution"]
-            state = execution["Status"]["State"]
-            if bar is not None:
-                bar.set_description_str(say("query {state}", state=state))
-            if state in _FINAL_STATES:
-                return _succeeded(execution)
-            sleep(pause)
-            pause = min(pause * 1.5, _LAST_POLL)
-    except KeyboardInterrupt:
-        # Whoever stops waiting wants the query stopped too: it would go on scanning, and cost.
-        cloud.athena.stop_query_execution(QueryExecutionId=query_id)
-        raise
-    finally:
-        if bar is not None:
-            bar.close()
+def _reading(columns: Columns) -> dict[str, Any]:
+    """Return how pandas reads Athena's CSV: awswrangler's types, and doubles to the last bit.
+
+    Where awswrangler's own reader passes them through pandas' quick one, a fifth of all doubles
+    differ in their last bit.
+    """
+    kinds = dict(columns)
+    converters = {name: _CONVERTERS[kind] for name, kind in kinds.items() if kind in _CONVERTERS}
+    return {
+        "dtype": {
+            name: _DTYPES.get(kind, "object" if kind.startswith(_NESTED) else "string")
+            for name, kind in kinds.items()
+            if name not in converters and kind not in _MOMENTS
+        },
+        "converters": converters,
+        "parse_dates": [name for name, kind in kinds.items() if kind in _MOMENTS],
+        "float_precision": "round_trip",
+        "quoting": csv.QUOTE_ALL,
+        "keep_default_na": False,
+        "na_values": ["", "NaN"],
+        "skip_blank_lines": False,
+    }
 
 
-def _succeeded(execution: dict[str, Any]) -> dict[str, Any]:
-    status = execution["Status"]
-    if status["State"] == "SUCCEEDED":
-        return execution
-    reason = status.get("StateChangeReason") or say("Athena gave no reason.")
-    if status["State"] == "CANCELLED":
-        raise QueryError(say("the query cancelled: {reason}", reason=reason), hint=hint_for(reason))
-    raise QueryError(say("the query failed: {reason}", reason=reason), hint=hint_for(reason))
+def _date(text: str) -> dt.date | None:
+    return dt.date.fromisoformat(text) if text else None
 
 
-def _read_result(cloud: Cloud, execution: dict[str, Any]) -> pd.DataFrame:
-    location = execution.get("ResultConfiguration", {}).get("OutputLocation", "")
-    if execution.get("StatementType") != "DML" or not location.endswith(".csv"):
-        return _read_rows(cloud, execution["QueryExecutionId"])
-    with _wrangler(cloud):
-        frame: pd.DataFrame = wr.athena.get_query_results(
-            execution["QueryExecutionId"], boto3_session=cloud.session
-        )
+def _decimal(text: str) -> Decimal | None:
+    return Decimal(text) if text else None
+
+
+_CONVERTERS: dict[str, Callable[[str], Any]] = {"date": _date, "decimal": _decimal}
+
+
+def _typed(frame: pd.DataFrame, columns: Columns) -> pd.DataFrame:
+    """Return a frame whose binary columns hold bytes, which no reader of CSV gives."""
+    for name, kind in columns:
+        if kind in ("binary", "varbinary") and len(frame):
+            frame[name] = frame[name].str.encode("utf-8")
     return frame
 
 
-def _read_rows(cloud: Cloud, query_id: str) -> pd.DataFrame:
-    """Return what every statement but a query answers: text, no header among the rows.
-
-    CREATE TABLE AS, INSERT and UNLOAD answer with a count instead, the one row of `rows`.
-    """
-    pages = list(
-        cloud.athena.get_paginator("get_query_results").paginate(QueryExecutionId=query_id)
-    )
-    described = pages[0]["ResultSet"].get("ResultSetMetadata", {}).get("ColumnInfo", [])
-    columns = [info["Name"] for info in described]
-    lines = [
-        [cell.get("VarCharValue") for cell in row.get("Data", [])]
-        for page in pages
-        for row in page["ResultSet"].get("Rows", [])
-    ]
-    if columns == ["rows"] and not lines and pages[0].get("UpdateCount") is not None:
-        lines = [[str(pages[0]["UpdateCount"])]]
-    return text_frame(columns, lines)
-
-
-def text_frame(columns: Sequence[str], lines: Sequence[Sequence[str | None]]) -> pd.DataFrame:
-    """Return lines of text under the names of their columns, as type `string`.
-
-    Athena's DDL describes the columns of a table that it then writes as lines: DESCRIBE names
-    three columns and gives one value a row, with tabs in it and blanks that fill it up. Lines
-    that fit to no columns, such as those of MSCK, come back under the one name `result`.
-    """
-    rows = [_cells(line, len(columns)) for line in lines]
-    if not columns and not rows:
-        return pd.DataFrame()
-    if any(len(row) != len(columns) for row in rows):
-        joined = ["\t".join(cell or "" for cell in line) for line in lines]
-        return pd.DataFrame({"result": pd.array(joined, dtype="string")})
-    # Names may occur twice: a frame of rows takes them, a dict of columns would not.
-    return pd.DataFrame(rows, columns=list(columns), dtype="string")
-
-
-def _cells(line: Sequence[str | None], width: int) -> list[str | None]:
-    """Return the cells of a line: as they came, or split where they came as one text."""
-    if width > 1 and len(line) == 1:
-        parts = (line[0] or "").split("\t", width - 1)
-        return [*(part.strip() for part in parts), *[""] * (width - len(parts))]
-    return [cell.rstrip() if cell else cell for cell in line]
-
-
-def _query_result(frame: pd.DataFrame, execution: dict[str, Any], sql: str) -> QueryResult:
-    statistics = execution.get("Statistics", {})
-    scanned = int(statistics.get("DataScannedInBytes", 0))
-    free = execution.get("StatementType") != "DML"
-    return QueryResult(
-        frame=frame,
-        query_id=execution["QueryExecutionId"],
-        sql=sql,
-        bytes_scanned=scanned,
-        seconds=statistics.get("TotalExecutionTimeInMillis", 0) / 1000,
-        cost_usd=athena_query_cost(scanned, ddl=free),
-    )
-
-
 @contextmanager
-def _wrangler(cloud: Cloud) -> Iterator[None]:
+def wrangler(cloud: Cloud) -> Iterator[None]:
     """Point awswrangler at a deployment, and back at what it was pointed at before.
 
     Its endpoints are global to the process: one thread at a time, and nothing stays behind, so
@@ -258,6 +240,8 @@ def _wrangler(cloud: Cloud) -> Iterator[None]:
         retries={"mode": "standard", "max_attempts": 2 if endpoint else 5},
         s3={"addressing_style": "path"} if endpoint else None,
     )
+    import awswrangler as wr
+
     with _wrangler_lock:
         before = {name: getattr(wr.config, name) for name in settings}
         try:
@@ -267,91 +251,3 @@ def _wrangler(cloud: Cloud) -> Iterator[None]:
         finally:
             for name, value in before.items():
                 setattr(wr.config, name, value)
-
-
-_MAKE_TABLES = later(
-    "notebook 01 checks that the tables exist; `b3 local up`, or Terraform on AWS, makes them, "
-    "notebook 02 fills bronze and notebook 03 silver."
-)
-_COLUMNS = {
-    "bronze": BRONZE_TABLE,
-    "bronze_columns": ", ".join((*BRONZE.names, *PARTITION_KEYS)),
-    "silver": SILVER_TABLE,
-    "silver_columns": ", ".join((*SILVER.names, *PARTITION_KEYS)),
-}
-_HINTS = (
-    (
-        r"TABLE_NOT_FOUND|SCHEMA_NOT_FOUND|Table .* does not exist|Schema .* does not exist",
-        _MAKE_TABLES,
-    ),
-    (
-        r"COLUMN_NOT_FOUND|Column .* cannot be resolved",
-        later("{bronze} has {bronze_columns}; {silver} has {silver_columns}."),
-    ),
-    (
-        r"HIVE_BAD_DATA|HIVE_PARTITION_SCHEMA_MISMATCH",
-        later(
-            "an object was written with other types than the table's: `b3 refine --rebuild` writes "
-            "silver again, another ingestion of those dates bronze."
-        ),
-    ),
-    (
-        r"HIVE_CANNOT_OPEN_SPLIT|HIVE_FILESYSTEM_ERROR|NoSuchKey|NoSuchBucket",
-        later(
-            "a registered partition points at an object that is gone: ingest those dates again, "
-            "then `b3 refine --rebuild`."
-        ),
-    ),
-    (
-        r"TYPE_MISMATCH|Cannot apply operator",
-        later(
-            "the partition keys dt and ticker are text: compare dt with '2024-01-02', not with a "
-            "date."
-        ),
-    ),
-    (
-        r"[Bb]ytes scanned limit",
-        later("filter on the partition keys dt and ticker, so that fewer objects are read."),
-    ),
-    (
-        r"SYNTAX_ERROR|mismatched input|extraneous input",
-        later(
-            "Athena speaks Trino's SQL; the reason names line and column of what it did not expect."
-        ),
-    ),
-    (
-        r"FUNCTION_NOT_FOUND|Function .* not registered",
-        later("Athena knows Trino's functions: see the list in its manual, section Functions."),
-    ),
-    (
-        r"WorkGroup .* is not found|WorkGroup is not found",
-        later("`b3 doctor` lists what the deployment lacks."),
-    ),
-    (
-        r"AccessDenied|ExpiredToken|UnrecognizedClient|not authorized|Unable to locate credentials",
-        later(
-            "renew the credentials (those of AWS Academy end with their session), then run it "
-            "again."
-        ),
-    ),
-)
-
-
-def hint_for(reason: str) -> str:
-    """Return what to try next, from the reason that Athena gave for a failure."""
-    for pattern, hint in _HINTS:
-        if re.search(pattern, reason):
-            return say(hint, **_COLUMNS)
-    return say(
-        "read the reason; `SHOW PARTITIONS` and `DESCRIBE` show what Athena sees of a table."
-    )
-
-
-def _refused(error: ClientError | BotoCoreError) -> QueryError:
-    refusal = explain(error)
-    if refusal.kind not in {"other", "gone"}:
-        return QueryError(refusal.about("Athena"), hint=refusal.hint)
-    reason = f"{refusal.code}: {refusal.said}"
-    return QueryError(
-        say("Athena refused the query: {reason}", reason=reason), hint=hint_for(reason)
-    )

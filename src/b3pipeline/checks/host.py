@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -16,31 +15,13 @@ from b3pipeline import names
 from b3pipeline.checks.machine import python_finding
 from b3pipeline.checks.report import CheckReport, Finding
 from b3pipeline.cloud.clients import Cloud
-from b3pipeline.errors import ConfigError
 from b3pipeline.language import later, say
 from b3pipeline.refusals import CALL_ERRORS, explain
-
-HOST_VARIABLE = "B3_HOST"
-"""Set on the ingestion host by its first start."""
 
 _PACKAGES = ("pyarrow", "pandas", "boto3", "yfinance", "exchange_calendars")
 _SOURCES = {"yahoo": "query2.finance.yahoo.com", "cotahist": "bvmf.bmfbovespa.com.br"}
 _THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 _LOG = "/var/log/cloud-init-output.log"
-
-
-def is_host() -> bool:
-    """Return whether this machine is the ingestion host."""
-    return bool(os.environ.get(HOST_VARIABLE))
-
-
-def refuse_on_host(what: str, needs: str) -> None:
-    """Raise ConfigError where this machine is the ingestion host: it has not what `what` needs."""
-    if is_host():
-        raise ConfigError(
-            say("{what} needs {needs}, which the ingestion host has not.", what=what, needs=needs),
-            hint=say("{what} on your own machine, with B3_TARGET=aws.", what=what),
-        )
 
 
 def check_host(cloud: Cloud, *, reach: Callable[[str], None] | None = None) -> CheckReport:

@@ -34,6 +34,10 @@ ENVIRONMENT_VARIABLES = {
 """Each output of Terraform, and the environment variable that carries it."""
 
 
+HOST_VARIABLE = "B3_HOST"
+"""Set on the ingestion host by its first start."""
+
+
 @dataclass(frozen=True)
 class Config:
     """One deployment of the pipeline: where it is, and what Terraform or the sandbox made."""
@@ -293,3 +297,17 @@ def _terraform_output(folder: Path) -> str:
             hint=say("`terraform -chdir=infra apply`, then `b3 outputs`."),
         )
     return answer.stdout
+
+
+def is_host() -> bool:
+    """Return whether this machine is the ingestion host."""
+    return bool(os.environ.get(HOST_VARIABLE))
+
+
+def refuse_on_host(what: str, needs: str) -> None:
+    """Raise ConfigError where this machine is the ingestion host: it has not what `what` needs."""
+    if is_host():
+        raise ConfigError(
+            say("{what} needs {needs}, which the ingestion host has not.", what=what, needs=needs),
+            hint=say("{what} on your own machine, with B3_TARGET=aws.", what=what),
+        )

@@ -9,9 +9,9 @@ import datetime as dt
 import logging
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -28,6 +28,9 @@ from b3pipeline.lake.storage import (
 from b3pipeline.language import english, say
 from b3pipeline.progress import Progress
 from b3pipeline.schema import BRONZE, PARTITION_KEYS
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 log = logging.getLogger(__name__)
 
@@ -191,7 +194,6 @@ def read_quarantine(cloud: Cloud, batch_id: str) -> pd.DataFrame:
     """Return the rows that a batch held back: the columns of a quote, and `rule`; none, no rows."""
     keys = list(list_keys(cloud, f"{names.QUARANTINE_PREFIX}{batch_id}/"))
     tables = get_objects(cloud, keys, lambda _, body: pq.read_table(pa.BufferReader(body)))
-    if not tables:
-        return pd.DataFrame()
-    frame: pd.DataFrame = pa.concat_tables(tables, promote_options="permissive").to_pandas()
+    whole = pa.concat_tables(tables or [pa.table({})], promote_options="permissive")
+    frame: pd.DataFrame = whole.to_pandas()
     return frame

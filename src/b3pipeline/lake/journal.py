@@ -10,9 +10,8 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -22,6 +21,9 @@ from b3pipeline.errors import DamagedJournalError, StorageError
 from b3pipeline.lake.manifest import BatchManifest
 from b3pipeline.lake.storage import delete_objects, find_objects, list_keys, put_object
 from b3pipeline.language import say
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PLAN, SEAL = "plan.json", "seal.json"
 _SLICE, _WRITTEN = ".parquet", ".written"

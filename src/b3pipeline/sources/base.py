@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
-
-import pandas as pd
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from b3pipeline.errors import ConfigError, SourceError
 from b3pipeline.language import note, say
 from b3pipeline.progress import Progress
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 TIME_TYPE = "datetime64[us]"
 
@@ -157,11 +158,15 @@ def check_interval(source: QuoteSource, interval: str) -> None:
 
 def empty_frame() -> pd.DataFrame:
     """Return a frame of quotes without rows."""
+    import pandas as pd
+
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in QUOTE_COLUMNS.items()})
 
 
 def join_frames(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """Return one checked frame of quotes, sorted by ticker and time, out of one for each ticker."""
+    import pandas as pd
+
     filled = [frame for frame in frames if len(frame)]
     if not filled:
         return empty_frame()
@@ -174,6 +179,8 @@ def check_frame(frame: pd.DataFrame) -> pd.DataFrame:
 
     Checked: the columns and their order, each dtype, the order of the rows, no bar twice.
     """
+    import pandas as pd
+
     found = {str(name): str(kind) for name, kind in frame.dtypes.items()}
     if list(found) != list(QUOTE_COLUMNS):
         raise _malformed(

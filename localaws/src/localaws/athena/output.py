@@ -67,20 +67,19 @@ class Output:
         with path.open("rb") as body:
             self.put(uri, body)
 
-    def size(self, uri: str) -> int | None:
-        """Return the size of an object, or None where it is gone."""
+    def read(self, uri: str, start: int, length: int) -> tuple[bytes, int] | None:
+        """Return a piece of an object, which may end before, and how long the whole is.
+
+        None where the object is gone; nothing of it where it ends before `start`.
+        """
         bucket, key = split_uri(uri)
         self._rights.authorize("s3:GetObject", uri)
-        try:
-            return int(self._client.head_object(Bucket=bucket, Key=key)["ContentLength"])
-        except ClientError:
-            return None
-
-    def read(self, uri: str, start: int, length: int) -> bytes:
-        """Return a piece of an object, which may end before `length` bytes."""
-        bucket, key = split_uri(uri)
         wanted = f"bytes={start}-{start + length - 1}"
-        return bytes(self._client.get_object(Bucket=bucket, Key=key, Range=wanted)["Body"].read())
+        try:
+            found = self._client.get_object(Bucket=bucket, Key=key, Range=wanted)
+        except ClientError as error:
+            return (b"", 0) if error.response["Error"].get("Code") == "InvalidRange" else None
+        return found["Body"].read(), int(found["ContentRange"].rpartition("/")[2])
 
     def put_parquet(self, uri: str, table: pa.Table, compression: str) -> None:
         """Put a table as one Parquet object."""

@@ -15,6 +15,7 @@ from localaws.glue.tables import Table, Tables
 from localaws.wire import AwsError
 
 _PAGE = 1000
+_MOST_PAGES = 32
 _FIELDS = ("StorageDescriptor", "Parameters", "LastAccessTime", "LastAnalyzedTime")
 
 
@@ -25,6 +26,8 @@ class Partitions:
         self._store = store
         self._tables = tables
         self._account_id = account_id
+        self._pages: dict[str, Payload] = {}
+        self._changes = -1
 
     def handlers(self) -> dict[str, Handler]:
         return {
@@ -73,7 +76,19 @@ class Partitions:
         return {"Partitions": found, "UnprocessedKeys": missing}
 
     def get_matching(self, payload: Payload) -> Payload:
-        """Return a page of the partitions that an expression and a segment select, by values."""
+        """Return a page of the partitions that an expression and a segment select, by values.
+
+        A page is kept for as long as nothing at all was written into the store.
+        """
+        if self._changes != self._store.total_changes or len(self._pages) > _MOST_PAGES:
+            self._pages.clear()
+            self._changes = self._store.total_changes
+        key = dump(payload)
+        if key not in self._pages:
+            self._pages[key] = self._page(payload)
+        return self._pages[key]
+
+    def _page(self, payload: Payload) -> Payload:
         table = self._table(payload)
         size = payload.get("MaxResults") or _PAGE
         found = self._select(

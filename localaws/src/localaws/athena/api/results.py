@@ -75,16 +75,16 @@ class Results:
 
         Read in pieces: a page ends at so many rows or bytes, a row that is longer is one alone.
         """
-        whole = self._output.size(location)
-        if whole is None:
-            raise invalid("Could not find results")
-        if not 0 <= start <= whole:
+        if start < 0:
             raise invalid("Invalid token provided")
-        piece = _PIECE_BYTES
-        data = b""
+        piece, data = _PIECE_BYTES, b""
         while True:
-            at = start + len(data)
-            data += self._output.read(location, at, piece) if at < whole else b""
+            found = self._output.read(location, start + len(data), piece)
+            if found is None:
+                raise invalid("Could not find results")
+            data, whole = data + found[0], found[1]
+            if start and not data:
+                raise invalid("Invalid token provided")
             final = start + len(data) >= whole
             rows, taken = read(data, size, final=final)
             if final or len(rows) == size or (rows and len(data) >= MOST_PAGE_BYTES):

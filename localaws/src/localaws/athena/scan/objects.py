@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 
 from localaws.athena.errors import QueryError
@@ -23,6 +26,7 @@ _SETTLED_NS = 2_000_000_000
 
 _PLAIN_SECONDS = 1.0
 _MOST_PLAIN = 100_000
+_uri = attrgetter("uri")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,75 +50,94 @@ class Objects:
         self._rights = rights
         # Addresses are compared by what they resolve to: the state folder may lie behind a link.
         self._root = root.resolve()
+        self._base = str(self._root)
         self._plain: dict[str, float] = {}
         self._known: dict[str, tuple[int, tuple[DataFile, ...]]] = {}
         self._lock = threading.Lock()
 
     def under(self, location: str) -> list[DataFile]:
-        """Return the visible objects under a location `s3://bucket/prefix`, by key.
+        """Return the visible objects under a location `s3://bucket/prefix`, by key."""
+        return next(self.under_each([location]))
+
+    def under_each(self, locations: Iterable[str]) -> Iterator[list[DataFile]]:
+        """Yield, for each location, its visible objects by key.
 
         As for Hive, names that start with `_` or `.` are hidden, and so is all below them.
         """
-        bucket, prefix = split_uri(location)
-        if self._rights is not None:
-            self._rights.check("s3:ListBucket", f"s3://{bucket}")
-        base = f"s3://{bucket}/{prefix}".rstrip("/")
-        found = list(self._walk(self._folder(location, bucket, prefix), base))
-        found += self._encoded(bucket, prefix.rstrip("/") + "/" if prefix else "")
-        if self._rights is not None and self._rights.limited:
-            for file in found:
-                self._rights.check("s3:GetObject", file.uri)
-        return sorted(found, key=lambda file: file.uri)
+        encoded: dict[str, list[tuple[str, DataFile]]] = {}
+        for location in locations:
+            bucket, prefix = split_uri(location)
+            if self._rights is not None:
+                self._rights.check("s3:ListBucket", f"s3://{bucket}")
+            if bucket not in encoded:
+                encoded[bucket] = list(self._encoded(bucket))
+            base = f"s3://{bucket}/{prefix}".rstrip("/")
+            found = list(self._walk(*self._folder(location, bucket, prefix), base))
+            if encoded[bucket]:
+                start = prefix.rstrip("/") + "/" if prefix else ""
+                found += [file for key, file in encoded[bucket] if _is_below(key, start)]
+            if self._rights is not None and self._rights.limited:
+                for file in found:
+                    self._rights.check("s3:GetObject", file.uri)
+            yield sorted(found, key=_uri) if len(found) > 1 else found
 
     def folders(self, location: str) -> Iterator[str]:
         """Yield the paths of the folders below a location that hold visible objects."""
         bucket, prefix = split_uri(location)
         if self._rights is not None:
             self._rights.check("s3:ListBucket", f"s3://{bucket}")
-        root = self._folder(location, bucket, prefix)
+        root, _ = self._folder(location, bucket, prefix)
         for folder, _, _ in os.walk(root):
             names = Path(folder).relative_to(root).parts
             if not any(map(_hidden, names)) and any(self._files(folder, "")):
                 yield "/".join(names)
 
-    def _folder(self, location: str, bucket: str, prefix: str) -> str:
-        """Return the folder of a location; refuses one that is reached through a link."""
-        folder = f"{self._root}/{bucket}/{prefix}".rstrip("/")
+    def _folder(self, location: str, bucket: str, prefix: str) -> tuple[str, int | None]:
+        """Return the folder of a location, and its time of change where there is one.
+
+        Refuses a folder that is reached through a link.
+        """
+        folder = f"{self._base}/{bucket}/{prefix}".rstrip("/")
         # A table has a location a partition, and few folders above them: those are resolved once
         # in a while, the last step each time.
-        if not self._is_plain(os.path.dirname(folder)) or os.path.islink(folder):  # noqa: PTH114, PTH120
+        if not self._is_plain(folder.rpartition("/")[0]):
             raise _outside(location)
-        return folder
+        try:
+            state = os.lstat(folder)
+        except OSError:
+            return folder, None
+        if stat.S_ISLNK(state.st_mode):
+            raise _outside(location)
+        return folder, state.st_mtime_ns
 
     def _is_plain(self, folder: str) -> bool:
-        """Return whether no part of a folder's path is a link, as it was a second ago at most."""
+        """Return whether no part of a path below the root is a link, as a second ago at most."""
+        if folder == self._base:
+            return True
         now = time.monotonic()
         if now - self._plain.get(folder, -_PLAIN_SECONDS) >= _PLAIN_SECONDS:
-            if os.path.realpath(folder) != folder:
+            if os.path.islink(folder) or not self._is_plain(folder.rpartition("/")[0]):  # noqa: PTH114
                 return False
             if len(self._plain) > _MOST_PLAIN:
                 self._plain.clear()
             self._plain[folder] = now
         return True
 
-    def _walk(self, folder: str, base: str) -> Iterator[DataFile]:
-        known = self._remembered(folder)
-        if known is not None:
-            yield from known
+    def _walk(self, folder: str, changed: int | None, base: str) -> Iterator[DataFile]:
+        """Yield the objects in a folder, which had changed at `changed`, and below it."""
+        known = self._known.get(folder)
+        if known is not None and known[0] == changed:
+            yield from known[1]
             return
         listed = time.time_ns()
-        changed = _mtime(folder)
         files, subfolders = self._split(folder, base)
         if changed is not None and not subfolders and listed - changed > _SETTLED_NS:
             with self._lock:
                 self._known[folder] = (changed, files)
         yield from files
         for name in subfolders:
-            yield from self._walk(f"{folder}/{name}", f"{base}/{name}")
-
-    def _remembered(self, folder: str) -> tuple[DataFile, ...] | None:
-        known = self._known.get(folder)
-        return known[1] if known is not None and known[0] == _mtime(folder) else None
+            below = f"{folder}/{name}"
+            yield from self._walk(below, _mtime(below), f"{base}/{name}")
 
     def _split(self, folder: str, base: str) -> tuple[tuple[DataFile, ...], list[str]]:
         try:
@@ -131,25 +154,20 @@ class Objects:
     def _files(self, folder: str, base: str) -> tuple[DataFile, ...]:
         return self._split(folder, base)[0]
 
-    def _encoded(self, bucket: str, prefix: str) -> Iterator[DataFile]:
-        """Yield the objects whose key no path can hold; they carry it in their metadata."""
-        place = f"{self._root}/{bucket}/{_ENCODED_KEYS}"
-        if not os.path.isdir(place):  # noqa: PTH112 - once a partition
-            return
-        folder = Path(place)
-        for sidecar in folder.glob("*.meta.json"):
+    def _encoded(self, bucket: str) -> Iterator[tuple[str, DataFile]]:
+        """Yield, with their keys, the objects whose key no path can hold; a sidecar tells it."""
+        for sidecar in (self._root / bucket / _ENCODED_KEYS).glob("*.meta.json"):
             key = json.loads(sidecar.read_text()).get("key", "")
             body = Path(str(sidecar).removesuffix(".meta.json"))
-            below = key.removeprefix(prefix)
-            visible = not any(map(_hidden, below.split("/"))) and not key.endswith("/")
-            if key.startswith(prefix) and visible and body.is_file():
+            if not key.endswith("/") and body.is_file():
                 if body.is_symlink():
                     raise _outside(f"s3://{bucket}/{key}")
                 state = body.stat()
                 uri = f"s3://{bucket}/{key}"
-                yield DataFile(uri, str(body), state.st_size, state.st_mtime_ns)
+                yield key, DataFile(uri, str(body), state.st_size, state.st_mtime_ns)
 
 
+@lru_cache(maxsize=100_000)
 def split_uri(uri: str) -> tuple[str, str]:
     """Return bucket and key of `s3://bucket/key`; QueryError where it is no such address.
 
@@ -182,6 +200,11 @@ def _outside(uri: str) -> QueryError:
 
 def _hidden(name: str) -> bool:
     return name.startswith(("_", "."))
+
+
+def _is_below(key: str, start: str) -> bool:
+    """Return whether a key begins so, and nothing of what follows is hidden."""
+    return key.startswith(start) and not any(map(_hidden, key.removeprefix(start).split("/")))
 
 
 def _mtime(folder: str) -> int | None:

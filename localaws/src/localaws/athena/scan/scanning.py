@@ -67,9 +67,11 @@ class Scanner:
 
     def _pieces(self, scan: Scan, definition: dict[str, Any]) -> list[Piece]:
         pieces = []
-        for partition in self._partitions(scan, definition):
+        partitions = self._partitions(scan, definition)
+        found = self.objects.under_each(partition.location for partition in partitions)
+        for partition, files in zip(partitions, found, strict=True):
             self.check()
-            pieces += [Piece(file, partition) for file in self.objects.under(partition.location)]
+            pieces += [Piece(file, partition) for file in files]
         return pieces
 
     def _partitions(self, scan: Scan, definition: dict[str, Any]) -> list[Partition]:
