@@ -162,7 +162,7 @@ def test_the_command_line_helps_in_portuguese():
 
 def test_the_command_line_fails_in_portuguese(tmp_path, monkeypatch):
     """One sentence, and what to try."""
-    said = b3("reconcile", "--start", "02/01/2024", "--target", "nowhere")
+    said = b3("reconcile", "--start", "2024-01-02", "--target", "nowhere")
     assert said == (
         "erro: o alvo é 'nowhere'.\n"
         "  o que fazer: use 'local' para a AWS da sua máquina, ou 'aws' para a sua conta.\n"
