@@ -21,15 +21,22 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 # At its first start it would ask whether it may fetch news, over the notebook.
 NO_NEWS := --LabApp.news_url=None
 
+# The reader's language, as b3pipeline/language.py finds it; what help says in Portuguese: `# pt:`.
+SPOKEN := $(firstword $(LANG_) $(B3_LANG) $(LANGUAGE) $(LC_ALL) $(LC_MESSAGES) $(LANG))
+
 .PHONY: help
+# pt: lista os comandos
 help: ## list the verbs
-	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' -v pt='$(filter pt%,$(SPOKEN))' '/^# pt: /{here=substr($$0, 7)} \
+		/^[a-z0-9-]+:.*## /{printf "  make %-14s %s\n", $$1, pt ? here : $$2; here=""}' $(MAKEFILE_LIST)
 
 .PHONY: tutorial
+# pt: roda tudo, notebooks e relatório; SOURCE=yahoo: cotações reais; LANG_=pt-BR: em português
 tutorial: env ## run everything, notebooks and report; SOURCE=yahoo: real quotes; LANG_=pt-BR: in Portuguese
 	@$(BIN)/b3 tutorial $(if $(SOURCE),--source $(SOURCE)) $(if $(FILES),--path "$(FILES)") $(if $(SEED),--seed $(SEED)) $(if $(LANG_),--lang $(LANG_))
 
 .PHONY: test
+# pt: testa o que esta máquina consegue testar; NIGHTLY=1: os testes mais longos também
 test: env checkov ## run what this machine can test; NIGHTLY=1: the longest tests, too
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
@@ -38,6 +45,7 @@ test: env checkov ## run what this machine can test; NIGHTLY=1: the longest test
 	@bash scripts/test_spark4.sh
 
 .PHONY: check
+# pt: formato, lint, tipos e os testes rápidos: um minuto
 check: env ## format, lint, types and the quick tests: a minute
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
@@ -45,28 +53,34 @@ check: env ## format, lint, types and the quick tests: a minute
 	@$(RUN) pytest $(PARALLEL) -m "not slow" tests/unit
 
 .PHONY: test-spark4
+# pt: roda os testes do refino no Spark 4.1, onde há Python 3.13 e um JDK completo
 test-spark4: env ## run the refine's tests on Spark 4.1, where Python 3.13 and a full JDK are found
 	@bash scripts/test_spark4.sh
 
 .PHONY: test-browser
+# pt: roda os notebooks no JupyterLab e abre o relatório no Chromium
 test-browser: env ## run the notebooks in JupyterLab and the report in Chromium
 	@$(RUN) pytest tests/browser
 
 .PHONY: lab
+# pt: abre o JupyterLab em cópias dos notebooks, em work/; LANG_=pt-BR: em português
 lab: env ## open JupyterLab on copies of the notebooks, in work/; LANG_=pt-BR: in Portuguese
 	@$(if $(LANG_),B3_LANG=$(LANG_)) $(BIN)/b3 class work
 	@$(if $(LANG_),B3_LANG=$(LANG_)) $(BIN)/b3 local up
 	@$(BIN)/python scripts/open_lab.py $(if $(LANG_),--lang $(LANG_)) $(AS_ROOT) $(NO_NEWS)
 
 .PHONY: up
+# pt: inicia a AWS local e cria nela os recursos do pipeline
 up: env ## start the local AWS and provision it
 	@$(BIN)/b3 local up
 
 .PHONY: down
+# pt: para a AWS local; os dados ficam
 down: ## stop the local AWS; its data stays
 	@if [ -x $(BIN)/b3 ]; then $(BIN)/b3 local down; fi
 
 .PHONY: env
+# pt: cria o ambiente em .venv
 env: $(READY) ## make the environment in .venv
 
 $(READY): requirements.lock pyproject.toml localaws/pyproject.toml scripts/make_env.sh
@@ -74,18 +88,22 @@ $(READY): requirements.lock pyproject.toml localaws/pyproject.toml scripts/make_
 	@touch $@
 
 .PHONY: wheelhouse
+# pt: traz todos os pacotes para wheelhouse/, para máquinas sem rede
 wheelhouse: env ## bring all packages into wheelhouse/, for machines without a network
 	@bash scripts/make_wheelhouse.sh $(VENV) wheelhouse
 
 .PHONY: slides
+# pt: faz uma apresentação de cada notebook, em build/slides
 slides: env ## make a deck of slides of each notebook, in build/slides
 	@$(BIN)/python scripts/make_slides.py build/slides
 
 .PHONY: artifacts
+# pt: gera o que o Terraform envia, em build/artifacts
 artifacts: env ## build what Terraform uploads, into build/artifacts
 	@$(BIN)/python scripts/build_artifacts.py
 
 .PHONY: translations
+# pt: refaz o que está em português a partir dos catálogos, e os atualiza
 translations: env ## make what is in Portuguese anew from its catalogues, and bring these up to date
 	@$(BIN)/python scripts/translate_notebooks.py
 	@$(BIN)/python scripts/translate_messages.py
@@ -101,12 +119,14 @@ $(SCANNER)/.ready: tests/infra/requirements-checkov.lock | $(READY)
 	@touch $@
 
 .PHONY: lint
+# pt: formata, confere e verifica os tipos
 lint: env ## format, lint and type-check
 	@$(RUN) ruff format .
 	@$(RUN) ruff check --fix .
 	@$(RUN) mypy
 
 .PHONY: lock
+# pt: resolve de novo os arquivos de versões a partir do pyproject.toml; UPGRADE=--upgrade: as mais novas
 lock: env ## resolve the lock files anew from pyproject.toml; UPGRADE=--upgrade: to the newest versions
 	@$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 \
 		--no-emit-package b3-localaws --generate-hashes --no-emit-index-url \
@@ -130,6 +150,7 @@ lock: env ## resolve the lock files anew from pyproject.toml; UPGRADE=--upgrade:
 	@$(BIN)/python scripts/make_environment_yml.py
 
 .PHONY: site
+# pt: gera o site em build/site: páginas, notebooks executados, API
 site: env $(SITE)/.ready ## build the site in build/site: pages, executed notebooks, API
 	@for notebook in notebooks/*.ipynb; do \
 		[ "build/$$notebook" -nt "$$notebook" ] || { $(BIN)/b3 tutorial --lang en; break; }; \
@@ -142,19 +163,29 @@ site: env $(SITE)/.ready ## build the site in build/site: pages, executed notebo
 		--config-file build/mkdocs.yml
 	@$(BIN)/python scripts/check_site.py
 
-# The site's tools are needed by whoever publishes it, and by nobody else.
+# The site's tools are needed by whoever publishes it, and by nobody else. Where there is no npm,
+# what draws the diagrams is asked from another host by whoever reads the page.
+MERMAID := mermaid-11.4.1.tgz
+MERMAID_HASH := 31bd35253ff1e8228359ac628307d962e6260d9eb1b6b37036589d299c244ab0da63d9fdd2d76b25357952693ec0fd5f66c706a6d98a1571ec5cc0c4559f90e8
 $(SITE)/.ready: docs/requirements-site.lock | $(READY)
 	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(SITE)
 	@UV_LINK_MODE=copy $(BIN)/uv pip sync --quiet --python $(SITE)/bin/python \
 		--require-hashes docs/requirements-site.lock
+	@cd $(SITE) && if command -v npm >/dev/null; then \
+		npm pack --silent mermaid@$(patsubst mermaid-%.tgz,%,$(MERMAID)) >/dev/null && \
+		echo "$(MERMAID_HASH)  $(MERMAID)" | shasum --algorithm 512 --check --quiet && \
+		tar -xzf $(MERMAID) --strip-components 2 package/dist/mermaid.min.js && rm $(MERMAID); \
+	fi
 	@touch $@
 
 .PHONY: release
+# pt: faz uma versão, por exemplo: make release VERSION=0.2.0
 release: env ## make a release, as in: make release VERSION=0.2.0
 	@$(MAKE) artifacts
 	@$(BIN)/python scripts/release.py "$(VERSION)"
 
 .PHONY: clean
+# pt: para tudo e remove o que foi feito, também o ambiente
 clean: down ## stop everything and remove all that was made, the environment included
 	@rm -rf $(VENV) $(SCANNER) $(SPARK4) $(SITE) .uv .localaws build .pytest_cache .mypy_cache .ruff_cache .hypothesis src/*.egg-info localaws/src/*.egg-info
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

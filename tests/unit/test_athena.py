@@ -3,6 +3,7 @@
 import datetime as dt
 import io
 import os
+import re
 import subprocess
 import sys
 import time
@@ -495,6 +496,21 @@ def test_a_result_shows_its_rows_and_its_price() -> None:
 
     assert "<td>PETR4</td>" in shown
     assert "1 row · 1.2 s · 2.0 KB scanned · USD 0.000048" in shown
+
+
+def test_a_null_is_a_dash_whatever_its_type() -> None:
+    """Pandas would write NaN, <NA>, None, each in its own columns."""
+    frame = pd.DataFrame(
+        {
+            "float": [1.5, None],
+            "integer": pd.array([3, None], dtype="Int32"),
+            "text": pd.array(["x", None], dtype="string"),
+            "day": [dt.date(2024, 1, 2), None],
+        }
+    )
+    cells = re.findall("<td>(.*?)</td>", result(frame)._repr_html_())
+
+    assert cells == ["1.5", "3", "x", "2024-01-02", "–", "–", "–", "–"]
 
 
 def test_a_result_without_rows_asks_for_the_partitions() -> None:

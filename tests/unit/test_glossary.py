@@ -9,6 +9,8 @@ from babel.messages.pofile import read_po
 ROOT = Path(__file__).parents[2]
 GLOSSARY = ROOT / "docs" / "pt-BR" / "glossario.md"
 ROW = re.compile(r"^\| (?P<term>.+?) \| (?P<english>.+?) \| (?P<says>.+?) \| (?P<never>.+?) \|$")
+PT = re.compile(r"^# pt: (.+)$", re.MULTILINE)
+"""What `make help` says in Portuguese."""
 BUT = re.compile(r" \(mas: (.*)\)$")
 
 
@@ -37,6 +39,7 @@ def texts():
     """Return what is said in Portuguese: where it stands, and the text without its code."""
     pages = [ROOT / "README.pt-BR.md", *(ROOT / "docs" / "pt-BR").glob("*.md")]
     found = {page.name: page.read_text() for page in pages if page != GLOSSARY}
+    found["Makefile"] = "\n".join(PT.findall((ROOT / "Makefile").read_text()))
     for path in catalogues():
         with path.open("rb") as stream:
             messages = [message.string for message in read_po(stream) if message.id]

@@ -27,10 +27,13 @@ from b3pipeline.course.notebooks import report
 from b3pipeline.deployment import sandbox
 from b3pipeline.errors import B3Error
 from b3pipeline.ingest.batch import Batch
+from b3pipeline.job.spark import bad_objects
+from b3pipeline.job.work import Work
 from b3pipeline.lake import BatchManifest, Gap
-from b3pipeline.language import later, retold, say
+from b3pipeline.language import english, later, retold, say
 from b3pipeline.names import normalise_ticker
 from b3pipeline.refine.owed import Batches
+from b3pipeline.refine.runs import _job_run
 
 ROOT = Path(__file__).parents[2]
 GAP = Gap("PETR4", "2024-01-03", "held back, prices_positive: a price is not above zero")
@@ -159,7 +162,7 @@ def test_the_command_line_helps_in_portuguese():
 
 def test_the_command_line_fails_in_portuguese(tmp_path, monkeypatch):
     """One sentence, and what to try."""
-    said = b3("reconcile", "--start", "02/01/2024", "--target", "nowhere")
+    said = b3("reconcile", "--start", "2024-01-02", "--target", "nowhere")
     assert said == (
         "erro: o alvo é 'nowhere'.\n"
         "  o que fazer: use 'local' para a AWS da sua máquina, ou 'aws' para a sua conta.\n"
@@ -183,6 +186,47 @@ def test_every_verb_and_option_has_its_help_in_portuguese(monkeypatch):
     portuguese = dict(helps(cli.command_line()))
     assert len(english) > 80
     assert [name for name, text in english.items() if text and portuguese[name] == text] == []
+
+
+def make_help(**environment):
+    """Return what `make help` says of each verb."""
+    unset = dict.fromkeys(("MAKEFLAGS", "MAKELEVEL", "LC_ALL", "LANG"), "")
+    ran = subprocess.run(
+        ["make", "help"], cwd=ROOT, env={**os.environ, **unset, **environment},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return dict(line.split(maxsplit=2)[1:] for line in ran.stdout.splitlines())
+
+
+@pytest.mark.parametrize("asked", [{"B3_LANG": "pt_BR"}, {"LANG": "pt_BR.UTF-8"}], ids=str)
+def test_make_helps_in_the_readers_language(asked):
+    """Each verb has a line in both; a verb without one would have no text here."""
+    english, portuguese = make_help(), make_help(**asked)
+    assert len(english) > 15
+    assert english["down"] == "stop the local AWS; its data stays"
+    assert portuguese["down"] == "para a AWS local; os dados ficam"
+    assert list(portuguese) == list(english)
+    assert [verb for verb, text in english.items() if portuguese[verb] == text] == []
+
+
+def test_why_a_run_failed_is_told_in_portuguese(monkeypatch):
+    """Glue keeps the job's English; a reader is told the place, the reason, and what to do."""
+    problems = {"raw/b3/dt=2024-03-04/ticker=BBAS3/data.parquet": "the object has zero bytes"}
+    work = Work("batch", {}, ["20240304T1-1", "20240305T1-2"], {}, False, {}, 0)
+    stored = f"b3pipeline.errors.RefineError: {bad_objects(problems, work, 'raw')}"
+    assert "1 bronze object(s) cannot be refined" in stored
+    monkeypatch.setenv("B3_LANG", "pt_BR")
+    answer = {"Id": "jr_1", "JobName": "j", "JobRunState": "FAILED", "ErrorMessage": stored}
+    run = _job_run({**answer, "StartedOn": dt.datetime(2024, 3, 4, tzinfo=dt.UTC)})
+    assert run.error == (
+        "b3pipeline.errors.RefineError: 1 objeto(s) do bronze não podem ser refinados: "
+        "raw/b3/dt=2024-03-04/ticker=BBAS3/data.parquet: o objeto tem zero bytes. "
+        "Até lá esperam estes lotes: 20240304T1-1, 20240305T1-2. "
+        "O que fazer: faça de novo a ingestão desses pregões, ou ponha os objetos de lado e refine "
+        "o resto com --on_bad_object quarantine (`b3 refine --manifest "
+        "s3://raw/raw/b3/_batches/20240305T1-2.json --quarantine`)."
+    )
+    assert english(run.error) == stored
 
 
 @pytest.mark.parametrize(

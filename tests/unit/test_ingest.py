@@ -128,6 +128,8 @@ def test_a_batch_says_what_it_is(lake_cloud):
         assert "sample (simulated)" in text
         assert batch.manifest.uri in text
     assert "nothing missing" in str(batch)
+    assert "<td>–</td>" in batch._repr_html_()  # no history came again
+    assert "&lt;NA&gt;" not in batch._repr_html_()
 
 
 def test_more_tickers_than_one_fetch_takes_come_in_several(lake_cloud, monkeypatch):

@@ -327,6 +327,8 @@ def test_the_cost_of_an_event_per_object_is_drawn_against_one_per_batch() -> Non
     assert title(ax) == "An event for each object costs 2,500 times as much"
     assert "US dollars" in ax.get_xlabel()
     assert "USD 36.67, 2,500 runs, 42 hours" in words(ax)
+    few = plots.event_costs(costs.event_per_object_cost(82).frame())
+    assert "USD 1.20, 82 runs, 1 hour" in words(few)
 
 
 def test_a_timeline_names_its_longest_stage() -> None:
@@ -441,3 +443,26 @@ def test_a_session_that_one_side_lacks_is_marked() -> None:
 
     assert title(ax) == "1 session that only one side has; 1 close compared"
     assert [len(line.get_xdata()) for line in ax.lines if line.get_color() == style.ORANGE] == [1]
+
+
+@pytest.mark.parametrize(
+    ("steps", "written"),
+    [
+        ([-0.05, -0.025, 0.0], ["−5.0%", "−2.5%", "0.0%"]),
+        ([-0.2, -0.1, 0.0], ["−20%", "−10%", "0%"]),
+        ([-0.005, -0.0025, 0.0], ["−0.50%", "−0.25%", "0.00%"]),
+    ],
+)
+def test_an_axis_says_the_percents_at_which_its_lines_are(
+    steps: list[float], written: list[str]
+) -> None:
+    """A line at −2.5% is not one at −3%; where all are whole, there are no digits."""
+    ax = plots.drawdown(DRAWDOWN)
+    ax.set_yticks(steps)
+    assert [label.get_text() for label in ax.get_yticklabels()] == written
+
+
+def test_two_months_are_named_as_months() -> None:
+    """The first of January is none of their columns."""
+    ax = plots.monthly_returns(MONTHLY)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["Jan", "Feb"]

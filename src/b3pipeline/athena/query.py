@@ -76,7 +76,7 @@ class QueryResult:
             )
             table = f"<p>{told}</p>"
         else:
-            table = self.frame.to_html(
+            table = self.frame.apply(_with_dashes).to_html(
                 max_rows=SHOWN_ROWS,
                 index=False,
                 border=0,
@@ -84,6 +84,14 @@ class QueryResult:
                 float_format=lambda value: shown(value, ",.4g"),
             )
         return f"{table}<p style='font-size:90%'>{html.escape(self.summary)}</p>"
+
+
+def _with_dashes(column: pd.Series) -> pd.Series:
+    """Return a column with its nulls as dashes: pandas' `na_rep` is for those of floats alone."""
+    of_numpy = not hasattr(column.dtype, "na_value")
+    if (of_numpy and column.dtype.kind in "fM") or not column.hasnans:
+        return column
+    return column.astype(object).where(column.notna(), "–")
 
 
 def query(

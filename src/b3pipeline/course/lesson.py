@@ -183,7 +183,7 @@ def compare_runs(cloud: Cloud, **runs: refine.JobRun) -> pd.DataFrame:
             for stage, seconds in said.get("seconds", {}).items()
         }
         rows[title] = counts | stages
-    return pd.DataFrame(rows).T.fillna("")
+    return pd.DataFrame.from_dict(rows, orient="index").fillna("")
 
 
 def query_bill(answers: Mapping[str, QueryResult]) -> pd.DataFrame:

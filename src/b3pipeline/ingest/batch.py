@@ -161,7 +161,9 @@ class Batch:
         table = _worth_showing(self.table).rename(
             columns={name: say(TITLES[name]) for name in TITLES}
         )
-        return facts + str(table.to_html(formatters={say(TITLES["restated"]): _factor}))
+        restated = say(TITLES["restated"])
+        table[restated] = [_factor(value) or "–" for value in table[restated]]
+        return facts + str(table.to_html())
 
 
 def _lacking(missing: int, settled: int) -> str:

@@ -35,7 +35,7 @@ NO_BARS = pa.table([pa.nulls(1, column.type) for column in BARS][4:], names=BARS
 
 GONE, EMPTY = "the object is gone", "no bar has a close"
 THREADS = 16
-AGAIN = "start the run again: what is done stays done."
+AGAIN = note("start the run again: what is done stays done.")
 
 Batches = Iterable[pa.RecordBatch]
 
@@ -67,13 +67,18 @@ def read_object(store: Store, objects: Objects, ticker: str, day: str) -> pa.Tab
         return GONE
     except OSError as error:
         raise RefineError(
-            f"s3://{store.bucket}/{key} cannot be read: {error}", hint=AGAIN
+            note(
+                "s3://{place} cannot be read: {error}", place=f"{store.bucket}/{key}", error=error
+            ),
+            hint=AGAIN,
         ) from error
     except ValueError as error:
         return str(error)
     for name, value in (("ticker", ticker), ("dt", day)):
         if name in bars.column_names and set(map(str, bars[name].to_pylist())) - {value}:
-            return f"column {name} does not hold {value}, as the key does"
+            return note(
+                "column {name} does not hold {value}, as the key does", name=name, value=value
+            )
     return EMPTY if bars["close"].null_count == len(bars) else bars
 
 
@@ -141,7 +146,7 @@ def strings(values: Iterable[str]) -> pa.Array:
 def decoded(data: bytes) -> pa.Table:
     """Return the table in a bronze object; raise ValueError naming what is wrong with it."""
     if not data:
-        raise ValueError("the object has zero bytes")
+        raise ValueError(note("the object has zero bytes"))
     try:
         # Threads and read-ahead are for large files: on a small one they double the time.
         table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
@@ -150,10 +155,15 @@ def decoded(data: bytes) -> pa.Table:
     if table.schema != BRONZE:
         for column in BRONZE:
             if column.name not in table.column_names:
-                raise ValueError(f"column {column.name} is missing")
+                raise ValueError(note("column {name} is missing", name=column.name))
             found = table.schema.field(column.name).type
             if found != column.type:
-                raise ValueError(f"column {column.name} is {found} instead of {column.type}")
+                raise ValueError(
+                    note(
+                        "column {name} is {found} instead of {wanted}",
+                        name=column.name, found=found, wanted=column.type,
+                    )
+                )  # fmt: skip
     return table
 
 
@@ -183,5 +193,10 @@ def put_row(store: Store, objects: Objects, key: str, row: pa.Table) -> None:
         objects.put(key, sink.getvalue().to_pybytes())
     except OSError as error:
         raise RefineError(
-            f"s3://{store.bucket}/{key} cannot be written: {error}", hint=AGAIN
+            note(
+                "s3://{place} cannot be written: {error}",
+                place=f"{store.bucket}/{key}",
+                error=error,
+            ),
+            hint=AGAIN,
         ) from error

@@ -11,6 +11,7 @@ from typing import Any
 from b3pipeline.errors import RefineError
 from b3pipeline.job.lakehouse import Lake
 from b3pipeline.job.plan import Session
+from b3pipeline.language import note
 from b3pipeline.names import (
     CHECKPOINT_KEY,
     MANIFEST_PREFIX,
@@ -80,21 +81,22 @@ def sessions_of(lake: Lake, batch_ids: Iterable[str]) -> tuple[list[Session], di
 def listed_sessions(body: bytes | None) -> list[Session]:
     """Return the sessions that a manifest lists; raise ValueError naming what is wrong with it."""
     if not body:
-        raise ValueError("it is gone" if body is None else "it has zero bytes")
+        raise ValueError(note("it is gone") if body is None else note("it has zero bytes"))
     try:
         manifest = json.loads(body)
     except ValueError as error:
-        raise ValueError(f"it is no JSON ({error})") from error
+        raise ValueError(note("it is no JSON ({error})", error=error)) from error
     if not isinstance(manifest, dict) or not isinstance(manifest.get("partitions"), dict):
-        raise ValueError("it does not list its partitions by ticker")
+        raise ValueError(note("it does not list its partitions by ticker"))
     if manifest.get("version") not in MANIFEST_VERSIONS:
-        raise ValueError(f"its version is {manifest.get('version')!r}, and not 1 or 2")
+        version = manifest.get("version")
+        raise ValueError(note("its version is {version!r}, and not 1 or 2", version=version))
     sessions = []
     for ticker, days in manifest["partitions"].items():
         if not is_ticker(ticker):
-            raise ValueError(f"{ticker!r} is no ticker")
+            raise ValueError(note("{ticker!r} is no ticker", ticker=ticker))
         if not isinstance(days, list):
-            raise ValueError(f"the sessions of {ticker} are no list")
+            raise ValueError(note("the sessions of {ticker} are no list", ticker=ticker))
         sessions += [(ticker, checked_day(day)) for day in days]
     return sessions
 
@@ -106,7 +108,7 @@ def checked_day(day: Any) -> str:
             return str(day)
     except (TypeError, ValueError):
         pass
-    raise ValueError(f"{day!r} is no date such as 2024-01-31")
+    raise ValueError(note("{day!r} is no date such as 2024-01-31", day=day))
 
 
 def batch_of(manifest: str | None, bucket: str) -> str | None:
@@ -116,8 +118,13 @@ def batch_of(manifest: str | None, bucket: str) -> str | None:
     found = re.fullmatch(rf"s3://{re.escape(bucket)}/{MANIFEST_PREFIX}([^/]+)\.json", manifest)
     if found is None:
         raise RefineError(
-            f"{manifest} is no batch manifest under s3://{bucket}/{MANIFEST_PREFIX}.",
-            hint="`b3 status` lists the batches.",
+            note(
+                "{manifest} is no batch manifest under s3://{bucket}/{prefix}.",
+                manifest=manifest,
+                bucket=bucket,
+                prefix=MANIFEST_PREFIX,
+            ),
+            hint=note("`b3 status` lists the batches."),
         )
     return found[1]
 
@@ -125,9 +132,19 @@ def batch_of(manifest: str | None, bucket: str) -> str | None:
 def useless_manifests(set_aside: dict[str, str], asked: str | None) -> RefineError:
     """Return the error that names the manifests set aside, and how their batches come back."""
     named = "; ".join(f"{key}: {why}" for key, why in set_aside.items())
-    others = "" if manifest_key(asked or "") in set_aside else " What else was asked is refined."
+    found: dict[str, Any] = {"count": len(set_aside), "named": named[:2000]}
+    if manifest_key(asked or "") in set_aside:
+        said = note("{count} manifest(s) cannot be used, and were set aside: {named}.", **found)
+    else:
+        said = note(
+            "{count} manifest(s) cannot be used, and were set aside: {named}. "
+            "What else was asked is refined.",
+            **found,
+        )
     return RefineError(
-        f"{len(set_aside)} manifest(s) cannot be used, and were set aside: {named[:2000]}.{others}",
-        hint="ingest these ranges again; or mend a manifest where it lies and name it: "
-        "`b3 refine --manifest s3://…`.",
+        said,
+        hint=note(
+            "ingest these ranges again; or mend a manifest where it lies and name it: "
+            "`b3 refine --manifest s3://…`."
+        ),
     )

@@ -18,6 +18,7 @@ from botocore.config import Config
 from b3pipeline.errors import RefineError
 from b3pipeline.job.objects import ATTEMPTS, Store
 from b3pipeline.job.plan import Session
+from b3pipeline.language import note
 from b3pipeline.names import SILVER_PREFIX, is_ticker, partition_path, silver_key
 from b3pipeline.schema import SILVER, table_input
 
@@ -62,8 +63,12 @@ class Lake:
             return None if body is None else dict(json.loads(body))
         except (ValueError, TypeError) as error:
             raise RefineError(
-                f"s3://{self.bucket}/{key} is not a JSON object: {error}.",
-                hint="delete it: the next run makes it anew.",
+                note(
+                    "s3://{place} is not a JSON object: {error}.",
+                    place=f"{self.bucket}/{key}",
+                    error=error,
+                ),
+                hint=note("delete it: the next run makes it anew."),
             ) from error
 
     def put_json(self, key: str, value: dict[str, Any]) -> None:
@@ -127,9 +132,13 @@ class Lake:
         wanted = [location.rstrip("/"), names]
         if found != wanted:
             raise RefineError(
-                f"table {self.database}.{self.silver_table} lies at and has {found}, the job "
-                f"writes {wanted}.",
-                hint="provision the table again.",
+                note(
+                    "table {table} lies at and has {found}, the job writes {wanted}.",
+                    table=f"{self.database}.{self.silver_table}",
+                    found=found,
+                    wanted=wanted,
+                ),
+                hint=note("provision the table again."),
             )
         return storage
 
@@ -185,7 +194,11 @@ def _raise_unless(answer: dict[str, Any], expected: str) -> int:
         if error["ErrorDetail"]["ErrorCode"] != expected:
             detail = error["ErrorDetail"]
             raise RefineError(
-                f"the catalog refused partition {error['PartitionValues']}: {detail}.",
-                hint="start the run again: what is done stays done.",
+                note(
+                    "the catalog refused partition {values}: {detail}.",
+                    values=error["PartitionValues"],
+                    detail=detail,
+                ),
+                hint=note("start the run again: what is done stays done."),
             )
     return len(errors)

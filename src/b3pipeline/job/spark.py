@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 from py4j.protocol import Py4JJavaError
@@ -26,6 +27,7 @@ from b3pipeline.job.lakehouse import Lake
 from b3pipeline.job.objects import Store
 from b3pipeline.job.plan import Plan, Session, Sessions
 from b3pipeline.job.work import Work, plan_of
+from b3pipeline.language import note
 from b3pipeline.names import JOB_JAVA_OPTIONS, bronze_key, manifest_key
 
 SQL_TYPES = {
@@ -114,7 +116,7 @@ def task_errors_in_words() -> Iterator[None]:
     except (PySparkException, Py4JJavaError) as error:
         found = _SENTENCE.search(str(error))
         said, _, hint = (found[1] or found[2] if found else str(error)).partition(" Try: ")
-        raise RefineError(said, hint=hint or "read the end of the run's log.") from None
+        raise RefineError(said, hint=hint or note("read the end of the run's log.")) from None
 
 
 @dataclass(frozen=True)
@@ -163,12 +165,23 @@ def read_all(
 def bad_objects(problems: dict[str, str], work: Work, bucket: str) -> RefineError:
     """Return the error that says which objects stand in the way of which batches."""
     named = "; ".join(f"{key}: {problem}" for key, problem in problems.items())
-    again, waiting = "--rebuild", ""
+    found: dict[str, Any] = {"count": len(problems), "named": named[:2000]}
     if work.mode == "batch":
         again = f"--manifest s3://{bucket}/{manifest_key(work.batch_ids[-1])}"
-        waiting = f" Until then these batches wait: {', '.join(work.batch_ids)[:500]}."
+        said = note(
+            "{count} bronze object(s) cannot be refined: {named}. "
+            "Until then these batches wait: {batches}.",
+            **found,
+            batches=", ".join(work.batch_ids)[:500],
+        )
+    else:
+        again = "--rebuild"
+        said = note("{count} bronze object(s) cannot be refined: {named}.", **found)
     return RefineError(
-        f"{len(problems)} bronze object(s) cannot be refined: {named[:2000]}.{waiting}",
-        hint="ingest these sessions again, or set the objects aside and refine the rest with "
-        f"--on_bad_object quarantine (`b3 refine {again} --quarantine`).",
+        said,
+        hint=note(
+            "ingest these sessions again, or set the objects aside and refine the rest with "
+            "--on_bad_object quarantine (`b3 refine {again} --quarantine`).",
+            again=again,
+        ),
     )

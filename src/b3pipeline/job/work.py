@@ -23,6 +23,7 @@ from b3pipeline.job.plan import (
     pairs,
     sessions_to_read,
 )
+from b3pipeline.language import note
 from b3pipeline.names import (
     BRONZE_PREFIX,
     BRONZE_TABLE,
@@ -67,8 +68,8 @@ def work_of(lake: Lake, given: argparse.Namespace, batch_id: str | None, look_ba
         if batch_id not in batches:  # which one that was set aside is not
             if lake.get(manifest_key(batch_id)) is None:
                 raise RefineError(
-                    f"there is no manifest {given.batch_manifest}.",
-                    hint="`b3 status` lists the batches.",
+                    note("there is no manifest {manifest}.", manifest=given.batch_manifest),
+                    hint=note("`b3 status` lists the batches."),
                 )
             batches = sorted([*batches, batch_id])
         sessions, set_aside = sessions_of(lake, batches)

@@ -203,7 +203,7 @@ def monthly_returns(frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
         ax, table * 100, colours=style.DIVERGING, limits=(-limit * 100, limit * 100),
         text="+.1f" if table.shape[1] <= 12 else "+.0f",
     )  # fmt: skip
-    style.session_ticks(ax, pd.DatetimeIndex(table.columns))
+    style.session_ticks(ax, pd.DatetimeIndex(table.columns), months_only=True)
     ax.set_yticks(range(len(table)), list(table.index))
     ax.set_ylabel(say("ticker"))
     ax.set_xlabel(say("month, {span}", span=_months(table.columns)))

@@ -130,7 +130,7 @@ def _duration(hours: float) -> str:
     if hours >= 48:
         return say("{days:,.0f} days", days=hours / 24)
     if hours >= 1:
-        return say("{hours:,.0f} hours", hours=hours)
+        return say_many("{count:,} hour", "{count:,} hours", round(hours))
     if hours * 60 >= 3:
         return shown(hours * 60, ",.0f") + " min"
     return shown(hours * 3600, ",.0f") + " s"

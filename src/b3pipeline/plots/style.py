@@ -221,13 +221,14 @@ def percent(value: float, digits: int = 1, *, signed: bool = True) -> str:
 
 
 def percent_axis(ax: Axes, *, signed: bool = True) -> None:
-    """Show the fractions of the y axis as whole percents."""
+    """Show the fractions of the y axis as percents, with the digits that its steps have."""
     ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: percent(y, _digits(ax), signed=signed)))
 
 
 def _digits(ax: Axes) -> int:
-    low, high = ax.get_ylim()
-    return 0 if high - low > 0.04 else 1
+    percents = ax.get_yticks() * 100
+    exact = (n for n in range(3) if np.allclose(percents, percents.round(n), rtol=0, atol=1e-6))
+    return next(exact, 2)
 
 
 def label_ends(ax: Axes, ends: Mapping[str, tuple[Any, float, str, str]]) -> None:
@@ -319,10 +320,10 @@ def _write_cells(ax: Axes, table: pd.DataFrame, image: Any, text: str) -> None:
             ax.text(column, row, written, ha="center", va="center", fontsize=size, color=ink)
 
 
-def session_ticks(ax: Axes, sessions: pd.DatetimeIndex) -> None:
+def session_ticks(ax: Axes, sessions: pd.DatetimeIndex, *, months_only: bool = False) -> None:
     """Name places 0, 1, … of the x axis by their sessions: months, or days in a short range."""
     months = pd.Series(range(len(sessions)), sessions).groupby(sessions.to_period("M")).first()
-    if len(months) > 2:
+    if months_only or len(months) > 2:
         step = -(-len(months) // 13)
         places = list(months)[::step]
         names = [_month_name(sessions, place, places) for place in places]

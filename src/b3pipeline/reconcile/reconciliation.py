@@ -9,7 +9,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from b3pipeline.language import retold, say, say_many
+from b3pipeline.language import later, retold, say, say_many
 from b3pipeline.reconcile.factors import written
 from b3pipeline.sources.base import Failure
 
@@ -17,6 +17,15 @@ EQUAL, SPLIT, BREAK = "equal", "split", "break"
 ONLY_BRONZE, ONLY_SOURCE = "only in bronze", "only in the source"
 
 _SHOWN = 20
+_TITLES = {
+    "compared": later("compared"),
+    "factors": later("factors"),
+    "breaks": later("breaks"),
+    "volume_off": later("volume off"),
+    "only_bronze": later("only in bronze"),
+    "only_source": later("only in the source"),
+}
+"""How the columns of the summary are called where people read them."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +164,8 @@ class Reconciliation:
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        table = self.summary.to_html(index=False, border=0)
+        titles = {name: say(title) for name, title in _TITLES.items()}
+        table = self.summary.rename(columns=titles).to_html(index=False, border=0)
         remarks = "<br>".join(html.escape(line) for line in self._remarks())
         finding = html.escape(
             say("Bronze against {source}: {finding}.", source=self._label, finding=self.finding)

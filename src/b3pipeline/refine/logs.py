@@ -13,7 +13,7 @@ from typing import Any
 
 from b3pipeline.calendar import utc_now
 from b3pipeline.cloud.clients import Cloud
-from b3pipeline.language import say
+from b3pipeline.language import english, say
 from b3pipeline.names import run_summary_key
 from b3pipeline.refine.runs import JobRun, get_run
 
@@ -104,7 +104,7 @@ def _is_whole(run: JobRun, said: Mapping[str, tuple[str, ...]], now: dt.datetime
     waited = (now - run.completed_on).total_seconds()
     if run.state == "SUCCEEDED":
         last = run_summary_key(run.run_id)
-    elif found := _RAISED.search(run.error or ""):
+    elif found := _RAISED.search(english(run.error) or ""):
         last = found[0]
     else:
         silent = run.state == "FAILED" and not any(said.values())

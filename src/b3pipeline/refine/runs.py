@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import random
+import re
 import time
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import DateRangeError, JobError, RefineError, UnknownTickerError
 from b3pipeline.job.batches import batch_of, listed_sessions
 from b3pipeline.lake.storage import find_objects
-from b3pipeline.language import say, shown
+from b3pipeline.language import Said, english, retold, say, shown
 from b3pipeline.markup import facts_table
 from b3pipeline.names import normalise_ticker
 from b3pipeline.refusals import explain, told
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 FINAL_STATES = frozenset({"SUCCEEDED", "FAILED", "STOPPED", "TIMEOUT", "ERROR"})
 
+_RAISED = re.compile(r"((?:\w+\.)*\w+(?:Error|Exception): )(.*?)(?: Try: (.*))?", re.DOTALL)
 _BUSY = "ConcurrentRunsExceededException"
 _MARKS = {"SUCCEEDED": "✔", "RUNNING": "▶", "WAITING": "⏸", "STARTING": "▶", "STOPPING": "▶"}
 
@@ -255,9 +257,21 @@ def _job_run(answer: Mapping[str, Any]) -> JobRun:
         execution_seconds=answer.get("ExecutionTime", 0),
         dpu_seconds=dpu_seconds,
         glue_version=answer.get("GlueVersion", ""),
-        error=answer.get("ErrorMessage"),
+        error=_told(answer.get("ErrorMessage")),
         arguments=answer.get("Arguments", {}),
     )
+
+
+def _told(error: str | None) -> str | None:
+    """Return what the job has written in English to a reader: `<class>: <sentence> Try: <hint>`."""
+    found = _RAISED.fullmatch(error or "")
+    if found is None:
+        return error
+    kind, sentence, hint = found.groups()
+    told = retold(sentence)
+    if hint:
+        told = say("{message} Try: {hint}", message=told, hint=retold(hint))
+    return Said(f"{kind}{told}", english(error))
 
 
 def _job_error(error: ClientError | BotoCoreError, job_name: str) -> JobError:
@@ -348,7 +362,7 @@ def _check_manifest(cloud: Cloud, manifest: str) -> None:
     try:
         batch = batch_of(manifest, cloud.config.raw_data_bucket)
     except RefineError as error:
-        raise JobError(error.message, hint=error.hint) from error
+        raise JobError(retold(error.message), hint=retold(error.hint)) from error
     [body] = find_objects(cloud, [names.manifest_key(str(batch))])
     if body is None:
         raise JobError(
@@ -359,6 +373,10 @@ def _check_manifest(cloud: Cloud, manifest: str) -> None:
         listed_sessions(body)
     except ValueError as error:
         raise JobError(
-            say("{manifest} is no batch manifest: {error}.", manifest=manifest, error=error),
+            say(
+                "{manifest} is no batch manifest: {error}.",
+                manifest=manifest,
+                error=retold(str(error)),
+            ),
             hint=say("ingest its range again, which writes a new one; or mend it where it lies."),
         ) from error
