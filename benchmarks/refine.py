@@ -2,7 +2,7 @@
 
 Run: .venv/bin/python benchmarks/refine.py               20 tickers, five years, most of an hour
      .venv/bin/python benchmarks/refine.py --small       a minute, to see that it runs
-     .venv/bin/python benchmarks/refine.py --only s3 --sessions 124 --keep
+     .venv/bin/python benchmarks/refine.py --only s3 --sessions 62 --keep
                                                          the figures of docs/performance.md
 
 Each way is a process of its own, from its start to its end, the ways taking turns; the tables
