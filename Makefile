@@ -163,11 +163,19 @@ site: env $(SITE)/.ready ## build the site in build/site: pages, executed notebo
 		--config-file build/mkdocs.yml
 	@$(BIN)/python scripts/check_site.py
 
-# The site's tools are needed by whoever publishes it, and by nobody else.
+# The site's tools are needed by whoever publishes it, and by nobody else. Where there is no npm,
+# what draws the diagrams is asked from another host by whoever reads the page.
+MERMAID := mermaid-11.4.1.tgz
+MERMAID_HASH := 31bd35253ff1e8228359ac628307d962e6260d9eb1b6b37036589d299c244ab0da63d9fdd2d76b25357952693ec0fd5f66c706a6d98a1571ec5cc0c4559f90e8
 $(SITE)/.ready: docs/requirements-site.lock | $(READY)
 	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python $(SITE)
 	@UV_LINK_MODE=copy $(BIN)/uv pip sync --quiet --python $(SITE)/bin/python \
 		--require-hashes docs/requirements-site.lock
+	@cd $(SITE) && if command -v npm >/dev/null; then \
+		npm pack --silent mermaid@$(patsubst mermaid-%.tgz,%,$(MERMAID)) >/dev/null && \
+		echo "$(MERMAID_HASH)  $(MERMAID)" | shasum --algorithm 512 --check --quiet && \
+		tar -xzf $(MERMAID) --strip-components 2 package/dist/mermaid.min.js && rm $(MERMAID); \
+	fi
 	@touch $@
 
 .PHONY: release

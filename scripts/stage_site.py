@@ -19,6 +19,8 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGE = ROOT / "build" / "site-src"
+DRAWS = ROOT / ".venv-site" / "mermaid.min.js"
+"""Draws the diagrams, where `make site` could fetch it; else it comes from another host."""
 PAGES = ("README.md", "README.pt-BR.md", "CHANGELOG.md", "docs", "localaws/README.md")
 LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#:]+)(#[^)]*)?\)")
 
@@ -36,7 +38,8 @@ def main() -> None:
         stage_notebook(executed, STAGE / place)
     rooms = [*write_api("b3pipeline", ROOT / "src"), *write_api("localaws", ROOT / "localaws/src")]
     for page in STAGE.rglob("*.md"):
-        page.write_text(LINK.sub(partial(link, page), page.read_text()))
+        text = LINK.sub(partial(link, page), page.read_text())
+        page.write_text(text + (drawing(page) if "```mermaid" in text else ""))
     write_configuration(rooms)
 
 
@@ -58,6 +61,15 @@ def stage_notebook(source: Path, target: Path) -> None:
             cell["source"] = re.sub(r"(\]\([^):]+)\.(?:md|ipynb)\b", r"\1.html", text)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(notebook))
+
+
+def drawing(page: Path) -> str:
+    """Return what makes a page draw its diagrams without asking another host."""
+    if not DRAWS.exists():
+        return ""
+    copy(DRAWS, STAGE / "assets" / DRAWS.name)
+    place = os.path.relpath(STAGE / "assets" / DRAWS.name, page.parent)
+    return f'\n<script src="{place}"></script>\n'
 
 
 def write_api(package: str, source: Path) -> list[str]:

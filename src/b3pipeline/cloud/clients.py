@@ -58,12 +58,12 @@ class Cloud:
     def session(self) -> boto3.Session:
         return boto3.Session(*self.config.access_key() or (), region_name=self.config.region)
 
-    def client(self, service: str) -> Any:
-        """Return a new boto3 client of `service` for this deployment."""
+    def client(self, service: str, **settings: Any) -> Any:
+        """Return a new boto3 client of `service` for this deployment, with settings of botocore."""
         return self.session.client(
             service,
             endpoint_url=self.config.endpoint_url,
-            config=BotoConfig(max_pool_connections=32, **_behaviour(self.config)),
+            config=BotoConfig(max_pool_connections=32, **_behaviour(self.config), **settings),
         )
 
     @cached_property
@@ -72,7 +72,8 @@ class Cloud:
 
     @cached_property
     def glue(self) -> Any:
-        return self.client("glue")
+        # Half of what registering costs here would be botocore's look at each column's name.
+        return self.client("glue", parameter_validation=False)
 
     @cached_property
     def athena(self) -> Any:

@@ -139,12 +139,12 @@ class Findings:
 
 def last_bars(bars: pd.DataFrame, days: Any) -> dict[str, LastBar]:
     """Return the last bar of each session of one ticker, by the `days` (text) of its rows."""
-    found = {}
-    for day, rows in bars.groupby(days):
-        last = rows.iloc[-1]
-        splits = rows["stock_splits"][~rows["stock_splits"].isin(NO_SPLIT)]
-        split = float(splits.iloc[0]) if len(splits) else 0.0
-        found[str(day)] = LastBar(last["traded_at"], float(last["close"]), split)
+    found: dict[str, LastBar] = {}
+    columns = (bars[name] for name in ("traded_at", "close", "stock_splits"))
+    for day, moment, close, ratio in zip(map(str, days), *columns, strict=True):
+        split = found[day].split if day in found else 0.0  # that of an earlier bar stays
+        split = split or (0.0 if ratio in NO_SPLIT else float(ratio))
+        found[day] = LastBar(moment, float(close), split)
     return found
 
 

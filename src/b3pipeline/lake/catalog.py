@@ -148,7 +148,7 @@ def _register(cloud: Cloud, table: str, partitions: list[tuple[str, str]]) -> in
         answer = cloud.glue.batch_create_partition(
             DatabaseName=cloud.config.glue_database,
             TableName=table,
-            PartitionInputList=[_partition_input(cloud, table, *each) for each in partitions],
+            PartitionInputList=list(_partition_inputs(cloud, table, partitions)),
         )
     known = 0
     for error in answer.get("Errors", []):
@@ -166,13 +166,15 @@ def _register(cloud: Cloud, table: str, partitions: list[tuple[str, str]]) -> in
     return len(partitions) - known
 
 
-def _partition_input(cloud: Cloud, table: str, day: str, ticker: str) -> dict[str, Any]:
+def _partition_inputs(
+    cloud: Cloud, table: str, partitions: Iterable[tuple[str, str]]
+) -> Iterator[dict[str, Any]]:
     columns, prefix = _TABLES[table]
-    folder = f"s3://{cloud.config.raw_data_bucket}/{prefix}{names.partition_path(day, ticker)}"
-    return {
-        "Values": [day, ticker],
-        "StorageDescriptor": schema.storage_descriptor(columns, folder),
-    }
+    root = f"s3://{cloud.config.raw_data_bucket}/{prefix}"
+    storage = schema.storage_descriptor(columns, root)
+    for day, ticker in partitions:
+        location = f"{root}{names.partition_path(day, ticker)}"
+        yield {"Values": [day, ticker], "StorageDescriptor": storage | {"Location": location}}
 
 
 def _partitions_where(cloud: Cloud, table: str, expression: str) -> Iterator[tuple[str, str]]:

@@ -18,6 +18,9 @@ _PAGE = 1000
 _MOST_PAGES = 32
 _FIELDS = ("StorageDescriptor", "Parameters", "LastAccessTime", "LastAnalyzedTime")
 
+ColumnLists = list[tuple[Any, int | None]]
+"""Lists of columns of one call, with their numbers in the store."""
+
 
 class Partitions:
     """The operations on partitions."""
@@ -51,10 +54,11 @@ class Partitions:
         """Add partitions; those that exist already are reported and left as they are."""
         table = self._table(payload)
         errors = []
+        known: ColumnLists = []
         with self._store:
             for given in payload["PartitionInputList"]:
                 try:
-                    self._insert(table, given)
+                    self._insert(table, given, known=known)
                 except AwsError as error:
                     if error.code != "AlreadyExistsException":
                         raise
@@ -139,11 +143,17 @@ class Partitions:
     def _table(self, payload: Payload) -> Table:
         return self._tables.require(payload["DatabaseName"], payload["TableName"])
 
-    def _insert(self, table: Table, given: Payload, created: float | None = None) -> None:
+    def _insert(
+        self,
+        table: Table,
+        given: Payload,
+        created: float | None = None,
+        known: ColumnLists | None = None,
+    ) -> None:
         values = given.get("Values", [])
         _check_count(table, values)
         body = {name: given[name] for name in _FIELDS if name in given}
-        columns_id, body = self._without_columns(body)
+        columns_id, body = self._without_columns(body, [] if known is None else known)
         vals = dump(values)
         try:
             self._store.execute(
@@ -182,16 +192,19 @@ class Partitions:
         if not gone.rowcount:
             raise not_found("Partition not found.")
 
-    def _without_columns(self, body: Payload) -> tuple[int | None, Payload]:
+    def _without_columns(self, body: Payload, known: ColumnLists) -> tuple[int | None, Payload]:
+        """Return the number of a partition's columns, and the rest; `known` is of the same call."""
         storage = body.get("StorageDescriptor", {})
         if "Columns" not in storage:
             return None, body
         rest = {name: value for name, value in storage.items() if name != "Columns"}
-        columns = dump(storage["Columns"])
-        known = self._store.execute("SELECT id FROM column_lists WHERE body = ?", (columns,))
-        row = known.fetchone()
-        number = row[0] if row else self._new_column_list(columns)
-        return number, {**body, "StorageDescriptor": rest}
+        if not known or known[-1][0] != storage["Columns"]:
+            columns = dump(storage["Columns"])
+            found = self._store.execute("SELECT id FROM column_lists WHERE body = ?", (columns,))
+            row = found.fetchone()
+            number = row[0] if row else self._new_column_list(columns)
+            known.append((storage["Columns"], number))
+        return known[-1][1], {**body, "StorageDescriptor": rest}
 
     def _new_column_list(self, columns: str) -> int | None:
         return self._store.execute(

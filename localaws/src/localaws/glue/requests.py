@@ -28,6 +28,8 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "float": (int, float),
 }
 
+_COLUMNS = "ColumnList"
+
 
 def not_found(message: str) -> AwsError:
     """Return the error of Glue for a thing that does not exist."""
@@ -47,7 +49,7 @@ def validate(operation: str, payload: Payload) -> None:
     """
     shape = _service_model().operation_model(operation).input_shape
     if shape is not None:
-        _check(shape, payload, "")
+        _check(shape, payload, "", [])
 
 
 @cache
@@ -55,34 +57,39 @@ def _service_model() -> Any:
     return botocore.session.get_session().get_service_model("glue")
 
 
-def _check(shape: Shape, value: Any, path: str) -> None:
+def _check(shape: Shape, value: Any, path: str, columns: list[Any]) -> None:
+    """Check a value; `columns` are lists of columns that were found good, which many share."""
     expected = _TYPES.get(shape.type_name)
     is_flag = isinstance(value, bool)
     if expected and (not isinstance(value, expected) or (is_flag and expected is not bool)):
         raise AwsError("SerializationException", f"'{path}' is not a {shape.type_name}.")
     if isinstance(shape, StructureShape):
-        _check_structure(shape, value, path)
+        _check_structure(shape, value, path, columns)
     elif isinstance(shape, ListShape):
+        if shape.name == _COLUMNS and value in columns[-1:]:
+            return  # names, types and comments: equal texts are equally good
         _check_size(shape, len(value), "length", path)
         for number, item in enumerate(value, start=1):
-            _check(shape.member, item, f"{path}.{number}.member")
+            _check(shape.member, item, f"{path}.{number}.member", columns)
+        if shape.name == _COLUMNS:
+            columns.append(value)
     elif isinstance(shape, MapShape):
         _check_size(shape, len(value), "length", path)
         for key, item in value.items():
-            _check(shape.value, item, f"{path}.{key}")
+            _check(shape.value, item, f"{path}.{key}", columns)
     elif isinstance(shape, StringShape):
         _check_string(shape, value, path)
     elif shape.type_name in ("integer", "long", "double"):
         _check_size(shape, value, "value", path)
 
 
-def _check_structure(shape: StructureShape, value: Payload, path: str) -> None:
+def _check_structure(shape: StructureShape, value: Payload, path: str, columns: list[Any]) -> None:
     for name in shape.required_members:
         if value.get(name) is None:
             raise _violation(_join(path, name), "Member must not be null")
     for name, member in shape.members.items():
         if value.get(name) is not None:
-            _check(member, value[name], _join(path, name))
+            _check(member, value[name], _join(path, name), columns)
 
 
 def _check_string(shape: StringShape, value: str, path: str) -> None:
