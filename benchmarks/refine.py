@@ -2,12 +2,16 @@
 
 Run: .venv/bin/python benchmarks/refine.py               20 tickers, five years, most of an hour
      .venv/bin/python benchmarks/refine.py --small       a minute, to see that it runs
+     .venv/bin/python benchmarks/refine.py --only s3 --sessions 124 --keep
+                                                         the figures of docs/performance.md
 
 Each way is a process of its own, from its start to its end, the ways taking turns; the tables
 show medians. Beside the seconds stand CPU seconds, of all processes that a way started and of the
 local AWS while it ran: they stay what they are when others use the machine. Each process is looked
 at five times a second, for nobody waits for Spark's Python workers: what they did after the last
-look is missed. Plain Spark on 25,000 partitions takes minutes, so it runs `--plain-rounds` times.
+look is missed. Plain Spark takes minutes, on S3 most of an hour for 25,000 partitions, so it runs
+`--plain-rounds` times; 0 leaves it out. The fair one reads and writes through S3, as on AWS, by
+jars that `s3a.py` fetches.
 The lake lies in memory where there is a /dev/shm, so that no disk is measured.
 """
 
@@ -32,6 +36,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
+from figures import keep
+from s3a import class_path
 from tqdm import tqdm
 
 from b3pipeline import lake, names
@@ -47,6 +53,7 @@ from localaws.glue.java import find_java
 HERE = Path(__file__).parent
 RIVALS, JOB = HERE / "rivals.py", HERE.parent / "glue/refine_job.py"
 BUCKET, DATABASE = "benchmark", "benchmark"
+PLAIN = f"s3://{BUCKET}/plain/b3"
 FIRST, LAST = dt.date(2021, 1, 1), dt.date(2025, 12, 30)
 
 
@@ -90,6 +97,17 @@ class Bench:
         self.measure(way, [str(RIVALS), way, *places])
         if (self.folder / "silver").exists():
             shutil.rmtree(self.folder / "silver")
+
+    def fair_rival(self, partitions: int) -> None:
+        """Measure plain Spark on S3, see that all is there, and make room for the next round."""
+        self.measure("spark_plain_s3a", [str(RIVALS), "spark_plain_s3a", self.s3[0], PLAIN])
+        pages = self.cloud.s3.get_paginator("list_objects_v2")
+        found = 0
+        for page in pages.paginate(Bucket=BUCKET, Prefix=PLAIN.split("/", 3)[3]):
+            keys = [{"Key": item["Key"]} for item in page["Contents"]]
+            found += sum(key["Key"].endswith(".parquet") for key in keys)
+            self.cloud.s3.delete_objects(Bucket=BUCKET, Delete={"Objects": keys})
+        assert found == partitions, f"plain Spark wrote {found} of {partitions} partitions"
 
     def job(self, name: str, *argv: str) -> None:
         tables = ("--raw_bucket", BUCKET, "--database", DATABASE)
@@ -205,12 +223,18 @@ def on_disk(bench: Bench, rounds: int, plain_rounds: int) -> None:
                     bench.rival(way, bench.disk)
 
 
-def through_s3(bench: Bench, last: list[tuple[str, str, bytes]], rounds: int) -> None:
+def through_s3(
+    bench: Bench, objects: list[tuple[str, str, bytes]], rounds: int, plain_rounds: int
+) -> None:
     """Time everything that speaks S3: a rebuild, then one new session, then its event again."""
+    newest = objects[-1][0]
+    last = [item for item in objects if item[0] == newest]
     for place in tqdm(range(rounds), desc="S3"):
         bench.job("rebuild", "--rebuild", "true")
         for way in ("objects_alone", "polars_objects"):
             bench.rival(way, bench.s3)
+        if place < plain_rounds and "S3A_CLASS_PATH" in bench.environment:
+            bench.fair_rival(len(objects) - (0 if place else len(last)))
         put_sessions(bench, last)
         manifest = put_manifest(bench, f"b{place}", last)
         bench.job("one session", "--batch_manifest", manifest)
@@ -240,6 +264,15 @@ def compiled_classes(folder: Path) -> dict[str, str]:
     options = ["--release", "17", "-cp", str(jars), "-d", str(folder / "classes")]
     subprocess.run([javac, *options, str(source)], check=True, capture_output=True)
     return {"NO_CHMOD_CLASSES": str(folder / "classes")}
+
+
+def s3a_jars() -> dict[str, str]:
+    """Return where Hadoop's S3A lies; nothing where it can be fetched no more."""
+    try:
+        return {"S3A_CLASS_PATH": class_path()}
+    except subprocess.CalledProcessError:
+        print("Hadoop's S3A could not be fetched: plain Spark on S3, the fair rival, is left out")
+        return {}
 
 
 def table(t: Timings, partitions: int) -> str:
@@ -275,8 +308,9 @@ def table(t: Timings, partitions: int) -> str:
         *lines("job_on_disk", DISK, {"job_on_disk", "spark_plain", "spark_plain_without_chmod"}),
         "",
         head.format("through the local AWS"),
-        *lines("objects_alone", S3, {"rebuild"}),
+        *lines("objects_alone", S3, {"rebuild", "spark_plain_s3a"}),
         "",
+        *fair_ratio(t),
         "| one more session | seconds | above Spark's cold start: seconds | CPU s |",
         "|---|---|---|---|",
         *(
@@ -289,6 +323,16 @@ def table(t: Timings, partitions: int) -> str:
     return "\n".join(parts)
 
 
+def fair_ratio(t: Timings) -> Iterator[str]:
+    """Give the sentence that says how many times the fair rival takes what the job takes."""
+    if {"rebuild", "spark_plain_s3a"} <= t.walls.keys():
+        ours, plain, start = map(t.median, ("rebuild", "spark_plain_s3a", "spark_start"))
+        yield (
+            f"Plain Spark on S3 takes {plain / ours:.1f} times as long as the job, "
+            f"without Spark's start {(plain - start) / (ours - start):.1f} times.\n"
+        )
+
+
 DISK = {
     "job_on_disk": "the job's tasks on files",
     "spark_plain": "plain Spark, as it comes",
@@ -299,6 +343,7 @@ S3 = {
     "objects_alone": "get and put alone, 16 threads",
     "rebuild": "the job: --rebuild",
     "polars_objects": "polars, one process: 16 threads get and put",
+    "spark_plain_s3a": "plain Spark by S3A, committer 2: fair",
 }
 DAY = ("one session", "duplicate event")
 
@@ -344,6 +389,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--plain-rounds", type=int, default=1, help="plain Spark takes minutes")
     parser.add_argument("--small", action="store_true", help="4 tickers, 50 sessions, one round")
+    parser.add_argument("--keep", action="store_true", help="leave the figures in figures.json")
     parser.add_argument("--only", choices=("disk", "s3"), help="one of the two parts alone")
     given = parser.parse_args()
     if given.small:
@@ -361,15 +407,24 @@ def main() -> None:
     adopt_orphans()
     with opened("refine") as bench:
         make_lake(bench, history)
-        print(f"load average before: {os.getloadavg()[0]:.1f}")
+        if given.plain_rounds and given.only != "disk":
+            bench.environment.update(s3a_jars())
+        before = os.getloadavg()[0]
+        print(f"load average before: {before:.1f}")
         for _ in range(given.rounds):
             bench.rival("spark_start", bench.disk)
         if given.only != "disk":
-            through_s3(bench, [item for item in objects if item[0] == newest], given.rounds)
+            through_s3(bench, objects, given.rounds, given.plain_rounds)
         if given.only != "s3":
             on_disk(bench, given.rounds, given.plain_rounds)
-        print(f"load average after: {os.getloadavg()[0]:.1f}")
+        after = os.getloadavg()[0]
+        print(f"load average after: {after:.1f}")
     print(table(bench.timings, len(history)))
+    if given.keep:
+        t = bench.timings
+        seconds = {words: t.median(way) for way, words in S3.items() if way in t.walls}
+        start = {"Spark's start": t.median("spark_start")}
+        keep("rebuild", start | seconds, load=(before, after), partitions=len(history))
 
 
 if __name__ == "__main__":

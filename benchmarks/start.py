@@ -7,7 +7,7 @@ that comes right after it, when there is none. Seconds are those of `StartJobRun
 a client sees them. How long the standby takes to be made is counted apart.
 
 `runs` as the second word starts so many runs instead, and prints what the server holds before and
-after: benchmarks/start.py 50 runs
+after: benchmarks/start.py 50 runs. `keep` leaves the medians in figures.json.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+from figures import keep
 
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.cloud.config import copy_checkout
@@ -52,17 +53,24 @@ def main() -> None:
 
 def print_ratio(root: Path, cloud: Cloud, rounds: int) -> None:
     """Print the seconds of both ways, and their ratio."""
+    before = os.getloadavg()[0]
     warm, cold, making = [], [], []
     for _ in range(rounds):
         making.append(measured(lambda: await_standby(root)))
         warm.append(measured(lambda: refine(cloud)))
         cold.append(measured(lambda: refine(cloud)))
     print("| way | seconds, median | each |\n|---|---|---|")
-    for way, found in (("from the standby", warm), ("cold", cold), ("the standby itself", making)):
+    ways = {"from the standby": warm, "cold": cold, "the standby itself": making}
+    for way, found in ways.items():
         each = ", ".join(f"{seconds:.1f}" for seconds in found)
         print(f"| {way} | {statistics.median(found):.1f} | {each} |")
     ratios = [one / other for one, other in zip(warm, cold, strict=True)]
     print(f"\nratio: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    after = os.getloadavg()[0]
+    print(f"load average: {before:.1f} before, {after:.1f} after")
+    if "keep" in sys.argv:
+        medians = {way: statistics.median(found) for way, found in ways.items()}
+        keep("one session", medians, load=(before, after), rounds=rounds)
 
 
 def print_held(root: Path, cloud: Cloud, runs: int) -> None:
