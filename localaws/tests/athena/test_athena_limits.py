@@ -16,7 +16,7 @@ from localaws.testing import LocalServer
 
 MEGABYTE = 1024 * 1024
 MEMORY_MB = 256
-SECONDS = 30.0
+SECONDS, FEW_SECONDS = 30.0, 6.0
 SLOWEST_PUT = 5.0
 """Seconds; a put takes milliseconds, on a machine that does much else some more."""
 
@@ -24,8 +24,19 @@ SLOWEST_PUT = 5.0
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     """A server whose queries may hold 256 MB and take half a minute."""
-    options = {"athena_memory_mb": MEMORY_MB, "athena_seconds": SECONDS}
-    server = LocalServer(tmp_path_factory.mktemp("limits") / "state", options).start()
+    yield from limited_server(tmp_path_factory, SECONDS)
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    """A server whose queries may hold 256 MB and take six seconds."""
+    yield from limited_server(tmp_path_factory, FEW_SECONDS)
+
+
+def limited_server(factory: pytest.TempPathFactory, seconds: float) -> Iterator[LocalServer]:
+    """Yield a server whose queries may take so many seconds."""
+    options = {"athena_memory_mb": MEMORY_MB, "athena_seconds": seconds}
+    server = LocalServer(factory.mktemp("limits") / "state", options).start()
     yield server
     server.stop()
 
@@ -120,21 +131,27 @@ def test_heavy_joins_spill_and_leave_s3_alone(server: LocalServer, small: Any) -
     assert small.rows("SELECT 1") == [["1"]]
 
 
-def test_a_statement_that_never_ends_is_ended(server: LocalServer, small: Any) -> None:
-    """Half a minute is its time here; AWS gives half an hour."""
+def test_a_statement_that_never_ends_is_ended(
+    impatient: LocalServer, lake_on: Callable[..., Any]
+) -> None:
+    """Six seconds are its time here; AWS gives half an hour."""
+    lake = lake_on(impatient.client)
     many = "UNNEST(sequence(1, 10000))"
     sql = f"SELECT count(*) FROM {many} a(i) CROSS JOIN {many} b(j) CROSS JOIN {many} c(k)"
     sql += " WHERE (i * j + k) % 7 = 8"
-    with Pulse(server, small) as pulse:
-        assert "Query timeout" in small.failure(sql)
+    with Pulse(impatient, lake) as pulse:
+        assert "Query timeout" in lake.failure(sql)
     assert pulse.slowest < SLOWEST_PUT
 
 
-def test_a_pattern_without_end_is_ended(small: Any) -> None:
+def test_a_pattern_without_end_is_ended(
+    impatient: LocalServer, lake_on: Callable[..., Any]
+) -> None:
     """An expression that backtracks for ever holds its process, not the server."""
+    lake = lake_on(impatient.client)
     sql = "SELECT regexp_like(rpad('a', 60, 'a') || 'b', '(?=(a+)+$)(a+)+c')"
-    assert "Query timeout" in small.failure(sql)
-    assert small.rows("SELECT 1") == [["1"]]
+    assert "Query timeout" in lake.failure(sql)
+    assert lake.rows("SELECT 1") == [["1"]]
 
 
 def test_a_row_longer_than_athena_has_them_is_refused(small: Any) -> None:
