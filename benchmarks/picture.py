@@ -55,10 +55,8 @@ def panels(figures: dict[str, Any]) -> list[tuple[str, Bars]]:
 def notes(figures: dict[str, Any]) -> list[str]:
     """Return how busy the machine was at each panel's figures."""
     loads = [figures[name]["load"] for name in ("course", "one session", "rebuild")]
-    return [
-        f"2 cores, load {min(load):.0f}" + (f" to {max(load):.0f}" if len(load) > 1 else "")
-        for load in loads
-    ]
+    spans = [sorted({round(min(load)), round(max(load))}) for load in loads]
+    return [f"2 cores, load {' to '.join(map(str, span))}" for span in spans]
 
 
 def by_notebook(stages: dict[str, float]) -> dict[str, float]:
