@@ -16,7 +16,7 @@ import boto3
 from botocore.config import Config
 
 from b3pipeline.errors import RefineError
-from b3pipeline.job.objects import ATTEMPTS, Store
+from b3pipeline.job.objects import AGAIN, ATTEMPTS, Store
 from b3pipeline.job.plan import Session
 from b3pipeline.language import note
 from b3pipeline.names import SILVER_PREFIX, is_ticker, partition_path, silver_key
@@ -199,6 +199,6 @@ def _raise_unless(answer: dict[str, Any], expected: str) -> int:
                     values=error["PartitionValues"],
                     detail=detail,
                 ),
-                hint=note("start the run again: what is done stays done."),
+                hint=AGAIN,
             )
     return len(errors)

@@ -10,8 +10,12 @@ from urllib.parse import urlsplit
 
 import pyarrow.fs as pafs
 
+from b3pipeline.language import note
+
 ATTEMPTS = 10
 """How often a request is tried: pyarrow's own three do not wait a burst of 503s out."""
+AGAIN = note("start the run again: what is done stays done.")
+"""What to try where all of them failed."""
 
 
 @dataclass(frozen=True)
