@@ -1,15 +1,8 @@
 """The bronze lake: its objects, its partitions in the catalog, the manifests of its batches."""
 
-from b3pipeline.lake.bronze import (
-    bronze_objects,
-    decode_partition,
-    encode_partition,
-    find_partitions,
-    partition_rows,
-    read_bronze,
-    read_quarantine,
-    write_quarantine,
-)
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from b3pipeline.lake.catalog import (
     check_table,
     forget_partitions,
@@ -19,7 +12,6 @@ from b3pipeline.lake.catalog import (
     register_existing,
     register_partitions,
 )
-from b3pipeline.lake.journal import Journal, list_journals
 from b3pipeline.lake.manifest import (
     BatchManifest,
     Gap,
@@ -32,8 +24,21 @@ from b3pipeline.lake.manifest import (
     write_answer,
     write_manifest,
 )
-from b3pipeline.lake.origins import Origin, is_made_up, origins_held, origins_of
 from b3pipeline.lake.storage import check_bucket, delete_objects, put_objects, stored_partitions
+
+if TYPE_CHECKING:
+    from b3pipeline.lake.bronze import (
+        bronze_objects,
+        decode_partition,
+        encode_partition,
+        find_partitions,
+        partition_rows,
+        read_bronze,
+        read_quarantine,
+        write_quarantine,
+    )
+    from b3pipeline.lake.journal import Journal, list_journals
+    from b3pipeline.lake.origins import Origin, is_made_up, origins_held, origins_of
 
 __all__ = [
     "BatchManifest",
@@ -72,3 +77,16 @@ __all__ = [
     "write_manifest",
     "write_quarantine",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Return what reads or writes Parquet: pyarrow comes with the first of it that is asked for.
+
+    Who looks into the catalog or lists objects, as a refused `b3 refine` does, needs none.
+    """
+    if name in __all__:
+        for part in ("bronze", "journal", "origins"):
+            module = import_module(f"{__name__}.{part}")
+            if hasattr(module, name):
+                return getattr(module, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

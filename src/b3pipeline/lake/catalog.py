@@ -9,7 +9,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from b3pipeline import names, schema
+from b3pipeline import names
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import CatalogError
 from b3pipeline.lake.storage import in_parallel, stored_partitions
@@ -25,10 +25,7 @@ CALLS_IN_FLIGHT = 4
 TICKERS_A_CALL = 100
 """Tickers in one filter, which the catalog takes up to 2,048 characters of."""
 
-_TABLES = {
-    names.BRONZE_TABLE: (schema.BRONZE, names.BRONZE_PREFIX),
-    names.SILVER_TABLE: (schema.SILVER, names.SILVER_PREFIX),
-}
+_PREFIXES = {names.BRONZE_TABLE: names.BRONZE_PREFIX, names.SILVER_TABLE: names.SILVER_PREFIX}
 
 
 def check_table(cloud: Cloud, table: str) -> None:
@@ -138,8 +135,7 @@ def register_existing(
 
     What `MSCK REPAIR TABLE` does, without a query.
     """
-    _, prefix = _TABLES[table]
-    lacking = set(stored_partitions(cloud, prefix)) - set(list_partitions(cloud, table))
+    lacking = set(stored_partitions(cloud, _PREFIXES[table])) - set(list_partitions(cloud, table))
     return register_partitions(cloud, table, lacking, progress=progress) if lacking else 0
 
 
@@ -169,8 +165,10 @@ def _register(cloud: Cloud, table: str, partitions: list[tuple[str, str]]) -> in
 def _partition_inputs(
     cloud: Cloud, table: str, partitions: Iterable[tuple[str, str]]
 ) -> Iterator[dict[str, Any]]:
-    columns, prefix = _TABLES[table]
-    root = f"s3://{cloud.config.raw_data_bucket}/{prefix}"
+    from b3pipeline import schema  # with pyarrow, which whoever only looks does without
+
+    columns = schema.BRONZE if table == names.BRONZE_TABLE else schema.SILVER
+    root = f"s3://{cloud.config.raw_data_bucket}/{_PREFIXES[table]}"
     storage = schema.storage_descriptor(columns, root)
     for day, ticker in partitions:
         location = f"{root}{names.partition_path(day, ticker)}"

@@ -17,7 +17,6 @@ from b3pipeline import lake, names
 from b3pipeline.calendar import is_session, parse_date
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import DateRangeError, JobError, RefineError, UnknownTickerError
-from b3pipeline.job.batches import batch_of, listed_sessions
 from b3pipeline.lake.storage import find_objects
 from b3pipeline.language import Said, english, retold, say, shown
 from b3pipeline.markup import facts_table
@@ -359,6 +358,9 @@ def _known_of(cloud: Cloud, days: Sequence[str]) -> set[str]:
 
 
 def _check_manifest(cloud: Cloud, manifest: str) -> None:
+    # With pyarrow, which the other questions to the lake do without.
+    from b3pipeline.job.batches import batch_of, listed_sessions
+
     try:
         batch = batch_of(manifest, cloud.config.raw_data_bucket)
     except RefineError as error:
