@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from pyspark import Broadcast
 
 from b3pipeline.errors import RefineError
-from b3pipeline.job.objects import AGAIN, Objects, Store
+from b3pipeline.job.objects import AGAIN, THREADS, Objects, Store
 from b3pipeline.job.plan import Plan
 from b3pipeline.language import note
 from b3pipeline.names import bronze_key, silver_key
@@ -34,7 +34,6 @@ BARS = pa.schema(
 NO_BARS = pa.table([pa.nulls(1, column.type) for column in BARS][4:], names=BARS.names[4:])
 
 GONE, EMPTY = "the object is gone", "no bar has a close"
-THREADS = 16
 
 Batches = Iterable[pa.RecordBatch]
 
