@@ -1,5 +1,7 @@
 """Small files whose footers are alike to the byte, as a job writes rows of one length."""
 
+from pathlib import Path
+
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -31,8 +33,7 @@ def found(path):
 
 def footer(file):
     """Return the bytes of a file's footer."""
-    with open(file.path, "rb") as body:
-        data = body.read()
+    data = Path(file.path).read_bytes()
     return data[-8 - int.from_bytes(data[-8:-4], "little") :]
 
 
@@ -56,9 +57,7 @@ def test_a_broken_file_with_a_known_footer_is_named(write, tmp_path):
     """Its pages are read all the same."""
     whole = write("a", "PETR4", 1.0)
     path = tmp_path / "b"
-    with open(whole.path, "rb") as body:
-        data = body.read()
-    start = len(data) - len(footer(whole))
+    start = whole.size - len(footer(whole))
     path.write_bytes(b"PAR1" + b"\xff" * (start - 4) + footer(whole))
 
     with pytest.raises(QueryError, match="s3://lake/b"):
