@@ -86,6 +86,6 @@ def _is_over(process: psutil.Process) -> bool:
     While another thread of it still ends, and holds its files, it looks the same but for that.
     """
     try:
-        return process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1
+        return bool(process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1)
     except psutil.NoSuchProcess:
         return True

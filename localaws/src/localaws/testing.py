@@ -106,7 +106,7 @@ def processes_of(state_dir: Path) -> list[psutil.Process]:
 def has_ended(pid: int) -> bool:
     """Return whether no process works under a number; that its parent still asks is no work."""
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
 
