@@ -24,6 +24,16 @@ from localaws.orphans import end_session
 from localaws.ports import HEALTH_PATH
 
 
+def test_a_server_starts_without_what_the_first_query_needs():
+    """The grammar of SQL and the clients of AWS would be half of each start."""
+    code = "import sys, localaws.server, ministack.app; print(*sys.modules)"
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    heavy = {"sqlglot", "duckdb", "pyarrow", "pandas", "boto3", "botocore.compat", "urllib3"}
+    assert heavy & set(answer.stdout.split()) == set()
+
+
 def test_a_second_start_finds_the_first(local_server):
     """There is one server a folder: who starts it again is told where it is."""
     server = local_server()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import quote, unquote, urlencode
+from urllib.parse import parse_qs, quote, unquote, urlencode
 
-from botocore.auth import S3SigV4Auth, SigV4Auth
-from botocore.awsrequest import AWSRequest
-from botocore.credentials import Credentials
-
+from localaws.keys import Keys
 from localaws.settings import Settings
 from localaws.wire import AsgiApp, AwsError, Message
 
@@ -29,17 +28,16 @@ class Backend:
     """A signed client of an ASGI application that speaks the protocols of AWS."""
 
     def __init__(
-        self, app: AsgiApp, settings: Settings, credentials: Credentials | None = None
+        self, app: AsgiApp, settings: Settings, keys: Keys | None = None, token: str = ""
     ) -> None:
         self._app = app
         self._settings = settings
-        self._credentials = credentials or Credentials(
-            settings.keys.access_key_id, settings.keys.secret_access_key
-        )
+        self._keys = keys or settings.keys
+        self._token = token
 
     def signed_by(self, key_id: str, secret: str, token: str) -> Backend:
         """Return this client as somebody else, whose rights are asked for."""
-        return Backend(self._app, self._settings, Credentials(key_id, secret, token or None))
+        return Backend(self._app, self._settings, Keys(key_id, secret), token)
 
     async def call(self, service: str, target: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Return the answer to an AWS JSON 1.1 operation of `service`, its signing name.
@@ -92,7 +90,6 @@ class Backend:
         query: str = "",
     ) -> Answer:
         """Return the answer to any signed request, whatever it is."""
-        target = f"{path}?{query}" if query else path
         scope = {
             "type": "http",
             "asgi": {"version": "3.0", "spec_version": "2.3"},
@@ -103,23 +100,51 @@ class Backend:
             "raw_path": path.encode(),
             "query_string": query.encode(),
             "root_path": "",
-            "headers": self._signed(service, method, target, headers, body),
+            "headers": self._signed(service, method, path, query, headers, body),
             "client": (self._settings.host, 0),
             "server": (self._settings.host, self._settings.port),
         }
         return await _exchange(self._app, scope, body)
 
     def _signed(
-        self, service: str, method: str, target: str, headers: Mapping[str, str], body: bytes
+        self,
+        service: str,
+        method: str,
+        path: str,
+        query: str,
+        headers: Mapping[str, str],
+        body: bytes,
     ) -> list[tuple[bytes, bytes]]:
-        host = f"{self._settings.host}:{self._settings.port}"
-        request = AWSRequest(method, f"http://{host}{target}", {**headers, "Host": host}, body)
-        signer = S3SigV4Auth if service == "s3" else SigV4Auth
-        signer(self._credentials, service, self._settings.region).add_auth(request)
-        signed = [(k.lower().encode(), str(v).encode()) for k, v in request.headers.items()]
+        """Return the headers of a request with a signature, made as ministack recomputes it.
+
+        botocore's signer would bring its clients' imports into each start of the server.
+        """
+        from ministack.core.sigv4 import (
+            HeaderSignature,
+            calculate_signature,
+            header_signing_documents,
+        )
+
+        now = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+        day, region = now[:8], self._settings.region
+        sent = {name.lower(): value for name, value in headers.items()}
+        sent["host"] = f"{self._settings.host}:{self._settings.port}"
+        sent["x-amz-date"] = now
+        sent["x-amz-content-sha256"] = hashlib.sha256(body).hexdigest()
+        if self._token:
+            sent["x-amz-security-token"] = self._token
+        names, key = ";".join(sorted(sent)), self._keys.access_key_id
+        parts = HeaderSignature(key, day, region, service, names, "", now)
+        asked = parse_qs(query, keep_blank_values=True)
+        _, text = header_signing_documents(parts, method, path, asked, sent, body)
+        made = calculate_signature(self._keys.secret_access_key, day, region, service, text)
+        sent["authorization"] = (
+            f"AWS4-HMAC-SHA256 Credential={key}/{day}/{region}/{service}/aws4_request, "
+            f"SignedHeaders={names}, Signature={made}"
+        )
         if body:
-            signed.append((b"content-length", str(len(body)).encode()))
-        return signed
+            sent["content-length"] = str(len(body))
+        return [(name.encode(), value.encode()) for name, value in sent.items()]
 
 
 async def _exchange(app: AsgiApp, scope: dict[str, Any], body: bytes) -> Answer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import shutil
@@ -106,6 +107,8 @@ def _recorded(settings: Settings) -> Iterator[None]:
 async def _serve(settings: Settings, listener: socket.socket) -> None:
     # ministack reads its environment when it is imported: not before this moment.
     app = create_app(settings)
+    gc.freeze()
+    gc.enable()
     config = uvicorn.Config(
         app,
         http="httptools",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from localaws.athena.errors import MalformedQueryError
-from localaws.athena.statements import parse_statement
+from localaws.athena.statements.parsing import parse_statement
 
 DEEP = {
     "parentheses": "SELECT " + "(" * 3000 + "1" + ")" * 3000,

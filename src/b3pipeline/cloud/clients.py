@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import boto3
@@ -56,7 +56,10 @@ class Cloud:
 
     @cached_property
     def session(self) -> boto3.Session:
-        return boto3.Session(*self.config.access_key() or (), region_name=self.config.region)
+        keys = self.config.access_key()
+        if keys is not None:
+            return _local_session(*keys, self.config.region)
+        return boto3.Session(region_name=self.config.region)
 
     def client(self, service: str, **settings: Any) -> Any:
         """Return a new boto3 client of `service` for this deployment, with settings of botocore."""
@@ -91,9 +94,15 @@ class Cloud:
     def sts(self) -> Any:
         return self.client("sts")
 
-    @property
+    @cached_property
     def account_id(self) -> str:
         return str(self.sts.get_caller_identity()["Account"])
+
+
+@cache
+def _local_session(key: str, secret: str, region: str) -> boto3.Session:
+    """Return the session of a local AWS: one a process, for each reads botocore's models anew."""
+    return boto3.Session(key, secret, region_name=region)
 
 
 def connect(target: str = "local") -> Cloud:

@@ -73,8 +73,9 @@ def ensure_buckets(cloud: Cloud) -> None:
 def ensure_roles(cloud: Cloud) -> None:
     """Make the roles that the Lambda and the Glue job run under, with the rights they need."""
     starts, refines = lambda_rights(cloud), job_rights(cloud)
-    _ensure_role(cloud, _lambda_role(cloud), "lambda.amazonaws.com", "start-glue", starts)
-    _ensure_role(cloud, _glue_role(cloud), "glue.amazonaws.com", "refine", refines)
+    iam = cloud.client("iam")
+    _ensure_role(iam, _lambda_role(cloud), "lambda.amazonaws.com", "start-glue", starts)
+    _ensure_role(iam, _glue_role(cloud), "glue.amazonaws.com", "refine", refines)
 
 
 def job_rights(cloud: Cloud) -> list[dict[str, Any]]:
@@ -126,7 +127,7 @@ def _allow(sid: str, actions: list[str], resources: list[str]) -> dict[str, Any]
 
 
 def _ensure_role(
-    cloud: Cloud, role: str, service: str, policy: str, rights: list[dict[str, Any]]
+    iam: Any, role: str, service: str, policy: str, rights: list[dict[str, Any]]
 ) -> None:
     statement = {
         "Effect": "Allow",
@@ -134,7 +135,6 @@ def _ensure_role(
         "Action": "sts:AssumeRole",
     }
     trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    iam = cloud.client("iam")
     _create_or(
         lambda: iam.create_role(RoleName=role, AssumeRolePolicyDocument=trust),
         exists="EntityAlreadyExists",

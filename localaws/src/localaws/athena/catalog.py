@@ -12,8 +12,9 @@ from typing import Any
 import pyarrow as pa
 
 from localaws.athena.errors import QueryError
+from localaws.athena.names import CATALOG, INFORMATION
 from localaws.athena.sql.model import Column, Table
-from localaws.athena.sql.relations import CATALOG, INFORMATION, INFORMATION_TABLES
+from localaws.athena.sql.relations import INFORMATION_TABLES
 from localaws.athena.sql.type_names import hive_type, trino_type
 from localaws.wire import AwsError
 

@@ -9,10 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import botocore.session
-from botocore.config import Config
-from botocore.exceptions import ClientError
-
 from localaws.athena.errors import QueryError
 from localaws.athena.rights import Rights
 from localaws.athena.scan.objects import split_uri
@@ -31,6 +27,10 @@ class Output:
 
     @cached_property
     def _client(self) -> Any:
+        # With the first query, in its thread: each start of the server would wait for it.
+        import botocore.session
+        from botocore.config import Config
+
         return botocore.session.get_session().create_client(
             "s3",
             endpoint_url=self._settings.endpoint_url,
@@ -48,7 +48,7 @@ class Output:
         """Return whether the bucket of a location exists."""
         try:
             self._client.head_bucket(Bucket=split_uri(location)[0])
-        except ClientError:
+        except self._client.exceptions.ClientError:
             return False
         return True
 
@@ -58,7 +58,7 @@ class Output:
         self._rights.check("s3:PutObject", uri)
         try:
             self._client.put_object(Bucket=bucket, Key=key, Body=body)
-        except ClientError as error:
+        except self._client.exceptions.ClientError as error:
             message = f"Unable to write to {uri}: {error.response['Error'].get('Message')}"
             raise QueryError("HIVE_WRITER_CLOSE_ERROR", message) from error
 
@@ -77,7 +77,7 @@ class Output:
         wanted = f"bytes={start}-{start + length - 1}"
         try:
             found = self._client.get_object(Bucket=bucket, Key=key, Range=wanted)
-        except ClientError as error:
+        except self._client.exceptions.ClientError as error:
             return (b"", 0) if error.response["Error"].get("Code") == "InvalidRange" else None
         return found["Body"].read(), int(found["ContentRange"].rpartition("/")[2])
 

@@ -17,7 +17,6 @@ from localaws.athena.api.workgroups import WorkGroups
 from localaws.athena.executor.context import Outcome, Request
 from localaws.athena.output import Output
 from localaws.athena.rights import CallersRights
-from localaws.athena.statements.model import Statement
 from localaws.athena.store import Store
 from localaws.callers import Callers, Need
 from localaws.damage import Damage
@@ -29,6 +28,7 @@ from localaws.wire import AwsError, Service
 
 if TYPE_CHECKING:
     from localaws.athena.executor.worker import Worker
+    from localaws.athena.statements.model import Statement
 
 
 class AthenaService:

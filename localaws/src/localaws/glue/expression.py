@@ -11,6 +11,7 @@ import sqlglot
 from sqlglot import exp
 
 from localaws.glue.requests import invalid
+from localaws.glue.store import Condition
 from localaws.wire import AwsError
 
 NULL_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -53,14 +54,6 @@ _TYPES: dict[str, tuple[str, Callable[[str], Any]]] = {
     "tinyint": _INTEGER,
     "decimal": _REAL,
 }
-
-
-@dataclass(frozen=True)
-class Condition:
-    """A condition on a row of `partitions`: SQL with its parameters."""
-
-    sql: str
-    parameters: tuple[Any, ...] = ()
 
 
 def compile_expression(expression: str, keys: Sequence[dict[str, str]]) -> Condition:

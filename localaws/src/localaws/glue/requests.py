@@ -5,12 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Sequence
-from functools import cache
 from typing import Any
 
-import botocore.session
-from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
-
+from localaws.published import Shape, published
 from localaws.wire import AwsError
 
 Payload = dict[str, Any]
@@ -47,59 +44,56 @@ def validate(operation: str, payload: Payload) -> None:
     Checked are required members, types, lengths, ranges and enumerations; unknown members are
     ignored, as AWS does.
     """
-    shape = _service_model().operation_model(operation).input_shape
-    if shape is not None:
-        _check(shape, payload, "", [])
+    if taken := published("glue").input_name(operation):
+        _check(taken, payload, "", [])
 
 
-@cache
-def _service_model() -> Any:
-    return botocore.session.get_session().get_service_model("glue")
-
-
-def _check(shape: Shape, value: Any, path: str, columns: list[Any]) -> None:
+def _check(name: str, value: Any, path: str, columns: list[Any]) -> None:
     """Check a value; `columns` are lists of columns that were found good, which many share."""
-    expected = _TYPES.get(shape.type_name)
+    shape = published("glue").shape(name)
+    kind = shape["type"]
+    expected = _TYPES.get(kind)
     is_flag = isinstance(value, bool)
     if expected and (not isinstance(value, expected) or (is_flag and expected is not bool)):
-        raise AwsError("SerializationException", f"'{path}' is not a {shape.type_name}.")
-    if isinstance(shape, StructureShape):
+        raise AwsError("SerializationException", f"'{path}' is not a {kind}.")
+    if kind == "structure":
         _check_structure(shape, value, path, columns)
-    elif isinstance(shape, ListShape):
-        if shape.name == _COLUMNS and value in columns[-1:]:
+    elif kind == "list":
+        if name == _COLUMNS and value in columns[-1:]:
             return  # names, types and comments: equal texts are equally good
         _check_size(shape, len(value), "length", path)
         for number, item in enumerate(value, start=1):
-            _check(shape.member, item, f"{path}.{number}.member", columns)
-        if shape.name == _COLUMNS:
+            _check(shape["member"]["shape"], item, f"{path}.{number}.member", columns)
+        if name == _COLUMNS:
             columns.append(value)
-    elif isinstance(shape, MapShape):
+    elif kind == "map":
         _check_size(shape, len(value), "length", path)
         for key, item in value.items():
-            _check(shape.value, item, f"{path}.{key}", columns)
-    elif isinstance(shape, StringShape):
+            _check(shape["value"]["shape"], item, f"{path}.{key}", columns)
+    elif kind == "string":
         _check_string(shape, value, path)
-    elif shape.type_name in ("integer", "long", "double"):
+    elif kind in ("integer", "long", "double"):
         _check_size(shape, value, "value", path)
 
 
-def _check_structure(shape: StructureShape, value: Payload, path: str, columns: list[Any]) -> None:
-    for name in shape.required_members:
+def _check_structure(shape: Shape, value: Payload, path: str, columns: list[Any]) -> None:
+    for name in shape.get("required", ()):
         if value.get(name) is None:
             raise _violation(_join(path, name), "Member must not be null")
-    for name, member in shape.members.items():
+    for name, member in shape["members"].items():
         if value.get(name) is not None:
-            _check(member, value[name], _join(path, name), columns)
+            _check(member["shape"], value[name], _join(path, name), columns)
 
 
-def _check_string(shape: StringShape, value: str, path: str) -> None:
+def _check_string(shape: Shape, value: str, path: str) -> None:
     _check_size(shape, len(value), "length", path)
-    if shape.enum and value not in shape.enum:
-        raise _violation(path, f"Member must satisfy enum value set: [{', '.join(shape.enum)}]")
+    allowed = shape.get("enum", ())
+    if allowed and value not in allowed:
+        raise _violation(path, f"Member must satisfy enum value set: [{', '.join(allowed)}]")
 
 
 def _check_size(shape: Shape, size: float, what: str, path: str) -> None:
-    least, most = shape.metadata.get("min"), shape.metadata.get("max")
+    least, most = shape.get("min"), shape.get("max")
     if least is not None and size < least:
         raise _violation(path, f"Member must have {what} greater than or equal to {least}")
     if most is not None and size > most:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,14 @@ _LOST = (
     "Databases, tables, partitions, jobs and the history of runs are gone; the objects are still "
     "there. `b3 local up` makes the pipeline's anew and registers its partitions again."
 )
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A condition on a row of a table: SQL with its parameters."""
+
+    sql: str
+    parameters: tuple[Any, ...] = ()
 
 
 def open_store(path: Path, damage: Damage) -> sqlite3.Connection:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from localaws.athena.api.metadata import CATALOG_NAME
 from localaws.athena.api.requests import (
@@ -28,10 +28,11 @@ from localaws.athena.errors import CancelledQueryError, QueryError
 from localaws.athena.executor.context import BytesExceededError, Control, Outcome, Request
 from localaws.athena.limits import STATEMENTS_AT_WORK
 from localaws.athena.output import Output
-from localaws.athena.statements import model, parse_statement
-from localaws.athena.statements.model import Statement
 from localaws.athena.store import Store
 from localaws.sqlite import LastWords
+
+if TYPE_CHECKING:
+    from localaws.athena.statements.model import Statement
 
 _LONGEST_QUERY = 262_144
 STOPPED_BY_USER = "Query was cancelled by user"
@@ -121,7 +122,9 @@ class Executions:
             raise invalid(f"Query string is longer than {_LONGEST_QUERY} bytes")
         try:
             # Off the loop: a long or deep statement takes seconds to read.
-            statement = await asyncio.to_thread(parse_statement, text)
+            statement = await asyncio.to_thread(_parse, text)
+            from localaws.athena.statements import model
+
             if not isinstance(statement, model.Execute):
                 return statement
             known = self._prepared.find(group, statement.name)
@@ -129,7 +132,7 @@ class Executions:
                 raise invalid(
                     f"PreparedStatement {statement.name} was not found in workGroup {group}"
                 )
-            inner = await asyncio.to_thread(parse_statement, known["QueryStatement"])
+            inner = await asyncio.to_thread(_parse, known["QueryStatement"])
             if not isinstance(inner, model.Select):
                 raise invalid("The local Athena executes prepared queries for rows alone")
             return model.Select(inner.query, statement.parameters)
@@ -255,6 +258,14 @@ class Executions:
         return body
 
 
+def _parse(text: str) -> Statement:
+    """Return the statement that a text is; for a thread."""
+    # sqlglot would be a third of the server's start: it comes with the first statement.
+    from localaws.athena.statements.parsing import parse_statement
+
+    return parse_statement(text)
+
+
 def new_execution(payload: Payload, group: str, statement: Statement, location: str) -> Payload:
     """Return an execution that waits for its turn."""
     execution_id = str(uuid.uuid4())
@@ -282,6 +293,8 @@ def new_execution(payload: Payload, group: str, statement: Statement, location: 
 
 
 def _result_name(statement: Statement, execution_id: str) -> str:
+    from localaws.athena.statements import model
+
     if isinstance(statement, model.Select):
         return f"{execution_id}.csv"
     if isinstance(statement, model.CreateTableAs):

@@ -5,11 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Awaitable, Callable, Sequence
-from functools import cache
 from typing import Any
 
-import botocore.session
-
+from localaws.published import published
 from localaws.wire import AwsError
 
 Payload = dict[str, Any]
@@ -23,15 +21,11 @@ def invalid(message: str) -> AwsError:
 
 def check(operation: str, payload: Payload) -> None:
     """Raise AwsError where a member that the published model requires is missing."""
-    shape = _model().operation_model(operation).input_shape
-    for name in shape.required_members if shape else ():
+    model = published("athena")
+    taken = model.input_name(operation)
+    for name in model.shape(taken).get("required", ()) if taken else ():
         if payload.get(name) in (None, ""):
             raise invalid(f"{name[0].lower()}{name[1:]} is required")
-
-
-@cache
-def _model() -> Any:
-    return botocore.session.get_session().get_service_model("athena")
 
 
 def comparable(payload: Payload) -> Payload:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 from localaws.athena.api.requests import (
     Handler,
@@ -15,13 +14,10 @@ from localaws.athena.api.requests import (
 )
 from localaws.athena.limits import MOST_PAGE_BYTES
 from localaws.athena.output import Output
-from localaws.athena.results import read_csv_rows, read_text_rows
 from localaws.athena.store import Store
 
 _MOST_ROWS = 1000
 _PIECE_BYTES = 256 * 1024
-
-ReadRows = Callable[..., tuple[list[list[str | None]], int]]
 
 
 class Results:
@@ -43,10 +39,9 @@ class Results:
         rows: list[list[str | None]] = []
         following: int | None = None
         if result["Location"]:
-            read = read_csv_rows if result["HasHeader"] else read_text_rows
             # Off the loop: a page may be megabytes.
             rows, following = await asyncio.to_thread(
-                self._page, result["Location"], start or 0, size, read
+                self._page, result["Location"], start or 0, size, bool(result["HasHeader"])
             )
         answer: Payload = {
             "ResultSet": {
@@ -69,14 +64,18 @@ class Results:
             raise invalid(f"Query did not finish successfully. Final query state: {state}")
 
     def _page(
-        self, location: str, start: int, size: int, read: ReadRows
+        self, location: str, start: int, size: int, is_csv: bool
     ) -> tuple[list[list[str | None]], int | None]:
         """Return the rows from a place in an object on, and the place where more follow.
 
         Read in pieces: a page ends at so many rows or bytes, a row that is longer is one alone.
         """
+        # With the SQL that results are of, which a server without queries does without.
+        from localaws.athena.results import read_csv_rows, read_text_rows
+
         if start < 0:
             raise invalid("Invalid token provided")
+        read = read_csv_rows if is_csv else read_text_rows
         piece, data = _PIECE_BYTES, b""
         while True:
             found = self._output.read(location, start + len(data), piece)

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from localaws.athena.errors import CancelledQueryError, QueryError
-from localaws.athena.sql.relations import CATALOG
-from localaws.athena.statements.model import TableName
+from localaws.athena.names import CATALOG
 
 if TYPE_CHECKING:
     from localaws.athena.catalog import Catalog, Definition
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from localaws.athena.output import Output
     from localaws.athena.scan.objects import Objects
     from localaws.athena.scan.small import SmallFiles
+    from localaws.athena.statements.model import TableName
 
 
 class BytesExceededError(CancelledQueryError):

@@ -16,8 +16,8 @@ from localaws.athena.executor.context import (
     require_table,
     target,
 )
+from localaws.athena.names import CATALOG
 from localaws.athena.scan.objects import split_uri
-from localaws.athena.sql.relations import CATALOG
 from localaws.athena.sql.translate import translate
 from localaws.athena.statements import model
 from localaws.athena.writing import PARQUET_STORAGE, check_columns

@@ -20,12 +20,12 @@ from localaws.athena.catalog import (
     sql_columns,
 )
 from localaws.athena.errors import QueryError
+from localaws.athena.names import INFORMATION
 from localaws.athena.scan.column_types import check_partition, column_sql
 from localaws.athena.scan.footers import ParquetSchema, leaf_sizes, open_parquet
 from localaws.athena.scan.objects import DataFile, Objects
 from localaws.athena.scan.small import SMALL_BYTES, FileRows, SmallFiles, rows_of
 from localaws.athena.sql.model import Column, Scan, quoted, text_literal
-from localaws.athena.sql.relations import INFORMATION
 
 _HIDDEN = ("$path", "$file_size", "$file_modified_time")
 _PARQUET = "parquet"

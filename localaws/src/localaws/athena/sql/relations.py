@@ -8,6 +8,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from localaws.athena.errors import QueryError
+from localaws.athena.names import CATALOG, INFORMATION
 from localaws.athena.sql import types
 from localaws.athena.sql.coercion import coerce
 from localaws.athena.sql.columns import name_of
@@ -29,13 +30,11 @@ from localaws.athena.sql.reading import read_query
 from localaws.athena.sql.translator import Translator
 from localaws.athena.sql.types import Type
 
-CATALOG = "awsdatacatalog"
 HIDDEN = {
     "$path": types.VARCHAR,
     "$file_size": types.BIGINT,
     "$file_modified_time": types.ZONED,
 }
-INFORMATION = "information_schema"
 
 
 def from_clause(translator: Translator, node: exp.Expr, scope: Scope) -> Relation:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from localaws.athena.errors import MalformedQueryError
+from localaws.athena.names import CATALOG
 from localaws.athena.sql.reading import read_query
-from localaws.athena.sql.relations import CATALOG
 from localaws.athena.sql.type_names import split_top_level
 from localaws.athena.statements import model
 from localaws.athena.statements.hive import pairs, parse_alter, parse_create_external
