@@ -109,6 +109,8 @@ def broken_rules(bars: pa.Table) -> dict[tuple[str, str], str]:
     The rules are those of the ingestion, and hold for bars that are quotes: with a close.
     """
     quotes = bars.filter(bars["close"].is_valid())
+    if not len(quotes):  # of no chunk at all pyarrow's `indices_nonzero` ends the process
+        return {}
     values = {name: numbers(quotes[name]) for name in (*PRICES, "volume")}
     missing = [quotes[name].is_null() for name in ("traded_at", *values)]
     other_day = pc.not_equal(
@@ -139,8 +141,7 @@ def numbers(column: pa.ChunkedArray) -> np.ndarray:
     `to_numpy` would import pandas, half a second in each worker.
     """
     array = column.combine_chunks()
-    data = array.buffers()[1] or b""
-    return np.frombuffer(data, str(array.type))[array.offset :][: len(array)]
+    return np.frombuffer(array.buffers()[1], str(array.type))[array.offset :][: len(array)]
 
 
 def strings(values: Iterable[str]) -> pa.Array:
