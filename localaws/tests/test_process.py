@@ -264,8 +264,12 @@ def test_a_session_that_is_ended_leaves_its_childs_status_to_the_parent():
 
 def test_what_a_slow_parent_does_not_take_note_of_has_ended_all_the_same():
     """A container's first process may look after the dead every two seconds only."""
-    command = "setsid sleep 600 & echo $!; exec sleep 600"
-    parent = subprocess.Popen(["bash", "-c", command], stdout=subprocess.PIPE)
+    code = (
+        "import subprocess, time;"
+        "print(subprocess.Popen(['sleep', '600'], start_new_session=True).pid, flush=True);"
+        "time.sleep(600)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
     child = psutil.Process(int(parent.stdout.readline()))
     started = time.monotonic()
     assert end_session(child.pid) == 1
