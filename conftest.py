@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+import b3pipeline.plain_addresses  # noqa: F401 - three CPU seconds less of each worker
+
 # Whoever runs the tests, they read English; those of another language ask for it.
 os.environ["LC_ALL"] = "C.UTF-8"
 for chooser in ("B3_LANG", "LANGUAGE"):

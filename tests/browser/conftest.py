@@ -84,12 +84,15 @@ class Lab:
 
 
 @pytest.fixture(scope="module")
-def lab(course: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(
+    course: Any, plain_addresses: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lab]:
     """JupyterLab on the checkout of the course, ended afterwards as Ctrl-C ends it."""
     folder = tmp_path_factory.mktemp("lab")
     token = secrets.token_hex(16)
     _decline_news(folder / "settings")
-    environment = course.environment | {
+    environment = course.environment | plain_addresses
+    environment |= {
         "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
         "JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"),
         "JUPYTERLAB_WORKSPACES_DIR": str(folder / "workspaces"),

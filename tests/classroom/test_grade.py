@@ -153,6 +153,8 @@ import time
 time.sleep(60)
 """
 
+WAITS = "import time\nwhile True: time.sleep(1)"  # and leaves the core to others
+
 CHATTERS = """
 while True:
     print("x" * 1_000_000)
@@ -225,7 +227,8 @@ CASES = {
     "broken-imports": Case("bia", notebook(RIGHT, before="del athena, growth"), NONE),
     "fakes-verdicts": Case("ana", notebook({}, before=FAKE), NONE),
     "fakes-checks": Case("ana", notebook({"ranking": "print('✔ Right: ranking')"}), NONE),
-    "hangs": Case("bia", notebook(swap("above", "while True: pass")), (1, 0, 0), "seconds"),
+    "hangs": Case("bia", notebook(swap("above", WAITS)), (1, 0, 0), "seconds"),
+    "spins": Case("bia", notebook(swap("above", "while True: pass")), (1, 0, 0), "seconds"),
     "sleeps": Case("caio", notebook({}, before="import time; time.sleep(999)"), NONE, "seconds"),
     "exits": Case("ana", notebook(RIGHT, after="exit()"), ALL),
     "leaves": Case("bia", notebook(swap("above", "import os; os._exit(0)")), (1, 0, 0), "kernel"),
@@ -254,7 +257,7 @@ CASES = {
 }
 
 
-HANG = ("hangs", "sleeps")
+HANG = ("hangs", "spins", "sleeps")
 BY_DAY = (
     *("right", "copied", "own-figures", "no-filter", "broken-cell", "fakes-verdicts"),
     *("hangs", "kills", "forks", "prints", "litters", "nests", "writes-outside"),

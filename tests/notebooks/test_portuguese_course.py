@@ -136,7 +136,8 @@ def test_executed_again_a_notebook_says_the_same(portuguese):
     sanitize = Path(__file__).with_name("sanitize.cfg")
     options = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", str(sanitize)]
     quiet = ["-q", "-c", "/dev/null", "--rootdir", str(portuguese.root), "-p", "no:cacheprovider"]
+    sooner = ["-p", "b3pipeline.plain_addresses"]  # nbval is imported in a third of the time
     answer = portuguese.run(
-        portuguese.root, portuguese.environment, "pytest", *quiet, *options, str(path)
+        portuguese.root, portuguese.environment, "pytest", *sooner, *quiet, *options, str(path)
     )
     assert answer.returncode == 0, answer.stdout[-6000:]

@@ -318,6 +318,23 @@ def test_an_object_that_may_not_be_put_names_the_bucket(error):
         raise error
 
 
+def test_a_bucket_is_opened_once_for_a_deployment_a_key_and_an_environment(
+    lake_cloud, monkeypatch, tmp_path
+):
+    """Another key or proxy is another store: what is open already would go on with the old one."""
+    first = open_store(lake_cloud)
+    assert open_store(Cloud(lake_cloud.config)) is first
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    assert open_store(lake_cloud) is not first
+    monkeypatch.delenv("HTTPS_PROXY")
+    file = tmp_path / "credentials"
+    file.write_text("[default]\naws_access_key_id = A\naws_secret_access_key = one\n")
+    changed = Cloud(replace(lake_cloud.config, credentials_file=str(file)))
+    before = open_store(changed)
+    file.write_text("[default]\naws_access_key_id = A\naws_secret_access_key = two\n")
+    assert open_store(changed) is not before
+
+
 def test_on_aws_the_keys_are_those_of_boto3(lake_cloud, localaws_variables, monkeypatch):
     """Profiles, roles and the host's own: whatever boto3 finds signs the objects too."""
     for name, value in {**localaws_variables, "AWS_ALLOW_HTTP": "true"}.items():

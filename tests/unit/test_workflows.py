@@ -90,7 +90,9 @@ def test_there_are_workflows():
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_a_file_of_github_has_its_schema(schema):
     """A misspelt key is ignored by nobody but by the reader."""
-    answer = tool("check-jsonschema", "--builtin-schema", schema, *map(str, SCHEMAS[schema]))
+    check = "import b3pipeline.plain_addresses, check_jsonschema as c; c.main()"  # 3 CPU s less
+    command = ["-c", check, "--builtin-schema", schema, *map(str, SCHEMAS[schema])]
+    answer = tool(Path(sys.executable).name, *command)
     assert answer.returncode == 0, answer.stdout
 
 
