@@ -6,6 +6,7 @@ import datetime as dt
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from functools import cache
+from importlib.resources import files
 
 from b3pipeline.errors import DateRangeError
 from b3pipeline.exchange import EXCHANGE
@@ -31,7 +32,7 @@ def utc_now() -> dt.datetime:
 def sessions(start: dt.date, end: dt.date) -> list[dt.date]:
     """Return the sessions from `start` to `end`, both included, in order.
 
-    Holidays come from `exchange_calendars`. A day of short trading, such as Ash
+    Holidays are those of `exchange_calendars`. A day of short trading, such as Ash
     Wednesday, is a session. Raises DateRangeError outside the years the calendar is built for.
     """
     for day in (start, end):
@@ -169,10 +170,11 @@ def _check_known(day: dt.date) -> None:
 
 @cache
 def _all_sessions() -> tuple[dt.date, ...]:
-    # Imported here: pandas and the calendar take over a second, which `b3 --help` need not wait.
-    import exchange_calendars
+    """Return all sessions: the weekdays, but for those that `closed_days.csv` names.
 
-    calendar = exchange_calendars.get_calendar(
-        EXCHANGE.calendar, start=str(FIRST_DAY), end=str(LAST_DAY)
-    )
-    return tuple(calendar.sessions.date)
+    The file is written from `exchange_calendars`, whose import and calendar take a CPU second.
+    """
+    closed = set(files("b3pipeline").joinpath("closed_days.csv").read_text().split())
+    count = (LAST_DAY - FIRST_DAY).days + 1
+    days = (FIRST_DAY + dt.timedelta(days=number) for number in range(count))
+    return tuple(day for day in days if day.weekday() < 5 and str(day) not in closed)

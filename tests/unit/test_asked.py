@@ -118,16 +118,23 @@ except SystemExit as end:
 """
 
 
-def test_the_command_says_it_without_pandas(cloud, tmp_path):
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (["--tickers", "VALE3"], "bronze holds no quote of VALE3."),
+        (["--dates", "2024-01-01"], "the exchange held no session on 2024-01-01."),
+    ],
+)
+def test_the_command_says_it_without_pandas(cloud, tmp_path, asked, said):
     """Whose import takes longer than the question to the lake."""
     (tmp_path / ".localaws").mkdir()
     (tmp_path / ".localaws/outputs.json").write_text(dump_outputs(cloud.config))
     answer = subprocess.run(
-        [sys.executable, "-c", CHILD, "refine", "--target", "local", "--tickers", "VALE3"],
+        [sys.executable, "-c", CHILD, "refine", "--target", "local", *asked],
         env={**os.environ, "B3_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "bronze holds no quote of VALE3." in answer.stderr
+    assert said in answer.stderr
     assert answer.stdout == "1 False\n"

@@ -3,9 +3,12 @@
 import datetime as dt
 from zoneinfo import ZoneInfo
 
+import exchange_calendars
 import pytest
 
 from b3pipeline.calendar import (
+    FIRST_DAY,
+    LAST_DAY,
     check_range,
     is_session,
     last_closed_session,
@@ -14,6 +17,7 @@ from b3pipeline.calendar import (
     utc_now,
 )
 from b3pipeline.errors import DateRangeError
+from b3pipeline.exchange import EXCHANGE
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 MONDAY_MORNING = dt.datetime(2026, 11, 23, 9, 0, tzinfo=SAO_PAULO)
@@ -22,6 +26,13 @@ MONDAY_MORNING = dt.datetime(2026, 11, 23, 9, 0, tzinfo=SAO_PAULO)
 def date(text):
     """Return the date that an ISO string spells."""
     return dt.date.fromisoformat(text)
+
+
+def test_the_sessions_are_those_of_exchange_calendars():
+    """The library knows the exchange's rules; where a newer one differs, write the file anew."""
+    span = {"start": str(FIRST_DAY), "end": str(LAST_DAY)}
+    known = exchange_calendars.get_calendar(EXCHANGE.calendar, **span).sessions.date
+    assert sessions(FIRST_DAY, LAST_DAY) == list(known), "python scripts/write_closed_days.py"
 
 
 def test_both_ends_of_a_range_are_included():

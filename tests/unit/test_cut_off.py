@@ -63,7 +63,7 @@ def children():
     """A maker of processes that have imported everything, and nothing else."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(
-        ["b3pipeline.ingest", "b3pipeline.sources.sample", "pandera.pandas", "exchange_calendars"]
+        ["b3pipeline.ingest", "b3pipeline.sources.sample", "pandera.pandas"]
     )
     return context
 

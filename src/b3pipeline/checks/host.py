@@ -18,7 +18,7 @@ from b3pipeline.cloud.clients import Cloud
 from b3pipeline.language import later, say
 from b3pipeline.refusals import CALL_ERRORS, explain
 
-_PACKAGES = ("pyarrow", "pandas", "boto3", "yfinance", "exchange_calendars")
+_PACKAGES = ("pyarrow", "pandas", "boto3", "yfinance")
 _SOURCES = {"yahoo": "query2.finance.yahoo.com", "cotahist": "bvmf.bmfbovespa.com.br"}
 _THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 _LOG = "/var/log/cloud-init-output.log"
