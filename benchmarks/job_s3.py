@@ -1,4 +1,4 @@
-"""What the job's S3 client costs it: pyarrow's, which Glue has, beside obstore, which it has not.
+"""What the job's S3 client costs: botocore's parts, which Glue has, beside obstore.
 
 Run: .venv/bin/python benchmarks/job_s3.py            1,240 and 4,980 objects, a quarter of an hour
      .venv/bin/python benchmarks/job_s3.py --small    40 objects, one round, to see that it runs
@@ -87,7 +87,7 @@ def measure(tickers: int, sessions: int, rounds: int, job_rounds: int) -> str:
         put_sessions(bench, objects)
         keys = bench.folder / "keys.json"
         keys.write_text(json.dumps([names.bronze_key(day, ticker) for day, ticker, _ in objects]))
-        paths = {"pyarrow": "", "obstore": str(other_package(bench.folder / "other"))}
+        paths = {"botocore": "", "obstore": str(other_package(bench.folder / "other"))}
         ways = {
             way: replace(bench, environment={**bench.environment, "PYTHONPATH": path})
             for way, path in paths.items()
@@ -105,14 +105,14 @@ def lines(count: int, timings: Timings) -> list[str]:
     """Return the rows of one lake: the steps of `objects`, then the job as a whole."""
     rows = []
     for step in ("get", "put"):
-        ours, theirs = (timings.step(f"{way}: objects", step) for way in ("pyarrow", "obstore"))
+        ours, theirs = (timings.step(f"{way}: objects", step) for way in ("botocore", "obstore"))
         rows.append(
             f"| {count:,} objects, {step} | {ours:.1f} | {theirs:.1f} | {ours / theirs:.2f} |"
         )
-    acts = [act for act in ("objects", "the job") if f"pyarrow: {act}" in timings.walls]
+    acts = [act for act in ("objects", "the job") if f"botocore: {act}" in timings.walls]
     for act in acts:
         for unit, of in (("seconds", timings.median), ("CPU s", timings.cpu)):
-            ours, theirs = of(f"pyarrow: {act}"), of(f"obstore: {act}")
+            ours, theirs = of(f"botocore: {act}"), of(f"obstore: {act}")
             rows.append(
                 f"| {count:,} objects, {act} as a whole, {unit} | {ours:.1f} | {theirs:.1f} "
                 f"| {ours / theirs:.2f} |"
@@ -134,7 +134,7 @@ def main() -> None:
     rounds = (1, 1) if given.small else (given.rounds, given.job_rounds)
     found = [measure(*size, *rounds) for size in sizes]
     print(f"load average after: {os.getloadavg()[0]:.1f}\n")
-    print("| | pyarrow | obstore | ratio |\n|---|---|---|---|")
+    print("| | botocore | obstore | ratio |\n|---|---|---|---|")
     print("\n".join(found))
 
 

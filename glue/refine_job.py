@@ -148,7 +148,7 @@ def main(
     """Refine what the arguments ask for; return the summary, which lies under the run's id, too.
 
     Raises RefineError where the run cannot go on: nothing is marked as done then, and the next
-    run takes the work up. A session that is handed in is left running.
+    run takes the work up. The session is left to end with the process.
     """
     given = parse_arguments(argv)
     tables = (given.database, given.bronze_table, given.silver_table)
@@ -161,19 +161,15 @@ def main(
     seconds: dict[str, float] = {}
     with ThreadPoolExecutor(1) as thread, timed(seconds, "total"):
         session = thread.submit(lambda: spark or start_spark())  # it starts while we plan
-        try:
-            with timed(seconds, "plan"):
-                logger.info("silver lies at %s", lake.silver_storage["Location"])
-                work = work_of(lake, given, batch_id, LOOK_BACK)
-                plan = plan_of(lake, work, absent={})
-            with timed(seconds, "spark"):
-                context = session.result().sparkContext
-            cores = context.defaultParallelism
-            logger.info("Spark %s on %s, %d core(s)", context.version, context.master, cores)
-            summary = refine(session.result(), lake, work, plan, seconds)
-        finally:
-            if spark is None:
-                session.result().stop()
+        with timed(seconds, "plan"):
+            logger.info("silver lies at %s", lake.silver_storage["Location"])
+            work = work_of(lake, given, batch_id, LOOK_BACK)
+            plan = plan_of(lake, work, absent={})
+        with timed(seconds, "spark"):
+            context = session.result().sparkContext
+        cores = context.defaultParallelism
+        logger.info("Spark %s on %s, %d core(s)", context.version, context.master, cores)
+        summary = refine(session.result(), lake, work, plan, seconds)
     kept(lake, given.JOB_RUN_ID, summary)
     if summary["set_aside"]:
         raise useless_manifests(summary["set_aside"], batch_id)

@@ -8,8 +8,9 @@ import itertools
 import json
 import zipfile
 
-import psutil
 import pytest
+
+from localaws.testing import has_ended
 
 SLEEP = "import time; time.sleep(60)"
 
@@ -286,7 +287,7 @@ def test_a_stopped_run_leaves_no_process(jobs, until):
     answer = jobs.glue.batch_stop_job_run(JobName=job, JobRunIds=[run_id])
     assert answer["SuccessfulSubmissions"] == [{"JobName": job, "JobRunId": run_id}]
     assert jobs.wait(job, run_id)["JobRunState"] == "STOPPED"
-    assert not psutil.pid_exists(int(line))
+    assert has_ended(int(line))
 
 
 def test_stopping_what_has_ended_or_never_was_is_reported(jobs):
@@ -377,6 +378,6 @@ def test_deleting_a_job_ends_its_runs(jobs, until):
     run_id = jobs.start(job)
     (line,) = until(lambda: jobs.state(job, run_id) == "RUNNING" and jobs.log("output", run_id))
     jobs.glue.delete_job(JobName=job)
-    until(lambda: not psutil.pid_exists(int(line)))
+    until(lambda: has_ended(int(line)))
     with pytest.raises(jobs.glue.exceptions.EntityNotFoundException):
         jobs.glue.get_job_runs(JobName=job)

@@ -14,6 +14,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 
 import psutil
 import pytest
@@ -259,3 +260,20 @@ def test_a_session_that_is_ended_leaves_its_childs_status_to_the_parent():
     child = subprocess.Popen(["sleep", "600"], start_new_session=True)
     assert end_session(child.pid) == 1
     assert child.wait() == -signal.SIGKILL
+
+
+def test_what_a_slow_parent_does_not_take_note_of_has_ended_all_the_same():
+    """A container's first process may look after the dead every two seconds only."""
+    code = (
+        "import subprocess, time;"
+        "print(subprocess.Popen(['sleep', '600'], start_new_session=True).pid, flush=True);"
+        "time.sleep(600)"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    child = psutil.Process(int(parent.stdout.readline()))
+    started = time.monotonic()
+    assert end_session(child.pid) == 1
+    assert time.monotonic() - started < 2
+    assert child.status() == psutil.STATUS_ZOMBIE
+    parent.kill()
+    parent.wait()

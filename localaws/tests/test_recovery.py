@@ -11,6 +11,8 @@ import zipfile
 import psutil
 import pytest
 
+from localaws.testing import has_ended
+
 HANDLER = "def handler(event, context):\n    return 'alive'\n"
 
 
@@ -223,7 +225,7 @@ def test_a_run_of_a_killed_server_is_failed_and_its_processes_are_ended(
     server.kill()
     assert psutil.pid_exists(int(line))
     server.start()
-    assert not psutil.pid_exists(int(line))
+    assert has_ended(int(line))
     run = jobs_on(server.client).run(job, run_id)
     assert (run["JobRunState"], run["ErrorMessage"]) == (
         "FAILED",
@@ -253,7 +255,7 @@ def test_a_run_at_work_is_closed_when_the_server_stops(local_server, jobs_on, un
     run_id = jobs.start(job)
     (line,) = until(lambda: jobs.state(job, run_id) == "RUNNING" and jobs.log("output", run_id))
     server.stop()
-    assert not psutil.pid_exists(int(line))
+    assert has_ended(int(line))
     server.start()
     run = jobs_on(server.client).run(job, run_id)
     assert (run["JobRunState"], run["ErrorMessage"]) == (
@@ -271,7 +273,7 @@ def test_children_of_a_killed_server_are_ended_by_stop(local_server, jobs_on, un
     (line,) = until(lambda: jobs.state(job, run_id) == "RUNNING" and jobs.log("output", run_id))
     server.kill()
     assert server.stop() is False
-    assert not psutil.pid_exists(int(line))
+    assert has_ended(int(line))
 
 
 @pytest.mark.parametrize("pause", [0.1, 0.3, 0.6])

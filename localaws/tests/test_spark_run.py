@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
+
+from localaws.glue.java import spark_home
+from localaws.testing import has_ended
 
 pytestmark = pytest.mark.spark
 
@@ -36,6 +38,21 @@ def test_spark_runs_and_leaves_no_java_behind(jobs, localaws_server, monkeypatch
     assert "java" not in names
 
 
+def test_the_workers_use_the_pyspark_that_is_installed(jobs):
+    """Spark's own ZIP of it holds no bytecode: a second of compiling in each run."""
+    look = """
+def look(batches):
+    import pyarrow, pyspark.worker
+    yield pyarrow.RecordBatch.from_pydict({"found": [pyspark.worker.__file__]})
+
+print(frame.mapInArrow(look, "found string").first().found)
+"""
+    job = jobs.make(SCRIPT + look, Command={"Name": "glueetl"})
+    run = jobs.wait(job, jobs.start(job), seconds=120)
+    assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
+    assert jobs.log("output", run["Id"])[-1] == str(Path(spark_home()) / "worker.py")
+
+
 def test_the_error_of_a_worker_is_the_message_of_the_run(jobs):
     """Not "An error occurred while calling o45.collectToPython"."""
     job = jobs.make(SCRIPT, Command={"Name": "glueetl"})
@@ -57,7 +74,7 @@ def test_a_stopped_spark_run_leaves_no_java_behind(jobs, localaws_server, until)
     assert java
     jobs.glue.batch_stop_job_run(JobName=job, JobRunIds=[run_id])
     assert jobs.wait(job, run_id)["JobRunState"] == "STOPPED"
-    assert not any(psutil.pid_exists(process.pid) for process in java)
+    assert all(has_ended(process.pid) for process in java)
 
 
 def test_without_java_the_run_fails_and_says_so(local_server, jobs_on, monkeypatch, tmp_path):

@@ -14,7 +14,7 @@ import pytest
 
 from localaws import process
 from localaws.errors import LocalAwsError
-from localaws.testing import LocalServer
+from localaws.testing import LocalServer, has_ended
 
 pytestmark = pytest.mark.spark
 
@@ -118,7 +118,7 @@ def test_a_run_that_takes_the_standby_is_the_run_that_it_would_be_cold(jobs, ser
     assert Path(said["file"]).parent == folder
     assert said["input"] == ""
     assert not folder.exists()
-    assert not psutil.pid_exists(java.pid)
+    assert has_ended(java.pid)
 
 
 def test_a_standby_holds_no_credentials_and_listens_to_nobody_else(jobs, server):
@@ -186,7 +186,7 @@ def test_of_two_runs_at_once_one_takes_the_standby_and_both_are_stopped(jobs, se
     assert state_of(server) == "none"
     jobs.glue.batch_stop_job_run(JobName=job, JobRunIds=runs)
     assert [jobs.wait(job, run)["JobRunState"] for run in runs] == ["STOPPED", "STOPPED"]
-    assert not psutil.pid_exists(java.pid)
+    assert has_ended(java.pid)
 
 
 def test_a_warm_run_beyond_its_time_is_ended(jobs, server):
@@ -195,7 +195,7 @@ def test_a_warm_run_beyond_its_time_is_ended(jobs, server):
     run = jobs.finish(spark_job(jobs, SLEEP, Timeout=1))
     assert run["JobRunState"] == "TIMEOUT"
     assert jobs.log("output", run["Id"]) == ["True"]
-    assert not psutil.pid_exists(java.pid)
+    assert has_ended(java.pid)
 
 
 @pytest.mark.timeout(900)
@@ -220,7 +220,7 @@ def test_a_standby_ends_with_a_server_that_is_killed(local_server, jobs_on, unti
     with_standby(server, jobs_on, until)
     waiting = standby_of(server)
     server.kill()
-    until(lambda: not any(psutil.pid_exists(one.pid) for one in waiting))
+    until(lambda: all(has_ended(one.pid) for one in waiting))
 
 
 def test_a_server_stops_at_once_while_its_standby_is_made(local_server, jobs_on, until):

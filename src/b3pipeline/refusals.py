@@ -1,6 +1,6 @@
 """Why a call to AWS failed, and what to do: one table of codes for every library that calls it.
 
-boto3 raises `ClientError` and `BotoCoreError`, obstore and pyarrow put S3's answer into their
+boto3 raises `ClientError` and `BotoCoreError`, obstore and the job put S3's answer into their
 text, awswrangler passes boto3's on. `explain` reads all of them.
 """
 
@@ -124,7 +124,7 @@ _KINDS = {
 
 _XML = re.compile(r"<Code>(\w+)</Code>(?:.*?<Message>(.*?)</Message>)?", re.DOTALL)
 _EXCEPTION = re.compile(r"ExceptionName: (\w+) Message: (.*?)(?: \(Request ID|$)", re.MULTILINE)
-_PYARROW = re.compile(r"AWS Error ([A-Z_]+)")
+_JOB = re.compile(r"AWS Error (\w+)")  # pyarrow writes the same
 _STATUS = re.compile(r"(?:status code:? |HTTP status )(\d{3})")
 _NAMES = re.compile(r"\b[A-Z][a-z]+[A-Z]\w+")
 """Codes and classes that a text quotes, such as what a provider of credentials raised."""
@@ -188,6 +188,6 @@ def _read(error: BaseException) -> tuple[str, str]:
     found = _XML.search(text) or _EXCEPTION.search(text)
     if found:
         return found[1], (found[2] or "").strip()
-    status = _PYARROW.search(text) or _STATUS.search(text)
-    code = status[1] if status and status[1] != "UNKNOWN" else ""
+    status = _JOB.search(text) or _STATUS.search(text)
+    code = status[1] if status and status[1].upper() != "UNKNOWN" else ""
     return code, text.partition("\n")[0]

@@ -6,7 +6,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import boto3
 import obstore
-import pyarrow.fs as pafs
 import pytest
 from botocore import exceptions as boto
 from botocore.config import Config as BotoConfig
@@ -17,6 +16,7 @@ from b3pipeline import lake
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.cloud.config import Config
 from b3pipeline.errors import CatalogError, JobError, QueryError, StorageError
+from b3pipeline.job.objects import Store
 from b3pipeline.lake import storage
 from b3pipeline.refine import list_runs
 from b3pipeline.refusals import explain
@@ -130,21 +130,19 @@ def asked_with_boto3(endpoint):
     client.put_object(Bucket="lab", Key="key", Body=b"body")
 
 
-def asked_with_pyarrow(endpoint):
+def asked_with_botocore(endpoint):
     """Put one object, as the Glue job does."""
-    files = pafs.S3FileSystem(
-        access_key="test",
-        secret_key="test",
-        region="us-east-1",
-        endpoint_override=endpoint.removeprefix("http://"),
-        scheme="http",
-        retry_strategy=pafs.AwsStandardS3RetryStrategy(max_attempts=1),
-    )
-    with files.open_output_stream("lab/key") as stream:
-        stream.write(b"body")
+    Store("lab", "us-east-1", endpoint, attempts=1).connect().put("key", b"body")
 
 
-LIBRARIES = [asked_with_obstore, asked_with_boto3, asked_with_pyarrow]
+@pytest.fixture
+def keys(monkeypatch):
+    """What the job finds in the environment."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+
+
+LIBRARIES = [asked_with_obstore, asked_with_boto3, asked_with_botocore]
 ASKED = [
     pytest.param(ask, *answer, id=f"{ask.__name__.rpartition('_')[2]}-{answer[1]}")
     for ask in LIBRARIES
@@ -155,6 +153,7 @@ ASKED = [
 
 
 @pytest.mark.parametrize(("ask", "status", "code", "kind"), ASKED)
+@pytest.mark.usefixtures("keys")
 def test_a_code_of_s3_is_the_same_kind_in_every_library(refusing, ask, status, code, kind):
     """The three put S3's answer into places of their own; obstore hides that of a redirect."""
     refusing.refusal = (status, code)
@@ -164,6 +163,7 @@ def test_a_code_of_s3_is_the_same_kind_in_every_library(refusing, ask, status, c
 
 
 @pytest.mark.parametrize("ask", LIBRARIES)
+@pytest.mark.usefixtures("keys")
 def test_nobody_there_is_the_network_in_every_library(ask):
     """Port 1 of this machine answers nobody: that would be the local AWS, which is down."""
     with pytest.raises(Exception) as caught:

@@ -81,9 +81,11 @@ def _kill(processes: Iterable[psutil.Process]) -> int:
 
 
 def _is_over(process: psutil.Process) -> bool:
-    """Return whether a process is gone; of this process's own child its status may be left."""
+    """Return whether a process is gone, or of it only a status is left for its parent to take.
+
+    While another thread of it still ends, and holds its files, it looks the same but for that.
+    """
     try:
-        ended: bool = process.status() == psutil.STATUS_ZOMBIE
-        return ended and process.ppid() == os.getpid()
+        return bool(process.status() == psutil.STATUS_ZOMBIE and process.num_threads() <= 1)
     except psutil.NoSuchProcess:
         return True

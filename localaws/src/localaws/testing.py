@@ -103,6 +103,14 @@ def processes_of(state_dir: Path) -> list[psutil.Process]:
     return found
 
 
+def has_ended(pid: int) -> bool:
+    """Return whether no process works under a number; that its parent still asks is no work."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
 @pytest.fixture
 def local_server(tmp_path: Path) -> Iterator[Callable[..., LocalServer]]:
     """A factory of servers of one's own; what still runs at the end of the test is stopped."""

@@ -107,10 +107,9 @@ class Lake:
 
     @property
     def store(self) -> Store:
-        endpoint_url = os.environ.get("AWS_ENDPOINT_URL")
         meta = self.s3.meta
         attempts = meta.config.retries.get("total_max_attempts", ATTEMPTS)
-        return Store(self.bucket, meta.region_name, endpoint_url, attempts)
+        return Store(self.bucket, meta.region_name, meta.endpoint_url, attempts)
 
     @cached_property
     def silver_storage(self) -> dict[str, Any]:

@@ -23,8 +23,8 @@ from pyspark.sql import SparkSession
 from localaws.glue.warm_process import small_query
 
 spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
-spark.conf.set("spark.sql.adaptive.enabled", False)
-small_query(spark)
+for compiled in (False, True):
+    small_query(spark, compiled=compiled)
 spark.stop()
 """
 

@@ -16,6 +16,7 @@ ERRORS = "stderr.log"
 SPARK_LOG = "spark.log"
 """What Spark's JVM logs."""
 
+_DAEMON = "localaws.glue.python_daemon"
 _LOG4J = Path(__file__).with_name("log4j2.properties")
 
 
@@ -56,6 +57,7 @@ def spark_environment(settings: Settings, folder: Path) -> dict[str, str] | None
                 f'"-Djava.io.tmpdir={temp}"',
                 f'"-Dlog4j2.configurationFile={_LOG4J.as_uri()}"',
                 "-Dspark.ui.showConsoleProgress=false",
+                f"-Dspark.python.daemon.module={_DAEMON}",
                 f'"-Dlocalaws.log={folder / SPARK_LOG}"',
                 archive_options(str(home)),
             )

@@ -13,6 +13,7 @@ session, if a new one would be the same; else, and where the warm one has died, 
 from __future__ import annotations
 
 import builtins
+import gc
 import json
 import os
 import signal
@@ -102,7 +103,8 @@ class WarmJvm:
         builder = SparkSession.builder.master("local[1]").appName("standby")
         builder = builder.config("spark.ui.enabled", "false")
         spark = builder.getOrCreate()
-        small_query(spark)
+        for _ in range(2):  # at the second time the JVM compiles what is called often
+            small_query(spark, compiled=False)
         spark.stop()
         self._gateway.jvm.System.gc()
         SparkContext._gateway = SparkContext._jvm = None
@@ -165,19 +167,46 @@ def _of_a_jvm(environment: Mapping[str, str]) -> Settings:
     return {name: value for name, value in environment.items() if name.startswith(_OF_A_JVM)}
 
 
-def small_query(spark: Any) -> None:
-    """Let one query go through a session, its JVM and a Python worker: what a refine uses."""
+def small_query(spark: Any, *, compiled: bool) -> None:
+    """Let one query go through a session, its JVM and a Python worker: what a refine uses.
+
+    Spark compiles a query's own code for many rows, and interprets it where that takes longer.
+    """
     from pyspark.sql import Window
     from pyspark.sql import functions as F  # noqa: N812
 
-    spark.conf.set("spark.sql.shuffle.partitions", 1)
+    for name, value in {
+        "adaptive.enabled": False,
+        "ansi.enabled": True,
+        "codegen.factoryMode": "FALLBACK" if compiled else "NO_CODEGEN",
+        "codegen.wholeStage": compiled,
+        "shuffle.partitions": 1,
+    }.items():
+        spark.conf.set(f"spark.sql.{name}", value)
     rows = spark.range(9).selectExpr("id", "string(id % 2) k", "double(id) x", "now() t")
     rows = rows.mapInArrow(lambda batches: batches, "id bigint, k string, x double, t timestamp")
-    last = F.max(F.struct("x", "t")).alias("s")
-    rows = rows.persist().groupBy("k", "id").agg(last).select("*", "s.*")
-    window = Window.partitionBy("k").orderBy("id")
-    rows = rows.withColumn("m", F.avg("x").over(window)).withColumn("p", F.lag("x").over(window))
-    rows.where(F.col("p").isNotNull()).mapInArrow(lambda batches: batches, rows.schema).collect()
+    rows = rows.persist().withColumns({"x": F.when(~F.isnan("x"), F.col("x"))})
+    rows = rows.groupBy("k", "id").agg(
+        F.max(F.struct("x", "t")).alias("s"),
+        F.min_by("x", "t").alias("first"),
+        F.max_by("x", "t").alias("last"),
+        F.min("x").alias("least"),
+        F.sum("id").alias("sum"),
+        F.count("*").cast("int").alias("count"),
+        F.collect_list(F.struct("x", "k")).alias("all"),
+    )
+    order = Window.partitionBy("k").orderBy("id")
+    rows = rows.select("*", "s.*").withColumn("mean", F.avg("x").over(order.rowsBetween(-4, 0)))
+    before, day = F.lag("x").over(order), F.to_date("t")
+    rows = rows.withColumns(
+        {
+            "ratio": F.when(before != 0, F.col("x") / before - 1),
+            "days": F.datediff(day, F.lag(day).over(order)),
+            "now": F.lit("2024-01-02 00:00:00").cast("timestamp_ntz"),
+        }
+    )
+    rows = rows.where(F.col("ratio").isNotNull()).drop("all")
+    rows.mapInArrow(lambda batches: batches, rows.schema).collect()
 
 
 def _shadowed(paths: list[Path]) -> set[str]:
@@ -202,6 +231,7 @@ def _be(script: Path, arguments: list[str], modules: list[str]) -> None:
     main_module = types.ModuleType("__main__")
     vars(main_module).update(__file__=str(script), __builtins__=builtins, __annotations__={})
     sys.modules["__main__"] = main_module
+    gc.freeze()  # what is here stays: at its end the script need not look through all of it
     code = compile(script.read_bytes(), str(script), "exec", dont_inherit=True)
     exec(code, vars(main_module))  # noqa: S102 - it is what a run is
 

@@ -78,10 +78,14 @@ def leaf_sizes(metadata: Any) -> tuple[int, ...]:
     return tuple(total)
 
 
-def open_parquet(file: DataFile, source: Any) -> pq.ParquetFile:
-    """Return an opened file; HIVE_BAD_DATA, naming the object, where it is not Parquet."""
+def open_parquet(file: DataFile, source: Any, metadata: Any = None) -> pq.ParquetFile:
+    """Return an opened file; HIVE_BAD_DATA, naming the object, where it is not Parquet.
+
+    `metadata` is that of its footer, where it is known.
+    """
     try:
-        return pq.ParquetFile(source)
+        # Read-ahead is for large files: on a small one it is a fifth of the time.
+        return pq.ParquetFile(source, metadata=metadata, pre_buffer=False)
     except (pa.ArrowException, OSError) as error:
         raise not_parquet(file, str(error)) from error
 

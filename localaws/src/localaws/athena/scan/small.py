@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -23,8 +23,10 @@ SMALL_BYTES = 256 * 1024
 """A file below this costs more to open than to keep."""
 _KEPT_BYTES = 512 * 1024 * 1024
 _MOST_CHUNKS = 32
-_FILES_AT_ONCE = 1000
+_FILES_AT_ONCE = 200
 """Tables of one row each are large: only so many are held before they become one."""
+_FOOTERS = 1000
+"""Footers that are alike to the byte are read once: those of rows of one length are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,7 @@ class SmallFiles:
         self.schemas = Schemas()
         self._files: dict[str, FileRows] = {}
         self._tables: dict[ParquetSchema, pa.Table] = {}
+        self._footers: dict[bytes, tuple[Any, ParquetSchema, tuple[int, ...]]] = {}
         self._lock = threading.Lock()
 
     def read(
@@ -96,14 +99,22 @@ class SmallFiles:
         self._files.update(entries)
 
     def _parse(self, file: DataFile) -> tuple[ParquetSchema, tuple[int, ...], pa.Table]:
-        body = pa.BufferReader(Path(file.path).read_bytes())
-        with open_parquet(file, body) as parquet:
+        with open(file.path, "rb") as source:  # noqa: PTH123 - thousands of times a query
+            body = source.read()
+        footer = body[-8 - int.from_bytes(body[-8:-4], "little") :]  # its length and magic as well
+        known = self._footers.get(footer)
+        with open_parquet(file, pa.BufferReader(body), known and known[0]) as parquet:
             try:
                 table = parquet.read(use_threads=False).replace_schema_metadata(None)
             except (pa.ArrowException, OSError) as error:
                 raise unreadable(file.uri, str(error)) from error
-            schema = self.schemas.of(parquet.metadata, table.schema)
-            return schema, leaf_sizes(parquet.metadata), table
+            if known is None:
+                metadata = parquet.metadata
+                known = metadata, self.schemas.of(metadata, table.schema), leaf_sizes(metadata)
+                if len(self._footers) >= _FOOTERS:
+                    self._footers.clear()
+                self._footers[footer] = known
+            return known[1], known[2], table
 
 
 def _together(known: list[pa.Table], new: list[pa.Table]) -> pa.Table:
