@@ -15,7 +15,8 @@ from b3pipeline.language import later
 class Exchange:
     """An exchange, as the pipeline must know it.
 
-    `calendar` is its code in `exchange_calendars`; `zone` that of its clocks; `final_from` the
+    `calendar` is its code in `exchange_calendars`, from which `scripts/write_closed_days.py`
+    writes the days without a session; `zone` that of its clocks; `final_from` the
     local time from which a day's bar counts as final; `ticker` the pattern of its codes, with
     `ticker_hint` to say it in words; `suffix` what Yahoo hangs onto a code; `currency` that of its
     quotes, by ISO 4217; `tick` the smallest step of a price, in that currency; `default_tickers`

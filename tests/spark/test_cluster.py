@@ -7,7 +7,7 @@ from pathlib import Path
 import pyspark
 import pytest
 
-pytestmark = [pytest.mark.spark, pytest.mark.nightly]  # a minute and a half
+pytestmark = pytest.mark.spark
 
 DAYS = [f"2024-01-{day:02}" for day in range(1, 13)]
 TICKERS = [f"TICK{n}" for n in range(20)]
