@@ -45,8 +45,8 @@ test: env checkov ## run what this machine can test; NIGHTLY=1: the longest test
 	@bash scripts/test_spark4.sh
 
 .PHONY: check
-# pt: formato, lint, tipos e os testes rápidos: um minuto
-check: env ## format, lint, types and the quick tests: a minute
+# pt: formato, lint, tipos e os testes rápidos: dois a três minutos
+check: env ## format, lint, types and the quick tests: two to three minutes
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@$(RUN) mypy

@@ -16,13 +16,12 @@ import boto3
 from botocore.config import Config
 
 from b3pipeline.errors import RefineError
-from b3pipeline.job.objects import AGAIN, ATTEMPTS, Store
+from b3pipeline.job.objects import AGAIN, ATTEMPTS, THREADS, Store
 from b3pipeline.job.plan import Session
 from b3pipeline.language import note
 from b3pipeline.names import SILVER_PREFIX, is_ticker, partition_path, silver_key
 from b3pipeline.schema import SILVER, table_input
 
-THREADS = 16
 OBJECT = re.compile(r"/dt=(\d{4}-\d{2}-\d{2})/ticker=(\w+)/data\.parquet$")
 DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 

@@ -26,12 +26,11 @@ ATTEMPTS = 10
 AGAIN = note("start the run again: what is done stays done.")
 """What to try where all of them failed."""
 THREADS = 16
-"""How many threads of a task share one client."""
+"""How many threads share one client, in a task as in the driver."""
 
 _LONGEST_PAUSE = 20.0
-_PASSES = re.compile(
-    r"AWS Error (RequestTimeout|Throttling|SlowDown)|.*\(HTTP status (429|5\d\d)\)"
-)
+_PASSING = ("RequestTimeout", "Throttling", "SlowDown")
+"""How the codes of errors begin that may pass, whatever their status."""
 
 
 @dataclass(frozen=True)
@@ -89,10 +88,11 @@ class Objects:
                 raise OSError(str(error)) from error
             if status == 200:
                 return content
-            failure = _said(status, content)
-            if status == 404 and "NoSuchBucket" not in failure:
+            code, words = _said(content)
+            failure = f"AWS Error {code or 'Unknown'} (HTTP status {status}): {words}"
+            if status == 404 and code != "NoSuchBucket":
                 raise FileNotFoundError(failure)
-            if not _PASSES.match(failure):
+            if not (status == 429 or 500 <= status < 600 or code.startswith(_PASSING)):
                 break
         raise OSError(failure)
 
@@ -107,11 +107,11 @@ class Objects:
         return answer.status_code, answer.content
 
 
-def _said(status: int, content: bytes) -> str:
-    """Return what S3 answered instead of an object: code, status and words."""
+def _said(content: bytes) -> tuple[str, str]:
+    """Return code and words of what S3 answered instead of an object; no code where it has none."""
     text = content.decode(errors="replace")
     code, words = (
         found[1] if (found := re.search(f"<{name}>(.*?)</{name}>", text)) else ""
         for name in ("Code", "Message")
     )
-    return f"AWS Error {code or 'Unknown'} (HTTP status {status}): {words or text[:200]}"
+    return code, words or text[:200]
