@@ -44,12 +44,20 @@ test: env checkov ## run what this machine can test; NIGHTLY=1: the longest test
 	@$(RUN) pytest $(PARALLEL)
 	@bash scripts/test_spark4.sh
 
+# Types and tests side by side, each on one core: a second worker would import everything anew.
 .PHONY: check
-# pt: formato, lint, tipos e os testes rápidos: dois a três minutos
-check: env ## format, lint, types and the quick tests: two to three minutes
+# pt: formato, lint, tipos e os testes rápidos: um minuto
+check: env ## format, lint, types and the quick tests: a minute
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
-	@$(RUN) mypy
+	@said=$$(mktemp); $(RUN) mypy >"$$said" 2>&1 & types=$$!; \
+		trap 'kill $$types 2>/dev/null || true; rm -f "$$said"' EXIT; trap 'exit 130' INT; \
+		failed=0; $(RUN) pytest -m "not process and not slow" tests/unit || failed=$$?; \
+		wait $$types || failed=$$?; cat "$$said"; exit $$failed
+
+.PHONY: test-unit
+# pt: roda todos os testes de unidade, também os que usam a AWS local ou outro processo
+test-unit: env ## run all unit tests, those with the local AWS or another process, too
 	@$(RUN) pytest $(PARALLEL) -m "not slow" tests/unit
 
 .PHONY: test-spark4

@@ -1,7 +1,15 @@
-"""Fixtures of the unit tests: the stand-in for Yahoo, a bronze lake of one's own."""
+"""Fixtures of the unit tests: the stand-in for Yahoo, a bronze lake of one's own.
+
+A unit test is quick, and runs in `make check`, unless it is marked `process`: a quick one starts no
+local AWS, no Spark, no kernel and no other process, but for git, which answers in milliseconds.
+Whoever asks for a lake gets the mark here; whoever starts a process by itself has it in its file,
+and fails without it.
+"""
 
 import importlib.util
+import os
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,6 +18,60 @@ import pytest
 from b3pipeline import names, schema
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.cloud.config import Config
+
+SERVERS = {"localaws_server", "local_server"}
+"""Fixtures that bring a local AWS. What stands on one of them, as a lake does, asks for it."""
+
+STARTS = ("subprocess.Popen", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.system")
+"""What Python calls, before it happens, the start of a process (`sys.addaudithook`)."""
+
+_quick: list[str] = []
+"""The quick test that runs now, if one does."""
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
+def pytest_collection_modifyitems(items):
+    """Mark the unit tests that need a local AWS."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent and SERVERS & set(item.fixturenames):
+            item.add_marker(pytest.mark.process)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item):
+    """Hold a quick test's fixtures to their word."""
+    with _held(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item):
+    """Hold a quick test to its word."""
+    with _held(item):
+        return (yield)
+
+
+@contextmanager
+def _held(item):
+    if not item.get_closest_marker("process"):
+        _quick.append(item.name)
+    try:
+        yield
+    finally:
+        _quick.clear()
+
+
+def _refuse(event, arguments):
+    if _quick and event in STARTS:
+        if arguments and Path(os.fsdecode(arguments[0])).name == "git":
+            return
+        pytest.fail(
+            f"{_quick[0]} is a quick test, and starts a process ({event}: {arguments[:2]}): "
+            "mark it with @pytest.mark.process, or its file with pytestmark = pytest.mark.process."
+        )
+
+
+sys.addaudithook(_refuse)
 
 
 def _load(name: str):

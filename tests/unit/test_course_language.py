@@ -23,6 +23,7 @@ open_lab = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(open_lab)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(("metadata", "spoken"), [({"language": "pt-BR"}, "pt_BR"), ({}, "en")])
 def test_the_package_speaks_the_language_of_the_notebook_that_runs(
     tmp_path, monkeypatch, metadata, spoken
@@ -55,6 +56,7 @@ def test_a_number_that_the_course_has_not_is_refused_in_the_language(monkeypatch
     assert refused.value.message == "não existe o notebook 77."
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("lang", ["fr", ""])
 def test_a_language_that_the_course_does_not_speak_is_refused_before_anything_runs(lang):
     """With the two that it speaks."""

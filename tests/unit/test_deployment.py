@@ -7,6 +7,8 @@ import pytest
 from b3pipeline.cloud.config import fetch_outputs, load_config
 from b3pipeline.errors import ConfigError
 
+pytestmark = pytest.mark.process
+
 OUTPUTS = {
     "region": "us-east-1",
     "raw_data_bucket": "raw",

@@ -312,6 +312,7 @@ def test_the_json_has_an_entry_for_each(grades):
     assert (other["graded"], other["seed"]) == (False, None)
 
 
+@pytest.mark.process
 def test_what_a_run_left_is_removed_however_deep_and_no_link_is_followed(tmp_path):
     """A thousand folders within each other are too many for Python's own way."""
     outside, own = tmp_path / "outside", tmp_path / "own"

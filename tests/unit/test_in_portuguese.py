@@ -149,6 +149,7 @@ def b3(*arguments):
     return ran.stdout + ran.stderr
 
 
+@pytest.mark.process
 def test_the_command_line_helps_in_portuguese():
     """The verbs, the options, and the words that Typer itself writes."""
     said = b3("ingest", "--help")
@@ -160,6 +161,7 @@ def test_the_command_line_helps_in_portuguese():
     assert "Mostra esta mensagem e sai." in said
 
 
+@pytest.mark.process
 def test_the_command_line_fails_in_portuguese(tmp_path, monkeypatch):
     """One sentence, and what to try."""
     said = b3("reconcile", "--start", "2024-01-02", "--target", "nowhere")
@@ -198,6 +200,7 @@ def make_help(**environment):
     return dict(line.split(maxsplit=2)[1:] for line in ran.stdout.splitlines())
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("asked", [{"B3_LANG": "pt_BR"}, {"LANG": "pt_BR.UTF-8"}], ids=str)
 def test_make_helps_in_the_readers_language(asked):
     """Each verb has a line in both; a verb without one would have no text here."""

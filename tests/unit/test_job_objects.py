@@ -56,7 +56,7 @@ def s3():
     """A server whose `answers` are (status, body, bytes promised); `asked` is what came."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
     server.asked, server.answers = [], [(200, b"", None)]
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()
@@ -197,6 +197,7 @@ def certificate(tmp_path):
     return path
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("trusted", [True, False])
 def test_tls_is_checked_against_the_bundle_that_aws_knows(
     s3, pauses, certificate, monkeypatch, trusted

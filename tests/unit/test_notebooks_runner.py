@@ -15,6 +15,8 @@ from b3pipeline.course import notebooks
 from b3pipeline.course.notebooks import Parameter
 from b3pipeline.errors import NotebookError
 
+pytestmark = pytest.mark.process
+
 PARAMETERS = """target: str = "local"  # local or aws
 tickers: list[str] = ["PETR4"]  # codes of the exchange"""
 

@@ -93,6 +93,7 @@ def test_a_pin_without_a_wheel_is_found():
     assert missing((3, 11), *on_intel, pins, tags) == []
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("verb", ["tutorial", "test"])
 def test_make_on_plain_windows_says_what_it_needs(verb):
     """One sentence, and not the first command that Windows lacks."""
@@ -103,6 +104,7 @@ def test_make_on_plain_windows_says_what_it_needs(verb):
     assert answer.stdout == ""
 
 
+@pytest.mark.process
 def test_the_local_aws_on_plain_windows_says_what_it_needs():
     """Its lock is that of Unix; a missing module `fcntl` would tell nobody."""
     code = "import sys; sys.platform = 'win32'; import localaws.statedir"

@@ -65,7 +65,7 @@ def page():
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     held.url = f"http://127.0.0.1:{server.server_port}/GetPortfolioDay/"
     yield held
     server.shutdown()

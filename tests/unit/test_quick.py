@@ -12,6 +12,8 @@ import pytest
 
 from b3pipeline.schema import BRONZE
 
+pytestmark = pytest.mark.process
+
 HEAVY = "pandas numpy pyarrow boto3 awswrangler obstore pyspark sqlglot duckdb papermill nbconvert"
 CODE = f"""
 import sys

@@ -7,6 +7,8 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pytest
+
 from b3pipeline import names
 from b3pipeline.deployment import provision
 from b3pipeline.job.spark import LOCAL_SETTINGS
@@ -35,6 +37,7 @@ def test_the_job_imports_nothing_that_glue_lacks():
     assert imported <= ON_GLUE | {"b3pipeline"}
 
 
+@pytest.mark.process
 def test_the_modules_that_travel_are_all_that_the_script_needs(tmp_path):
     """With the zip alone on the path, as on Glue, the script starts and reads its arguments."""
     package = tmp_path / "refine_job.zip"

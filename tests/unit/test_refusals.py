@@ -69,7 +69,7 @@ class Refusing(BaseHTTPRequestHandler):
 def refusing():
     """A server of refusals; `refusal` is what it answers."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
     server.shutdown()
     server.server_close()

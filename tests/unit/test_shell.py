@@ -51,6 +51,7 @@ def test_the_status_of_what_is_down_is_json_and_exit_code_1(b3):
     assert json.loads(answer.stdout)["running"] is False
 
 
+@pytest.mark.process
 def test_the_doctor_says_each_finding_in_json(b3):
     """Nothing else is on stdout, not even that the local AWS is down."""
     said = json.loads(b3("doctor", "--json").stdout)
@@ -105,6 +106,7 @@ def test_a_stage_says_how_far_it_came(capsys):
     assert capsys.readouterr().err.partition(" in ")[0] == "put: 1 of 3"
 
 
+@pytest.mark.process
 def test_where_nobody_watches_the_bar_is_a_line(monkeypatch):
     """A terminal gets the moving bar."""
     code = "from b3pipeline.progress import bar_here; print(bar_here().__name__)"

@@ -87,6 +87,7 @@ def test_there_are_workflows():
     assert {path.stem for path in WORKFLOWS} >= {"check", "nightly", "course", "site"}
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("schema", SCHEMAS)
 def test_a_file_of_github_has_its_schema(schema):
     """A misspelt key is ignored by nobody but by the reader."""
@@ -96,6 +97,7 @@ def test_a_file_of_github_has_its_schema(schema):
     assert answer.returncode == 0, answer.stdout
 
 
+@pytest.mark.process
 def test_the_workflows_are_secure():
     """No finding of zizmor, the pedantic ones included: pins, permissions, injections, secrets."""
     answer = tool("zizmor", "--offline", "--no-progress", "--persona=pedantic", ".github")
@@ -121,6 +123,7 @@ def test_a_workflow_has_no_right_of_its_own(path):
     assert all(right.get("contents", "read") == "read" for right in rights)
 
 
+@pytest.mark.process
 def test_actionlint_finds_nothing():
     """It knows contexts, expressions and the labels of runners; it is no wheel of PyPI."""
     if shutil.which("actionlint") is None:
