@@ -45,8 +45,8 @@ test: env checkov ## run what this machine can test; NIGHTLY=1: the longest test
 	@bash scripts/test_spark4.sh
 
 .PHONY: check
-# pt: formato, lint, tipos e os testes rápidos: um a dois minutos
-check: env ## format, lint, types and the quick tests: one to two minutes
+# pt: formato, lint, tipos e os testes rápidos: cerca de um minuto
+check: env ## format, lint, types and the quick tests: about a minute
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@said=$$(mktemp); $(RUN) mypy >"$$said" 2>&1 & types=$$!; \
