@@ -83,9 +83,15 @@ def spark_job(jobs: Any, script: str, **definition: Any) -> str:
     return str(jobs.make(script, Command={"Name": "glueetl"}, **definition))
 
 
+def python_of(server: LocalServer) -> psutil.Process:
+    """Return the Python of the standby, ready or not."""
+    (python,) = (one for one in server.processes() if "warm_process.py" in " ".join(one.cmdline()))
+    return python
+
+
 def standby_of(server: LocalServer) -> tuple[psutil.Process, psutil.Process]:
     """Return the standby: its Python, and its JVM."""
-    (python,) = (one for one in server.processes() if "warm_process.py" in " ".join(one.cmdline()))
+    python = python_of(server)
     (java,) = (one for one in python.children() if one.name() == "java")
     return python, java
 
@@ -151,9 +157,9 @@ def test_a_standby_that_died_is_not_noticed_by_the_run(jobs, server):
     """The run starts cold, and the next standby is made."""
     python, _ = standby_of(server)
     python.kill()
-    run = jobs.finish(spark_job(jobs, f"import sys; print({WARM})"))
-    assert run["JobRunState"] == "SUCCEEDED"
-    assert jobs.log("output", run["Id"]) == ["False"]
+    run = jobs.finish(spark_job(jobs, "import os; print(os.getpid())"))
+    assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
+    assert jobs.log("output", run["Id"]) != [str(python.pid)]
 
 
 def test_a_traceback_is_that_of_the_script_alone(jobs):
@@ -231,6 +237,35 @@ def test_a_server_stops_at_once_while_its_standby_is_made(local_server, jobs_on,
     began = time.monotonic()
     server.stop()
     assert time.monotonic() - began < 10
+
+
+def test_a_run_takes_a_standby_that_is_half_made(local_server, jobs_on, until):
+    """It is the run that it would be cold, and what was said before it is not in its log."""
+    server = local_server(standby="now", standby_java=JAVA)
+    jobs = jobs_on(server.client)
+    spark_job(jobs, "pass")
+    until(lambda: state_of(server) == "being made")
+    python = python_of(server)
+    until(lambda: [one for one in python.children() if one.name() == "java"])
+    assert state_of(server) == "being made"
+    python, java = standby_of(server)
+    said = spark_run(jobs, JAVA)
+    assert (said["python"], said["java"]) == (python.pid, java.pid)
+
+
+def test_a_run_that_waits_for_a_half_made_standby_can_be_stopped(local_server, jobs_on, until):
+    """It has not begun yet; nothing of the standby stays."""
+    server = local_server(standby="now")
+    jobs = jobs_on(server.client)
+    job = spark_job(jobs, SLEEP)
+    until(lambda: state_of(server) == "being made")
+    python = python_of(server)
+    python.suspend()  # as slow as can be
+    began, run = time.monotonic(), jobs.start(job)
+    jobs.glue.batch_stop_job_run(JobName=job, JobRunIds=[run])
+    assert jobs.wait(job, run)["JobRunState"] == "STOPPED"
+    assert time.monotonic() - began < 30
+    assert has_ended(python.pid)
 
 
 def test_without_a_spark_job_or_where_it_is_off_there_is_no_standby(local_server, jobs_on):

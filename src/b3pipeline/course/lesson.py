@@ -248,11 +248,13 @@ def spark_session() -> SparkSession:
     os.environ.update(sandbox.spark_environment())
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     builder: Any = SparkSession.builder
-    # A JVM of a few seconds is over before its second compiler pays.
-    options = f"-Dlog4j2.configurationFile={QUIET.as_uri()} -XX:TieredStopAtLevel=1"
+    # A JVM of a few seconds is over before its second compiler pays, or Spark's code for many rows.
+    options = f"-Dlog4j2.configurationFile={QUIET.as_uri()} {names.JOB_JAVA_OPTIONS}"
     settings = {
         "spark.ui.enabled": "false",
         "spark.sql.shuffle.partitions": "1",
+        "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         "spark.driver.extraJavaOptions": options,
         "spark.ui.showConsoleProgress": "false",
     }

@@ -20,6 +20,7 @@ from b3pipeline.language import later, retold, say
 from b3pipeline.names import Names
 from localaws import process
 from localaws.glue.java import find_java, spark_home
+from localaws.glue.run_environment import quick_start
 
 if TYPE_CHECKING:
     from b3pipeline.checks import JavaFound
@@ -151,7 +152,8 @@ def spark_environment() -> dict[str, str]:
             say("Spark finds no Java."), hint=say("`b3 doctor` says where it looked.")
         )
     # Spark's own search for itself stumbles over spaces in a path.
-    return {"JAVA_HOME": str(home), "SPARK_HOME": spark_home(), "PYSPARK_PYTHON": sys.executable}
+    found = {"JAVA_HOME": str(home), "SPARK_HOME": spark_home(), "PYSPARK_PYTHON": sys.executable}
+    return found | {"SPARK_SUBMIT_OPTS": quick_start(str(home))}
 
 
 def ensure(root: Path | None = None) -> Config:

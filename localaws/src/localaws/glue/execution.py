@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -238,7 +238,8 @@ class Execution:
     ) -> asyncio.subprocess.Process:
         """Return the script at work: the standby, where it can be it, else a process of its own."""
         if self._standby is not None:
-            if await self._standby.become(script, arguments, environment):
+            becoming = self._standby.become(script, arguments, environment)
+            if await self._unless_stopped(becoming):
                 standby, self._standby = self._standby, None
                 standby.forget()
                 return standby.child
@@ -256,6 +257,16 @@ class Execution:
                 env=environment,
                 start_new_session=True,
             )
+
+    async def _unless_stopped(self, becoming: Coroutine[Any, Any, bool]) -> bool:
+        """Return whether something has come about; not where this run was stopped meanwhile."""
+        task, stopped = asyncio.create_task(becoming), asyncio.create_task(self._stopped.wait())
+        try:
+            await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            return task.done() and task.result()
+        finally:
+            task.cancel()
+            stopped.cancel()
 
     async def _watch(self, child: asyncio.subprocess.Process, errors: Path) -> Outcome:
         """Return how the script ended: by itself, by request, or because its time was over."""

@@ -57,12 +57,16 @@ def spark_environment(settings: Settings, folder: Path) -> dict[str, str] | None
                 f'"-Djava.io.tmpdir={temp}"',
                 f'"-Dlog4j2.configurationFile={_LOG4J.as_uri()}"',
                 "-Dspark.ui.showConsoleProgress=false",
-                f"-Dspark.python.daemon.module={_DAEMON}",
                 f'"-Dlocalaws.log={folder / SPARK_LOG}"',
-                archive_options(str(home)),
+                quick_start(str(home)),
             )
         ),
     }
+
+
+def quick_start(home: str) -> str:
+    """Return the options with which a Spark of this environment, and its workers, start sooner."""
+    return f"-Dspark.python.daemon.module={_DAEMON} {archive_options(home)}"
 
 
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")

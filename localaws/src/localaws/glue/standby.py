@@ -3,6 +3,7 @@
 Of a short Spark run most is Spark's start. The standby has it behind it: a process session with
 PySpark imported and a JVM that has run a query (`warm_process.py`), in a folder that becomes the
 run's. It holds no credentials: a run's come with the script, over a socket that only the two have.
+A run that comes while it is made takes it as it is: what is done of its start need not be done.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ IDLE_SECONDS = 600.0
 _WARM_PROCESS = Path(__file__).with_name("warm_process.py")
 _TICK_SECONDS = 1.0
 _ANSWER_SECONDS = 10.0
+_START_SECONDS = 60.0  # of Java, on a slow machine
 _MEGABYTE = 1024 * 1024
 # A standby holds about half a gigabyte.
 _MEMORY_TO_MAKE = 1536 * _MEGABYTE
@@ -69,6 +71,8 @@ class Standby:
         self.child = child
         self._reader = reader
         self._writer = writer
+        self.made = asyncio.create_task(self._is_ready())
+        """Ends when it is ready, or has ended; its result is whether it is ready."""
 
     @classmethod
     async def launch(cls, settings: Settings) -> Standby | None:
@@ -98,21 +102,20 @@ class Standby:
     def alive(self) -> bool:
         return self.child.returncode is None
 
-    async def made(self) -> bool:
-        """Return whether it is ready, once it is or has ended."""
-        return await self._line() == b"ready\n"
-
     async def become(
         self, script: Path, arguments: Sequence[str], environment: Mapping[str, str]
     ) -> bool:
         """Return whether this process is the script now; where not, it is of no use any more."""
-        for name in (OUTPUT, ERRORS, SPARK_LOG):
-            os.truncate(self.folder / name, 0)
         order = {"script": str(script), "arguments": arguments, "environment": dict(environment)}
-        with contextlib.suppress(TimeoutError, OSError):
-            self._writer.write(json.dumps(order).encode() + b"\n")
-            await self._writer.drain()
-            return await asyncio.wait_for(self._line(), _ANSWER_SECONDS) == b"yes\n"
+        # A RuntimeError is uvloop's for a socket whose other end is gone.
+        with contextlib.suppress(TimeoutError, OSError, RuntimeError):
+            self._writer.write(b"\n")  # ends its warming up
+            if await asyncio.wait_for(self.made, _START_SECONDS):
+                for name in (OUTPUT, ERRORS, SPARK_LOG):
+                    os.truncate(self.folder / name, 0)
+                self._writer.write(json.dumps(order).encode() + b"\n")
+                await self._writer.drain()
+                return await asyncio.wait_for(self._line(), _ANSWER_SECONDS) == b"yes\n"
         return False
 
     def pause(self) -> None:
@@ -129,6 +132,7 @@ class Standby:
 
     def forget(self) -> None:
         """Close this end of the socket: whoever waits at the other ends."""
+        self.made.cancel()
         self._writer.close()
 
     def last_words(self) -> str:
@@ -138,6 +142,9 @@ class Standby:
         if self.alive:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.child.pid, number)
+
+    async def _is_ready(self) -> bool:
+        return await self._line() == b"ready\n"
 
     async def _line(self) -> bytes:
         try:
@@ -167,8 +174,11 @@ class StandbyKeeper:
             self._task = asyncio.create_task(self._keep())
 
     def take(self) -> Standby | None:
-        """Return the standby, which is the taker's then; None where none is ready."""
+        """Return the standby, ready or half made, which is the taker's then; None without one."""
         standby, self._ready = self._ready, None
+        if standby is None and self._making is not None:
+            standby, self._making = self._making, None
+            standby.resume()
         return standby
 
     def state(self) -> str:
@@ -208,27 +218,30 @@ class StandbyKeeper:
         if standby is None:
             self._failures = _MOST_FAILURES
             return
-        made = asyncio.create_task(standby.made())
         try:
-            while not made.done():
+            while self._making is standby and not standby.made.done():
                 await self._give_way(standby)
-                await asyncio.wait([made], timeout=_SLICE_SECONDS)
-            if made.result():
+                await asyncio.wait([standby.made], timeout=_SLICE_SECONDS)
+            if self._making is not standby:  # a run has taken it
+                return
+            if standby.made.result():
                 self._ready, self._failures = standby, 0
                 return
             self._failures += 1
             logger.warning("the standby for Spark runs ended: %s", standby.last_words())
         finally:
-            self._making = None
-            made.cancel()
-            if self._ready is not standby:
-                await _drop(standby)
+            if self._making is standby:
+                self._making = None
+                if self._ready is not standby:
+                    await _drop(standby)
 
     async def _give_way(self, standby: Standby) -> None:
         """Hold the making of a standby for as long as the cores are somebody else's."""
         standby.pause()
         while self._busy():
             await asyncio.sleep(_LOOK_SECONDS)
+            if self._making is not standby:
+                return
         pauses = 0 if self._settings.standby == "idle" else _MOST_PAUSES
         while pauses < _MOST_PAUSES and await _free_cores(_LOOK_SECONDS) < _FREE_CORES:
             await asyncio.sleep(_SLICE_SECONDS)

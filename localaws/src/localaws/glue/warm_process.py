@@ -2,9 +2,10 @@
 
 Started by `localaws.glue.standby` as a script, with the number of an open socket. It launches a
 JVM as any script would, lets one small query go through it and through a Python worker, says
-`ready`, and waits for one line of JSON: script, arguments, environment. It answers `yes`
-and is the script from then on; or `no`, and ends, where what it has imported is not what the
-script would get. When the socket closes first, the server is gone, and it ends with its JVM.
+`ready`, and waits for one line of JSON: script, arguments, environment. An empty line before it
+says that a run waits, and ends the warming up. It answers `yes` and is the script from then on; or
+`no`, and ends, where what it has imported is not what the script would get. When the socket closes
+first, the server is gone, and it ends with its JVM.
 
 Nobody's credentials are in it before that line. A script gets the warm JVM when it makes its
 session, if a new one would be the same; else, and where the warm one has died, it gets a new one.
@@ -16,6 +17,7 @@ import builtins
 import gc
 import json
 import os
+import select
 import signal
 import socket
 import sys
@@ -56,9 +58,10 @@ def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     channel.set_inheritable(False)
     jvm = WarmJvm(sys.argv[2])
-    jvm.warm_up()
+    jvm.warm_up(lambda: bool(select.select([channel], [], [], 0)[0]))
     with channel, channel.makefile("r") as orders:
         channel.sendall(b"ready\n")
+        orders.readline()  # a run is there
         line = orders.readline()
         if not line:
             sys.exit()
@@ -94,8 +97,10 @@ class WarmJvm:
         conf = SparkConf(loadDefaults=False).setAll(list(self._settings.items()))
         self._gateway: Any = self._launch(conf)  # type: ignore[no-untyped-call]
 
-    def warm_up(self) -> None:
-        """Load and compile what a first query needs, and leave no session."""
+    def warm_up(self, asked: Callable[[], bool]) -> None:
+        """Load and compile what a first query needs, until a run asks; leave no session."""
+        if asked():
+            return
         from pyspark import SparkContext
         from pyspark.sql import SparkSession
 
@@ -104,9 +109,11 @@ class WarmJvm:
         builder = builder.config("spark.ui.enabled", "false")
         spark = builder.getOrCreate()
         for _ in range(2):  # at the second time the JVM compiles what is called often
-            small_query(spark, compiled=False)
+            if not asked():
+                small_query(spark, compiled=False)
         spark.stop()
-        self._gateway.jvm.System.gc()
+        if not asked():
+            self._gateway.jvm.System.gc()
         SparkContext._gateway = SparkContext._jvm = None
         signal.signal(signal.SIGINT, signal.default_int_handler)  # a context had its own
 
