@@ -1,6 +1,8 @@
 """The plots: Axes with units, a title that states the finding, and a word on simulated data."""
 
 import datetime as dt
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
@@ -20,6 +22,19 @@ from b3pipeline.errors import PlotError
 from b3pipeline.plots import style
 
 Plot = Callable[..., Axes]
+
+IN_A_NOTEBOOK = """
+from IPython.core.interactiveshell import InteractiveShell
+from matplotlib.figure import Figure
+
+drawn, draw = [], Figure.draw
+Figure.draw = lambda self, renderer: drawn.append(self) or draw(self, renderer)
+InteractiveShell.enable_gui = lambda *_: None
+shell = InteractiveShell.instance()
+shell.run_line_magic("matplotlib", "inline")
+shell.run_cell("from b3pipeline.plots import style; ax = style.new_axes()")
+print(len(drawn))
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -466,3 +481,11 @@ def test_two_months_are_named_as_months() -> None:
     """The first of January is none of their columns."""
     ax = plots.monthly_returns(MONTHLY)
     assert [label.get_text() for label in ax.get_xticklabels()] == ["Jan", "Feb"]
+
+
+@pytest.mark.process
+def test_a_cell_draws_a_figure_no_more_often_than_it_must():
+    """Once for the layout, and once to be shown: pyplot's own drawing would be a third time."""
+    command = [sys.executable, "-c", IN_A_NOTEBOOK]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert answer.stdout.splitlines()[-1] == "2", answer.stdout

@@ -91,6 +91,9 @@ def new_panels(rows: int, columns: int, *, height: float, **options: Any) -> lis
             layout="constrained", **options,
         )[1]  # fmt: skip
         interactive = plt.isinteractive()
+    if mpl.get_backend().endswith("inline"):
+        # It draws a figure when it shows it; pyplot, at the end of the cell, once more before.
+        plt.uninstall_repl_displayhook()
     # A notebook's first figure turns this on, so that figures show; leaving the style would
     # put it back to what it was, and no later figure would show.
     mpl.interactive(interactive)
