@@ -56,9 +56,9 @@ check: env ## format, lint, types and the quick tests: about a minute
 		wait $$types || failed=$$?; cat "$$said"; exit $$failed
 
 .PHONY: test-unit
-# pt: roda todos os testes de unidade, também os que usam a AWS local ou outro processo
-test-unit: env ## run all unit tests, those with the local AWS or another process, too
-	@$(RUN) pytest $(PARALLEL) -m "not slow" tests/unit
+# pt: roda os outros testes de unidade, que usam a AWS local ou outro processo
+test-unit: env ## run the other unit tests, which need the local AWS or another process
+	@$(RUN) pytest $(PARALLEL) -m "process and not slow" tests/unit
 
 .PHONY: test-spark4
 # pt: roda os testes do refino no Spark 4.1, onde há Python 3.13 e um JDK completo

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from localaws.backend import Backend
@@ -43,6 +43,9 @@ _STOP_SECONDS = 3.0
 _ERROR_BYTES = 256 << 10
 # What Glue itself would do with these is not done here: a run that asks for it must not pretend.
 _REFUSED = ("--extra-jars", "--additional-python-modules", "--extra-files")
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -258,12 +261,16 @@ class Execution:
                 start_new_session=True,
             )
 
-    async def _unless_stopped(self, becoming: Coroutine[Any, Any, bool]) -> bool:
-        """Return whether something has come about; not where this run was stopped meanwhile."""
-        task, stopped = asyncio.create_task(becoming), asyncio.create_task(self._stopped.wait())
+    async def _unless_stopped(
+        self, work: Coroutine[Any, Any, T], seconds: float | None = None
+    ) -> T | None:
+        """Return what comes of some work; None where this run is stopped before, or time is up."""
+        task, stopped = asyncio.create_task(work), asyncio.create_task(self._stopped.wait())
         try:
-            await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
-            return task.done() and task.result()
+            await asyncio.wait(
+                {task, stopped}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+            return task.result() if task.done() else None
         finally:
             task.cancel()
             stopped.cancel()
@@ -271,24 +278,14 @@ class Execution:
     async def _watch(self, child: asyncio.subprocess.Process, errors: Path) -> Outcome:
         """Return how the script ended: by itself, by request, or because its time was over."""
         minutes = self._run["Timeout"]
-        ended = asyncio.create_task(child.wait())
-        stopped = asyncio.create_task(self._stopped.wait())
-        try:
-            await asyncio.wait(
-                {ended, stopped},
-                timeout=minutes * self._settings.seconds_per_minute,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-        finally:
-            stopped.cancel()
+        code = await self._unless_stopped(child.wait(), minutes * self._settings.seconds_per_minute)
         if self._stopped.is_set():
             return Outcome("STOPPED")
-        if not ended.done():
-            ended.cancel()
+        if code is None:
             return Outcome("TIMEOUT", f"Execution timed out after {minutes} minutes.")
-        if ended.result() == 0:
+        if code == 0:
             return Outcome("SUCCEEDED")
-        return Outcome("FAILED", failure_message(_tail(errors), ended.result()))
+        return Outcome("FAILED", failure_message(_tail(errors), code))
 
 
 async def _end(child: asyncio.subprocess.Process) -> None:
