@@ -358,6 +358,20 @@ def test_executed_again_a_notebook_says_the_same(lab: Lab, portuguese: Course) -
     assert answer.returncode == 0, answer.stdout[-6000:]
 
 
+def test_the_last_notebook_names_the_commands_of_the_docs(portuguese: Course) -> None:
+    """The buckets are not Terraform's here, so that its destroy would leave them."""
+    named = [
+        code.get_text()
+        for cell in portuguese.notebook("06_teardown").cells
+        if "destroy_steps" in cell.source and cell.cell_type == "code"
+        for output in cell.outputs
+        for code in BeautifulSoup(output.data["text/html"], "html.parser").select("code")
+    ]
+    docs = (ROOT / "docs" / "aws.md").read_text().partition("\n## Remove it\n")[2]
+    ours = ["terraform -chdir=infra destroy", "b3 buckets --remove"]
+    assert [command for command in named if command in docs] == ours
+
+
 # ---- what was called, and what may be
 
 
