@@ -38,7 +38,7 @@ COSTLY = {
 
 LONGEST_FIRST = (
     "course",
-    "tests/notebooks/test_portuguese_course.py",
+    "tests/infra/test_academy_course.py",
     "spark",
     "tests/infra/",
     "tests/pipeline/",
