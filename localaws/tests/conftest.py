@@ -24,11 +24,13 @@ def unique(stem: str) -> str:
 def wait_until(condition: Callable[[], Any], seconds: float = 20.0) -> Any:
     """Return the first true value of a condition; fail the test where it stays false."""
     deadline = time.monotonic() + seconds
+    pause = 0.05
     while time.monotonic() < deadline:
         value = condition()
         if value:
             return value
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(1.1 * pause, 0.25)  # each look at a long run takes both sides' CPU
     pytest.fail(f"nothing happened within {seconds} seconds")
 
 

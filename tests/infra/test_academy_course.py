@@ -204,7 +204,7 @@ def _until(look: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + 300
     while not (found := look()):
         assert time.monotonic() < deadline, "nothing came in five minutes"
-        time.sleep(0.1)
+        time.sleep(0.5)
     return found
 
 

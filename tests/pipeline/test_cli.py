@@ -2,7 +2,6 @@
 
 import datetime as dt
 import json
-import socket
 import subprocess
 import sys
 
@@ -91,9 +90,9 @@ def test_status_of_what_is_down_is_exit_code_1(b3):
 
 
 @pytest.mark.timeout(600)
-def test_a_session_at_the_command_line(b3, exchange_file):
+def test_a_session_at_the_command_line(b3, exchange_file, free_port):
     """Up, bad input of each kind, a small batch and its query, down: one server for all."""
-    assert b3("local", "up", "--port", str(free_port())).returncode == 0
+    assert b3("local", "up", "--port", str(free_port)).returncode == 0
     exports = b3("local", "env").stdout
     assert "export AWS_ENDPOINT_URL=http://127.0.0.1:" in exports
     assert "export RAW_BUCKET=tech-challenge2-dev-raw-" in exports
@@ -181,10 +180,3 @@ def test_a_java_home_that_does_not_fit_is_passed_over_and_named(b3, tmp_path):
     answer = b3("doctor", JAVA_HOME=str(tmp_path / "nowhere"))
     assert answer.returncode == 0
     assert f"JAVA_HOME is passed over: {tmp_path / 'nowhere'} has no bin/java" in answer.stdout
-
-
-def free_port():
-    """Return a port that nothing holds at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -5,12 +5,13 @@ import math
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from b3pipeline import athena, calendar, lake, names, refine
 from b3pipeline.ingest import DEFAULT_TICKERS, ingest
+from b3pipeline.lake.storage import get_objects
 from b3pipeline.sources import open_source
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -32,16 +33,16 @@ def batch(cloud):
 @pytest.fixture(scope="module")
 def expected(cloud, batch):
     """Silver as pandas computes it from the bronze objects, by other code than the job's."""
-    bucket = cloud.config.raw_data_bucket
-    frames = []
-    for page in cloud.s3.get_paginator("list_objects_v2").paginate(
-        Bucket=bucket, Prefix="raw/b3/dt="
-    ):
-        for item in page["Contents"]:
-            body = cloud.s3.get_object(Bucket=bucket, Key=item["Key"])["Body"].read()
-            rows = pq.ParquetFile(io.BytesIO(body)).read().to_pandas()
-            frames.append(rows.assign(ticker=item["Key"].split("ticker=")[1].split("/")[0]))
-    bars = pd.concat(frames).sort_values(["ticker", "traded_at"], ignore_index=True)
+
+    def rows(key, body):
+        ticker = key.split("ticker=")[1].split("/")[0]
+        table = pq.ParquetFile(io.BytesIO(body)).read()
+        return table.append_column("ticker", pa.array([ticker] * len(table)))
+
+    held = lake.stored_partitions(cloud, names.BRONZE_PREFIX)
+    tables = get_objects(cloud, [names.bronze_key(*each) for each in held], rows)
+    bars = pa.concat_tables(tables).to_pandas()
+    bars = bars.sort_values(["ticker", "traded_at"], ignore_index=True)
     by_ticker = bars.groupby("ticker")
     bars["day"] = bars["traded_at"].dt.normalize()
     bars["ma5"] = by_ticker["close"].transform(lambda closes: closes.rolling(5).mean())
