@@ -63,6 +63,17 @@ def start_spark() -> SparkSession:
     return builder.getOrCreate()
 
 
+def find_classes_once(spark: SparkSession) -> None:
+    """Keep what PySpark asks the JVM for at every step: "functions", at each F.col.
+
+    Spark 3.5 has it looked for in each package that it imports, through every jar: 220 times a run
+    (Spark 4.1 asks for the whole name).
+    """
+    java: Any = spark.sparkContext._jvm
+    for name in ("functions", "org", "PythonUtils", "SparkSession"):
+        setattr(java, name, getattr(java, name))
+
+
 def tasks_for(spark: SparkSession, objects: int) -> int:
     """Return the number of tasks: up to one a core, 100 objects or more each, 5,000 at most."""
     cores = spark.sparkContext.defaultParallelism
