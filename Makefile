@@ -45,6 +45,9 @@ test: env checkov ## run what this machine can test; NIGHTLY=1: the longest test
 	@bash scripts/test_spark4.sh
 
 # Types and tests side by side: a second worker of tests would import and collect everything anew.
+# Its plugins are named: by itself pytest rewrites the asserts of each package that has one.
+QUICK := --disable-plugin-autoload -p hypothesispytest -p localaws -p timeout \
+	-m "not process and not slow" tests/unit
 .PHONY: check
 # pt: formato, lint, tipos e os testes rápidos: cerca de um minuto
 check: env ## format, lint, types and the quick tests: about a minute
@@ -52,7 +55,7 @@ check: env ## format, lint, types and the quick tests: about a minute
 	@$(RUN) ruff format --check .
 	@said=$$(mktemp); $(RUN) mypy >"$$said" 2>&1 & types=$$!; \
 		trap 'kill $$types 2>/dev/null || true; rm -f "$$said"' EXIT; trap 'exit 130' INT; \
-		failed=0; $(RUN) pytest -m "not process and not slow" tests/unit || failed=$$?; \
+		failed=0; $(RUN) pytest $(QUICK) || failed=$$?; \
 		wait $$types || failed=$$?; cat "$$said"; exit $$failed
 
 .PHONY: test-unit

@@ -51,6 +51,13 @@ def pytest_runtest_call(item):
         return (yield)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector):
+    """Hold the imports of a file of tests to it: they are made for the quick tests, too."""
+    with _held(collector):
+        return (yield)
+
+
 @contextmanager
 def _held(item):
     if not item.get_closest_marker("process"):
@@ -67,7 +74,8 @@ def _refuse(event, arguments):
             return
         pytest.fail(
             f"{_quick[0]} is a quick test, and starts a process ({event}: {arguments[:2]}): "
-            "mark it with @pytest.mark.process, or its file with pytestmark = pytest.mark.process."
+            "mark it with @pytest.mark.process, or its file with pytestmark = pytest.mark.process; "
+            "what starts one at its import is imported within such a test."
         )
 
 

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 
 import pytest
-from jupyterlab.labapp import LabApp
 
 ROOT = Path(__file__).parents[2]
 ENGLISH, PORTUGUESE = (ROOT / name for name in ("README.md", "README.pt-BR.md"))
@@ -21,8 +20,11 @@ def test_the_minutes_are_those_that_each_notebook_says(path):
     assert dict(rows) == said
 
 
+@pytest.mark.process  # the import asks node for its settings, where there is one
 def test_jupyterlab_is_opened_without_its_question_about_news():
     """The pop-up of its first start would lie over the notebook."""
+    from jupyterlab.labapp import LabApp
+
     option = re.search(r"^NO_NEWS := (\S+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
     app = LabApp()
     app.parse_command_line([option])

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import threading
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import boto3
@@ -42,6 +43,7 @@ class Refusing(BaseHTTPRequestHandler):
     """An S3, or a service of JSON, that answers everything with the one refusal of its server."""
 
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # the body would wait 40 ms for the head
 
     def refuse(self):
         status, code = self.server.refusal
@@ -65,7 +67,7 @@ class Refusing(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def refusing():
     """A server of refusals; `refusal` is what it answers."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
@@ -75,13 +77,11 @@ def refusing():
     server.server_close()
 
 
-@pytest.fixture
-def refused_cloud(refusing, tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def refused_cloud(refusing, tmp_path_factory):
     """A deployment that is refused everything, at once."""
-    patient = {"max_retries": 0, "retry_timeout": dt.timedelta(seconds=1)}
-    monkeypatch.setattr(storage, "RETRIES", patient)
     endpoint = f"http://127.0.0.1:{refusing.server_port}"
-    key = tmp_path / "credentials"
+    key = tmp_path_factory.mktemp("refused") / "credentials"
     key.write_text("[default]\naws_access_key_id = key\naws_secret_access_key = secret\n")
     names = ("raw_data_bucket", "athena_results_bucket", "glue_database", "glue_job_name")
     cloud = Cloud(
@@ -99,7 +99,10 @@ def refused_cloud(refusing, tmp_path, monkeypatch):
     for service in ("s3", "glue", "athena"):
         made = cloud.session.client(service, endpoint_url=endpoint, config=once)
         vars(cloud)[service] = made
-    return cloud
+    with pytest.MonkeyPatch.context() as patch:
+        patient = {"max_retries": 0, "retry_timeout": dt.timedelta(seconds=1)}
+        patch.setattr(storage, "RETRIES", patient)
+        yield cloud
 
 
 def asked_with_obstore(endpoint):
@@ -117,9 +120,10 @@ def asked_with_obstore(endpoint):
     obstore.put(store, "key", b"body", use_multipart=False)
 
 
-def asked_with_boto3(endpoint):
-    """Put one object, as a notebook does."""
-    client = boto3.client(
+@cache
+def boto3_client(endpoint):
+    """Return a client of an endpoint: making one takes longer than to ask with it."""
+    return boto3.client(
         "s3",
         endpoint_url=endpoint,
         region_name="us-east-1",
@@ -127,7 +131,11 @@ def asked_with_boto3(endpoint):
         aws_secret_access_key="test",
         config=BotoConfig(retries={"total_max_attempts": 1}, s3={"addressing_style": "path"}),
     )
-    client.put_object(Bucket="lab", Key="key", Body=b"body")
+
+
+def asked_with_boto3(endpoint):
+    """Put one object, as a notebook does."""
+    boto3_client(endpoint).put_object(Bucket="lab", Key="key", Body=b"body")
 
 
 def asked_with_botocore(endpoint):
