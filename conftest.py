@@ -38,7 +38,7 @@ COSTLY = {
 
 LONGEST_FIRST = (
     "course",
-    "tests/notebooks/test_portuguese_course.py",
+    "tests/infra/test_academy_course.py",
     "spark",
     "tests/infra/",
     "tests/pipeline/",
@@ -54,7 +54,7 @@ ALL = os.environ.get("NIGHTLY", "") not in ("", "0")
 def pytest_collection() -> Generator[None, Any, Any]:
     """Collect without Python's search for garbage, and leave what came out of later searches.
 
-    Three thousand modules stay until the end; looking through them again and again was ten CPU
+    Three thousand modules stay until the end; looking through them again and again was seven CPU
     seconds of the quick tests' sixty.
     """
     try:

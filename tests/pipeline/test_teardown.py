@@ -5,6 +5,8 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 
+from b3pipeline import names
+from b3pipeline.cloud import buckets
 from b3pipeline.deployment import teardown
 
 
@@ -34,6 +36,21 @@ def hosted(cloud):
         cloud.logs.create_log_group(logGroupName=group)
     yield made
     ec2.terminate_instances(InstanceIds=[made, other])
+
+
+def test_the_steps_name_who_removes_the_buckets(cloud):
+    """Terraform its own; those of `b3 buckets`, which bear its mark, it leaves."""
+    mark = {"Bucket": cloud.config.raw_data_bucket, "Key": names.BUCKET_MARK}
+    destroy, removal = "terraform -chdir=infra destroy", "b3 buckets --remove"
+    commands = [command for _, command in teardown.destroy_steps(cloud).steps]
+    assert destroy in commands
+    assert removal not in commands
+    cloud.s3.put_object(**mark, Body=json.dumps({"by": buckets.MADE}))
+    try:
+        commands = [command for _, command in teardown.destroy_steps(cloud).steps]
+    finally:
+        cloud.s3.delete_object(**mark)
+    assert commands[commands.index(destroy) + 1] == removal
 
 
 def test_the_inventory_lists_what_costs_money(cloud, hosted):

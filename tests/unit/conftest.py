@@ -96,13 +96,19 @@ def yahoo():
     return _load("yahoo_stub")
 
 
-@pytest.fixture
-def yahoo_server(yahoo):
-    """A stand-in for Yahoo Finance on 127.0.0.1, which knows no ticker yet."""
-    stub, server = yahoo.serve()
-    yield stub
+@pytest.fixture(scope="session")
+def serving_yahoo(yahoo):
+    """A server on 127.0.0.1 for one stand-in for Yahoo Finance after the other."""
+    server = yahoo.serve()
+    yield server
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def yahoo_server(serving_yahoo, yahoo):
+    """A stand-in for Yahoo Finance, which knows no ticker yet."""
+    return serving_yahoo.speak_for(yahoo.YahooStub())
 
 
 @pytest.fixture(scope="session")

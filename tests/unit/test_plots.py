@@ -162,6 +162,17 @@ FINDINGS: list[tuple[Plot, pd.DataFrame, str]] = [
 ]
 
 
+_MADE: dict[tuple[str, int, bool], Axes] = {}
+
+
+def made(plot: Plot, frame: pd.DataFrame, *, simulated: bool = False) -> Axes:
+    """Return a plot of one of the frames above, made once for all tests that look at it."""
+    key = (plot.__name__, id(frame), simulated)
+    if key not in _MADE:
+        _MADE[key] = plot(frame, simulated=True) if simulated else plot(frame)
+    return _MADE[key]
+
+
 def title(ax: Axes) -> str:
     """Return the finding above a plot, its lines joined."""
     return " ".join(style.figure_of(ax).get_suptitle().split())
@@ -175,13 +186,13 @@ def words(ax: Axes) -> list[str]:
 @pytest.mark.parametrize(("plot", "frame", "finding"), FINDINGS)
 def test_a_title_states_what_the_data_show(plot: Plot, frame: pd.DataFrame, finding: str) -> None:
     """The finding is computed from the frame; here each was read off the numbers above."""
-    assert title(plot(frame)) == finding
+    assert title(made(plot, frame)) == finding
 
 
 @pytest.mark.parametrize(("plot", "frame"), [case[:2] for case in FINDINGS])
 def test_a_plot_is_axes_and_can_be_drawn(plot: Plot, frame: pd.DataFrame) -> None:
     """Drawing runs every formatter, which returning Axes does not."""
-    ax = plot(frame)
+    ax = made(plot, frame)
 
     assert isinstance(ax, Axes)
     style.figure_of(ax).canvas.draw()
@@ -192,8 +203,8 @@ def test_simulated_data_are_called_so_and_real_ones_are_not(
     plot: Plot, frame: pd.DataFrame
 ) -> None:
     """A made-up market must never pass for the real one."""
-    assert "Simulated data" in words(plot(frame, simulated=True))
-    assert "Simulated data" not in words(plot(frame))
+    assert "Simulated data" in words(made(plot, frame, simulated=True))
+    assert "Simulated data" not in words(made(plot, frame))
 
 
 @pytest.mark.parametrize(
@@ -212,7 +223,7 @@ def test_simulated_data_are_called_so_and_real_ones_are_not(
 )
 def test_the_axes_name_their_units(plot: Plot, frame: pd.DataFrame, x: str, y: str) -> None:
     """A number without a unit is a guess."""
-    ax = plot(frame)
+    ax = made(plot, frame)
 
     assert x in ax.get_xlabel()
     assert y in ax.get_ylabel()

@@ -36,8 +36,10 @@ def run(folder, files, *options, **variables):
     for name, text in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
+    # A folder of its own: in the common one it would clear away what earlier runs have left.
+    quiet = ["-q", "-p", "no:cacheprovider", f"--basetemp={folder / 'temporary'}"]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options],
+        [sys.executable, "-m", "pytest", *quiet, *options],
         cwd=folder,
         env={"PATH": "", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", **variables},
         capture_output=True,

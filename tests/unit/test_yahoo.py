@@ -132,11 +132,11 @@ def test_one_request_a_ticker(one_by_one, yahoo_server, yahoo):
 
 
 def test_at_most_four_requests_are_under_way(source, yahoo_server, yahoo):
-    """Each answer takes 300 ms; a thread's frame holds its own ticker and nobody else's."""
+    """Each answer takes 200 ms; a thread's frame holds its own ticker and nobody else's."""
     prices = {f"AAAA{place}": 10.0 + place for place in range(12)}
     for ticker, price in prices.items():
         yahoo_server.answers[f"{ticker}.SA"] = [flat(yahoo, ticker, "2024-06-26", price)]
-    yahoo_server.latency = 0.3
+    yahoo_server.latency = 0.2
     frame = source.fetch(list(prices), START, END).frame
     assert yahoo_server.most == 4
     assert dict(zip(frame["ticker"], frame["close"], strict=True)) == prices
@@ -153,7 +153,8 @@ def test_two_fetches_at_once_keep_their_sessions_apart(make_source, yahoo):
     closes = {}
 
     def fetch(price):
-        stub, server = yahoo.serve()
+        server = yahoo.serve()
+        stub = server.stub
         stub.latency = 0.05
         for ticker in ("PETR4", "VALE3", "ITUB4"):
             stub.answers[f"{ticker}.SA"] = [flat(yahoo, ticker, "2024-06-26", price)]

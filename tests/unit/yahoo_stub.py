@@ -221,9 +221,21 @@ def _next(waiting: list[Answer]) -> Answer:
     return waiting.pop(0) if len(waiting) > 1 else waiting[0]
 
 
-def serve() -> tuple[YahooStub, ThreadingHTTPServer]:
-    """Return a stub and the server that speaks for it, listening on a free port."""
-    stub = YahooStub()
+class Serving(ThreadingHTTPServer):
+    """A server on a free port that speaks for a stub, and then for another."""
+
+    daemon_threads = True
+    stub: YahooStub
+
+    def speak_for(self, stub: YahooStub) -> YahooStub:
+        """Return the stub, whose answers are given from now on."""
+        stub.url = f"http://127.0.0.1:{self.server_port}"
+        self.stub = stub
+        return stub
+
+
+def serve() -> Serving:
+    """Return a server that listens and speaks for a stub of its own."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -233,6 +245,7 @@ def serve() -> tuple[YahooStub, ThreadingHTTPServer]:
         def do_GET(self):
             parts = urlsplit(self.path)
             query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+            stub = self.server.stub
             with stub.counted():
                 answer = stub.answer(parts.path, query)
                 time.sleep(answer.delay)
@@ -246,8 +259,7 @@ def serve() -> tuple[YahooStub, ThreadingHTTPServer]:
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    stub.url = f"http://127.0.0.1:{server.server_port}"
+    server = Serving(("127.0.0.1", 0), Handler)
+    server.speak_for(YahooStub())
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-    return stub, server
+    return server

@@ -198,6 +198,14 @@ def remove(s3: Any, bucket: str, *, own: bool = False) -> str:
     )
 
 
+def is_prepared(s3: Any, bucket: str) -> bool:
+    """Return whether `b3 buckets` has looked at a bucket: Terraform will leave it where it is."""
+    try:
+        return _mark(s3, bucket) is not None
+    except ClientError:  # it is gone, or may not be read
+        return False
+
+
 def _delete(s3: Any, bucket: str, keys: list[dict[str, str]]) -> None:
     answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
     if errors := answer.get("Errors"):

@@ -11,6 +11,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from b3pipeline import names
+from b3pipeline.cloud import buckets
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.costs import Bill, daily_cost
 from b3pipeline.errors import ConfigError
@@ -268,8 +269,20 @@ class Steps:
 
 
 def destroy_steps(cloud: Cloud) -> Steps:
-    """Return how to remove a deployment on AWS, for which Terraform alone is responsible."""
+    """Return how to remove a deployment on AWS, for which Terraform alone is responsible.
+
+    But for the buckets of `b3 buckets`, which it only uses.
+    """
     host = cloud.config.ec2_instance_id
+    pair = (cloud.config.raw_data_bucket, cloud.config.athena_results_bucket)
+    prepared = any(buckets.is_prepared(cloud.s3, bucket) for bucket in pair)
+    goes = say("remove it; the buckets go with their objects, unless keep_data is set")
+    if prepared:
+        goes = say("remove it; the buckets stay, for they are not Terraform's")
+    own = (
+        say("remove the buckets that `b3 buckets` made, with all objects"),
+        "b3 buckets --remove",
+    )
     stop = (
         say("stop the ingestion host, the one thing that costs money by the hour"),
         f"aws ec2 stop-instances --instance-ids {host}",
@@ -278,10 +291,8 @@ def destroy_steps(cloud: Cloud) -> Steps:
         (
             *([stop] if host else []),
             (say("read what would go"), "terraform -chdir=infra plan -destroy"),
-            (
-                say("remove it; the buckets go with their objects, unless keep_data is set"),
-                "terraform -chdir=infra destroy",
-            ),
+            (goes, "terraform -chdir=infra destroy"),
+            *([own] if prepared else []),
             (
                 say("see that Terraform knows of nothing any more"),
                 "terraform -chdir=infra state list",

@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from matplotlib.figure import Figure
 from matplotlib.text import Text
-from matplotlib.ticker import FuncFormatter, ScalarFormatter
+from matplotlib.ticker import Formatter, ScalarFormatter
 
 from b3pipeline.errors import PlotError
 from b3pipeline.language import numerals, say, shown
@@ -225,13 +225,23 @@ def percent(value: float, digits: int = 1, *, signed: bool = True) -> str:
 
 def percent_axis(ax: Axes, *, signed: bool = True) -> None:
     """Show the fractions of the y axis as percents, with the digits that its steps have."""
-    ax.yaxis.set_major_formatter(FuncFormatter(lambda y, _: percent(y, _digits(ax), signed=signed)))
+    ax.yaxis.set_major_formatter(_Percents(signed=signed))
 
 
-def _digits(ax: Axes) -> int:
-    percents = ax.get_yticks() * 100
-    exact = (n for n in range(3) if np.allclose(percents, percents.round(n), rtol=0, atol=1e-6))
-    return next(exact, 2)
+class _Percents(Formatter):
+    """Ticks of fractions as percents, all with the digits that the finest of them needs."""
+
+    def __init__(self, *, signed: bool) -> None:
+        self._signed = signed
+        self._digits = 0
+
+    def set_locs(self, locs: Any) -> None:
+        percents = np.asarray(locs, dtype=float) * 100
+        exact = (n for n in range(3) if np.allclose(percents, percents.round(n), rtol=0, atol=1e-6))
+        self._digits = next(exact, 2)
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return percent(x, self._digits, signed=self._signed)
 
 
 def label_ends(ax: Axes, ends: Mapping[str, tuple[Any, float, str, str]]) -> None:
@@ -239,10 +249,13 @@ def label_ends(ax: Axes, ends: Mapping[str, tuple[Any, float, str, str]]) -> Non
 
     `ends` maps a name to its last x, last y, label and colour.
     """
-    figure_of(ax).draw_without_rendering()  # the layout is settled: heights are now real
+    figure = figure_of(ax)
+    layout = figure.get_layout_engine()
+    assert layout is not None  # noqa: S101  # new_panels gives each figure one
+    layout.execute(figure)  # settled: heights are now real
     names = sorted(ends, key=lambda name: ends[name][1])
     low, high = ax.get_ylim()
-    height = ax.get_window_extent().height / figure_of(ax).dpi * 72
+    height = ax.get_window_extent().height / figure.dpi * 72
     gap = 13.5 / height * (high - low)
     places = spread([ends[name][1] for name in names], gap, low, high)
     for name, place in zip(names, places, strict=True):

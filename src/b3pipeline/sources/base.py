@@ -158,9 +158,10 @@ def check_interval(source: QuoteSource, interval: str) -> None:
 
 def empty_frame() -> pd.DataFrame:
     """Return a frame of quotes without rows."""
+    import numpy as np
     import pandas as pd
 
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in QUOTE_COLUMNS.items()})
+    return pd.DataFrame({name: np.empty(0, kind) for name, kind in QUOTE_COLUMNS.items()})
 
 
 def join_frames(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:

@@ -58,7 +58,8 @@ def read_bars(path: Path) -> pd.DataFrame:
     must be; SourceError where the file cannot be read.
     """
     parts = [_parse(block, path.name) for block in _checked(path, path.name)]
-    bars = pd.concat([_empty_bars(), *parts], ignore_index=True).astype(BAR_COLUMNS)
+    bars = pd.concat(parts, ignore_index=True) if parts else _empty_bars()
+    bars = bars.astype(BAR_COLUMNS)
     twice = bars.duplicated(["ticker", "day"]).to_numpy()
     if twice.any():
         again = bars.iloc[int(twice.argmax())]
@@ -122,7 +123,7 @@ def _parse(block: Block, name: str) -> pd.DataFrame:
 
 
 def _empty_bars() -> pd.DataFrame:
-    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in BAR_COLUMNS.items()})
+    return pd.DataFrame({name: np.empty(0, kind) for name, kind in BAR_COLUMNS.items()})
 
 
 class _Problem(NamedTuple):
