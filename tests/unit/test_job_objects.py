@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
@@ -67,7 +68,7 @@ def s3():
 def pauses(monkeypatch):
     """The seconds that are waited between attempts, which the test does not wait."""
     waited = []
-    monkeypatch.setattr(objects.time, "sleep", waited.append)
+    monkeypatch.setattr(objects, "time", SimpleNamespace(sleep=waited.append))
     monkeypatch.setattr(objects.random, "random", lambda: 1.0)
     return waited
 

@@ -53,7 +53,7 @@ class Objects:
     """
 
     def __init__(self, store: Store) -> None:
-        session = Session()
+        session = Session(include_builtin_handlers=False)  # they are of clients: most of its start
         self.store = store
         self.url = f"{store.endpoint_url}/{store.bucket}"
         self.credentials = session.get_credentials()  # Glue's are new ones after a while
