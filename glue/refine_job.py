@@ -36,7 +36,13 @@ from pyspark.sql import functions as F  # noqa: N812 - the name that every Spark
 from b3pipeline.job.batches import SET_ASIDE, batch_of, mark_done, useless_manifests
 from b3pipeline.job.lakehouse import Lake, client
 from b3pipeline.job.plan import Plan
-from b3pipeline.job.spark import read_all, start_spark, task_errors_in_words, written_by
+from b3pipeline.job.spark import (
+    find_classes_once,
+    read_all,
+    start_spark,
+    task_errors_in_words,
+    written_by,
+)
 from b3pipeline.job.work import Work, parse_arguments, plan_of, work_of
 from b3pipeline.names import manifest_key, mark_key, run_summary_key
 from b3pipeline.rules import PRICES
@@ -180,6 +186,7 @@ def refine(
     spark: SparkSession, lake: Lake, work: Work, plan: Plan, seconds: dict[str, float]
 ) -> dict[str, Any]:
     """Recompute the planned sessions, publish them, mark the batches; return the summary."""
+    find_classes_once(spark)
     spark.conf.set("spark.sql.adaptive.enabled", False)  # it puts small writes into one task
     spark.conf.set("spark.sql.ansi.enabled", True)  # on Glue 5.1 as on 6.0: no silent overflow
     # A few sessions are refined before the compiler is done with generated code.

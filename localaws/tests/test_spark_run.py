@@ -39,13 +39,17 @@ def test_spark_runs_and_leaves_no_java_behind(jobs, localaws_server, monkeypatch
 
 
 def test_the_workers_use_the_pyspark_that_is_installed(jobs):
-    """Spark's own ZIP of it holds no bytecode: a second of compiling in each run."""
+    """Spark's own ZIP of it holds no bytecode: a second of compiling in each run.
+
+    Nor do they know of any other archive of Spark's: each task would read its directory again.
+    """
     look = """
 def look(batches):
-    import pyarrow, pyspark.worker
-    yield pyarrow.RecordBatch.from_pydict({"found": [pyspark.worker.__file__]})
+    import os, pyarrow, pyspark.worker, sys
+    known = [path for path in sys.path_importer_cache if os.path.isfile(path)]
+    yield pyarrow.RecordBatch.from_pydict({"found": [pyspark.worker.__file__, *known]})
 
-print(frame.mapInArrow(look, "found string").first().found)
+print(*(row.found for row in frame.mapInArrow(look, "found string").collect()))
 """
     job = jobs.make(SCRIPT + look, Command={"Name": "glueetl"})
     run = jobs.wait(job, jobs.start(job), seconds=120)

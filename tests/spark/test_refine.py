@@ -6,6 +6,7 @@ import math
 
 import pyarrow as pa
 import pytest
+from py4j.java_gateway import JVMView
 
 from b3pipeline import names
 from b3pipeline.errors import RefineError
@@ -46,6 +47,19 @@ def test_a_batch_becomes_silver_objects_and_partitions(lake, closes):
     assert lake.marks() == ["b1.json"]
     assert summary["batch_ids"] == ["b1"]
     assert summary["partitions_written"] == summary["rows_read"] == 6
+
+
+def test_java_is_asked_for_a_class_once_a_run(lake, closes, monkeypatch):
+    """Spark 3.5 asks for "functions" at each F.col, and Java looks through every jar for it."""
+    asked = []
+    ask = JVMView.__getattr__
+    monkeypatch.setattr(
+        JVMView, "__getattr__", lambda view, name: asked.append(name) or ask(view, name)
+    )
+    for name in ("functions", "org"):
+        vars(lake.spark.sparkContext._jvm).pop(name, None)
+    lake.refine("b1", closes([1.0]))
+    assert [asked.count(name) for name in ("functions", "org")] == [1, 1]
 
 
 def test_silver_partitions_point_at_their_own_folders(lake, closes):

@@ -3,10 +3,12 @@
 import datetime as dt
 import json
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
@@ -67,7 +69,7 @@ def s3():
 def pauses(monkeypatch):
     """The seconds that are waited between attempts, which the test does not wait."""
     waited = []
-    monkeypatch.setattr(objects.time, "sleep", waited.append)
+    monkeypatch.setattr(objects, "time", SimpleNamespace(sleep=waited.append))
     monkeypatch.setattr(objects.random, "random", lambda: 1.0)
     return waited
 
@@ -94,6 +96,14 @@ def test_an_object_is_one_request(s3):
     assert got == b"bars"
     path = "/lake/raw/dt%3D2024-01-02/ticker%3DPETR4"
     assert [asked[:3] for asked in s3.asked] == [("PUT", path, b"bars"), ("GET", path, b"")]
+
+
+def test_a_body_does_not_wait_for_the_answer_to_its_head(s3):
+    """Nagle's algorithm would hold the second packet of a PUT back until the first is confirmed."""
+    client = connected(s3)
+    client.put("key", b"bars")
+    connection = client.http._manager.connection_from_url(client.url).pool.get()
+    assert connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize(

@@ -245,6 +245,8 @@ def spark_session() -> SparkSession:
     """Return a small Spark on this machine, for a few rows; it starts in about four seconds."""
     from pyspark.sql import SparkSession
 
+    from b3pipeline.job.spark import find_classes_once
+
     os.environ.update(sandbox.spark_environment())
     os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
     builder: Any = SparkSession.builder
@@ -261,5 +263,6 @@ def spark_session() -> SparkSession:
     for name, value in settings.items():
         builder = builder.config(name, value)
     session: SparkSession = builder.master("local[1]").appName("lesson").getOrCreate()
+    find_classes_once(session)
     sentences.install_spark()
     return session

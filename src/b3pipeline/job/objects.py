@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import socket
 import time
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -53,7 +54,7 @@ class Objects:
     """
 
     def __init__(self, store: Store) -> None:
-        session = Session()
+        session = Session(include_builtin_handlers=False)  # they are of clients: most of its start
         self.store = store
         self.url = f"{store.endpoint_url}/{store.bucket}"
         self.credentials = session.get_credentials()  # Glue's are new ones after a while
@@ -63,6 +64,7 @@ class Objects:
             proxies=get_environ_proxies(self.url),
             timeout=60,
             max_pool_connections=THREADS,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # as clients have it
         )
 
     def get(self, key: str) -> bytes:

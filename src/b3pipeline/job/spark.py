@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import pyarrow as pa
@@ -61,6 +62,24 @@ def start_spark() -> SparkSession:
         os.environ.setdefault("SPARK_LOCAL_IP", "127.0.0.1")
         builder = builder.config(map=dict(LOCAL_SETTINGS))
     return builder.getOrCreate()
+
+
+def find_classes_once(spark: SparkSession) -> None:
+    """Keep what PySpark asks the JVM for at every step: "functions", at each F.col.
+
+    Spark 3.5 has it looked for in each package that it imports, through every jar, 220 times a run;
+    Spark 4.1 asks for the whole name.
+    """
+    java: Any = spark.sparkContext._jvm
+    for name in ("functions", "PythonUtils", "SparkSession"):
+        _kept(java, name)
+    reduce(_kept, ("org", "apache", "spark", "sql"), java)
+
+
+def _kept(view: Any, name: str) -> Any:
+    """Return what a view of the JVM finds by a name, which it has at hand from now on."""
+    setattr(view, name, getattr(view, name))
+    return getattr(view, name)
 
 
 def tasks_for(spark: SparkSession, objects: int) -> int:
