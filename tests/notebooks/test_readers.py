@@ -7,6 +7,7 @@ from b3pipeline.deployment import sandbox
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 SMALL = 'tickers, end = "PETR4,VALE3", "2024-01-12"'
+TWO = 'tickers, end = "PETR4,VALE3", "2024-02-29"'
 
 
 @pytest.fixture(scope="module")
@@ -109,3 +110,5 @@ def test_every_cell_of_the_analysis_may_run_twice(course, open_notebook):
     )
     for source in reader.cells:
         assert [reader.run(source).error for _ in range(2)] == ["", ""], source
+        if source.startswith("target: str"):
+            reader.run(TWO)
