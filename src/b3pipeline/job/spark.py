@@ -78,8 +78,9 @@ def find_classes_once(spark: SparkSession) -> None:
 
 def _kept(view: Any, name: str) -> Any:
     """Return what a view of the JVM finds by a name, which it has at hand from now on."""
-    setattr(view, name, getattr(view, name))
-    return getattr(view, name)
+    found = getattr(view, name)
+    setattr(view, name, found)
+    return found
 
 
 def tasks_for(spark: SparkSession, objects: int) -> int:
