@@ -50,6 +50,11 @@ def test_fixture(started): ...
 def test_git():
     subprocess.run(["git", "--version"], check=True)
 
+def test_first_import_of_matplotlib(tmp_path, monkeypatch):
+    monkeypatch.setenv("MPLCONFIGDIR", str(tmp_path))
+    import matplotlib.pyplot
+    assert list(tmp_path.glob("fontlist*"))
+
 @pytest.mark.process
 def test_marked():
     start()
@@ -91,7 +96,7 @@ def test_a_quick_test_that_starts_a_process_fails_and_says_which_mark_it_lacks(a
     said = answer()
     failed = [line.split()[1] for line in said.splitlines() if line.startswith(("FAILED", "ERROR"))]
     assert sorted(failed) == sorted(f"tests/unit/test_probe.py::test_{name}" for name in STARTING)
-    assert said.splitlines()[-1].startswith("4 failed, 4 passed,")
+    assert said.splitlines()[-1].startswith("4 failed, 5 passed,")
     assert "test_python is a quick test, and starts a process (subprocess.Popen" in said
     assert "mark it with @pytest.mark.process, or its file" in said
 
