@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 import time
@@ -14,6 +15,8 @@ import pytest
 
 from localaws import process
 from localaws.errors import LocalAwsError
+from localaws.glue import standby
+from localaws.settings import Settings
 from localaws.testing import LocalServer, has_ended
 
 pytestmark = pytest.mark.spark
@@ -267,6 +270,28 @@ def test_a_run_that_waits_for_a_half_made_standby_can_be_stopped(local_server, j
     assert jobs.wait(job, run)["JobRunState"] == "STOPPED"
     assert time.monotonic() - began < 30
     assert has_ended(python.pid)
+
+
+def test_a_standby_that_does_not_get_ready_is_given_up(tmp_path, monkeypatch):
+    """Its Java hung once: the next is made, and after two such ones none is waited for."""
+    hanging = tmp_path / "hanging.py"
+    hanging.write_text("import time; time.sleep(600)")
+    monkeypatch.setattr(standby, "_WARM_PROCESS", hanging)
+    monkeypatch.setattr(standby, "_MAKING_SECONDS", 1)
+    settings = Settings(state_dir=tmp_path / "state", port=1, standby="now")
+    made = []
+    monkeypatch.setattr(standby.Standby, "last_words", lambda self: made.append(self) or "")
+
+    async def keep():
+        keeper = standby.StandbyKeeper(settings, busy=lambda: False)
+        keeper.wish()
+        while keeper.state() != "failed":
+            await asyncio.sleep(0.1)
+        await keeper.close()
+
+    asyncio.run(asyncio.wait_for(keep(), 60))
+    assert len(made) == 2
+    assert not any(one.alive or one.folder.exists() for one in made)
 
 
 def test_without_a_spark_job_or_where_it_is_off_there_is_no_standby(local_server, jobs_on):

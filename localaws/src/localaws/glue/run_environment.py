@@ -17,6 +17,9 @@ SPARK_LOG = "spark.log"
 """What Spark's JVM logs."""
 
 _DAEMON = "localaws.glue.python_daemon"
+# Java 17 starts a program by one of its own, to which it sends by a pipe what to start. Once, of
+# some thousand JVMs, each of the two waited for the other without end. Linux can do without it.
+_FORK = "-Djdk.lang.Process.launchMechanism=VFORK" if sys.platform == "linux" else ""
 _LOG4J = Path(__file__).with_name("log4j2.properties")
 
 
@@ -66,7 +69,7 @@ def spark_environment(settings: Settings, folder: Path) -> dict[str, str] | None
 
 def quick_start(home: str) -> str:
     """Return the options with which a Spark of this environment, and its workers, start sooner."""
-    return f"-Dspark.python.daemon.module={_DAEMON} {archive_options(home)}"
+    return f"-Dspark.python.daemon.module={_DAEMON} {_FORK} {archive_options(home)}"
 
 
 _CREDENTIALS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")

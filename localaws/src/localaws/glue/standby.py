@@ -48,6 +48,8 @@ _MEGABYTE = 1024 * 1024
 _MEMORY_TO_MAKE = 1536 * _MEGABYTE
 _MEMORY_TO_KEEP = 512 * _MEGABYTE
 _MOST_FAILURES = 2
+# Ten seconds of an idle core, as many times as the slowest machine is slower. Pauses do not count.
+_MAKING_SECONDS = 180.0
 # Made with the cores that nobody else wants: it stops for a moment, looks, and works on where a
 # core was free; on a machine that is never idle it takes one slice in three. Nobody but root
 # could raise a lowered priority again, and a run must not be left with it.
@@ -218,17 +220,20 @@ class StandbyKeeper:
         if standby is None:
             self._failures = _MOST_FAILURES
             return
+        slices = round(_MAKING_SECONDS / _SLICE_SECONDS)
         try:
-            while self._making is standby and not standby.made.done():
+            while self._making is standby and not standby.made.done() and slices:
                 await self._give_way(standby)
                 await asyncio.wait([standby.made], timeout=_SLICE_SECONDS)
+                slices -= 1
             if self._making is not standby:  # a run has taken it
                 return
-            if standby.made.result():
+            if standby.made.done() and standby.made.result():
                 self._ready, self._failures = standby, 0
                 return
             self._failures += 1
-            logger.warning("the standby for Spark runs ended: %s", standby.last_words())
+            how = "ended" if slices else f"was not ready after {_MAKING_SECONDS:.0f} seconds"
+            logger.warning("the standby for Spark runs %s: %s", how, standby.last_words())
         finally:
             if self._making is standby:
                 self._making = None
