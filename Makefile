@@ -14,7 +14,7 @@ SCANNER := .venv-checkov
 SPARK4 := .venv-spark4
 SITE := .venv-site
 RUN := $(BIN)/python -m
-# As many tests at once as there are cores; conftest.py says which of them share a worker.
+# Workers for all cores; conftest.py says how many, and which tests share one.
 PARALLEL := -n logical
 # JupyterLab asks whoever works as root, as in a container, to say so.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -40,11 +40,15 @@ tutorial: env ## run everything, notebooks and report; SOURCE=yahoo: real quotes
 test: env checkov ## run what this machine can test; NIGHTLY=1: the longest tests, too
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
-	@$(RUN) mypy
-	@$(RUN) pytest $(PARALLEL)
+	@$(call types_beside,$(RUN) pytest $(PARALLEL))
 	@bash scripts/test_spark4.sh
 
-# Types and tests side by side: a second worker of tests would import and collect everything anew.
+# Runs a command with the types beside it, and says both.
+types_beside = said=$$(mktemp); $(RUN) mypy >"$$said" 2>&1 & types=$$!; \
+	trap 'kill $$types 2>/dev/null || true; rm -f "$$said"' EXIT; trap 'exit 130' INT; \
+	failed=0; $(1) || failed=$$?; wait $$types || failed=$$?; cat "$$said"; exit $$failed
+
+# One process of tests: a second one would import and collect everything anew.
 # Its plugins are named: by itself pytest rewrites the asserts of each package that has one.
 QUICK := --disable-plugin-autoload -p hypothesispytest -p localaws -p timeout \
 	-m "not process and not slow" tests/unit
@@ -53,10 +57,7 @@ QUICK := --disable-plugin-autoload -p hypothesispytest -p localaws -p timeout \
 check: env ## format, lint, types and the quick tests: about a minute
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
-	@said=$$(mktemp); $(RUN) mypy >"$$said" 2>&1 & types=$$!; \
-		trap 'kill $$types 2>/dev/null || true; rm -f "$$said"' EXIT; trap 'exit 130' INT; \
-		failed=0; $(RUN) pytest $(QUICK) || failed=$$?; \
-		wait $$types || failed=$$?; cat "$$said"; exit $$failed
+	@$(call types_beside,$(RUN) pytest $(QUICK))
 
 .PHONY: test-unit
 # pt: roda os outros testes de unidade, que usam a AWS local ou outro processo

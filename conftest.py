@@ -40,6 +40,9 @@ LONGEST_FIRST = (
     "course",
     "tests/infra/test_academy_course.py",
     "spark",
+    "localaws/tests/test_standby.py",
+    "tests/infra/test_own_account.py",
+    "tests/classroom/",
     "tests/infra/",
     "tests/pipeline/",
 )
@@ -71,6 +74,12 @@ def group_of(nodeid: str) -> str:
     path = nodeid.partition("::")[0]
     groups = (name for name, places in COSTLY.items() if path.startswith(places))
     return next(groups, path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return one worker more than cores: an apply of Terraform waits most of its time."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(optionalhook=True)
