@@ -233,7 +233,7 @@ def create_app(settings: Settings) -> AsgiApp:
 
     durable = DurableObjects(ministack, settings, troubles)
     store = EventStore(settings.events_dir / "events.db", damage)
-    delivery = Delivery(store, Backend(durable, settings), troubles)
+    delivery = Delivery(store, Backend(durable, settings), settings, troubles)
     notifications = Notifications(durable, store, delivery, settings, troubles)
     kept = Checkpoint(notifications, settings.control_dir, troubles, damage)
     backend = Backend(kept, settings)

@@ -20,6 +20,8 @@ from urllib.parse import quote
 
 from localaws.backend import Answer, Backend
 from localaws.damage import Damage
+from localaws.orphans import end_processes_of
+from localaws.settings import Settings
 from localaws.sqlite import open_database
 from localaws.troubles import Troubles
 from localaws.wire import AwsError
@@ -157,10 +159,14 @@ class EventStore:
 class Delivery:
     """Calls functions with the events that are owed to them."""
 
-    def __init__(self, store: EventStore, backend: Backend, troubles: Troubles) -> None:
+    def __init__(
+        self, store: EventStore, backend: Backend, settings: Settings, troubles: Troubles
+    ) -> None:
         self._store = store
         self._backend = backend
+        self._state_dir = settings.state_dir
         self._troubles = troubles
+        self._closing = False
         self._slots = asyncio.Semaphore(_AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -180,9 +186,15 @@ class Delivery:
             task.add_done_callback(self._tasks.discard)
 
     async def close(self) -> None:
-        """Leave off; what no function has answered is still owed."""
+        """Leave off; what no function has answered is still owed.
+
+        A function at work is ended: nobody answers its calls any more, and ministack waits for it.
+        """
+        self._closing = True
         for task in self._tasks:
             task.cancel()
+        if self._tasks:
+            await asyncio.to_thread(end_processes_of, self._state_dir)
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _deliver(self, event: Event) -> None:
@@ -193,6 +205,8 @@ class Delivery:
             async with self._slots:
                 answer = await self._invoke(event)
             reason = _why_it_failed(answer)
+            if self._closing and reason:
+                return
             if not reason:
                 await self._kept(lambda: self._store.answered(event))
                 return
