@@ -14,7 +14,7 @@ SCANNER := .venv-checkov
 SPARK4 := .venv-spark4
 SITE := .venv-site
 RUN := $(BIN)/python -m
-# Workers for all cores; conftest.py says how many, and which tests share one.
+# As many tests at once as there are cores; conftest.py says which of them share a worker.
 PARALLEL := -n logical
 # JupyterLab asks whoever works as root, as in a container, to say so.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)

@@ -77,12 +77,6 @@ def group_of(nodeid: str) -> str:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers() -> int:
-    """Return one worker more than cores: an apply of Terraform waits most of its time."""
-    return (os.cpu_count() or 1) + 1
-
-
-@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Return a scheduler that hands out groups, in the order of the collection."""
     from xdist.scheduler import LoadScopeScheduling  # here, for the tests on Spark 4.1 lack it

@@ -195,7 +195,9 @@ class Executions:
         except BytesExceededError as error:
             return Outcome(bytes_scanned=error.bytes_scanned), error
         except Exception as error:
-            return Outcome(), error
+            # Whatever else goes wrong while it ends, as on a full disk: it was stopped.
+            by_user = request.control.reason == STOPPED_BY_USER
+            return Outcome(), CancelledQueryError(STOPPED_BY_USER) if by_user else error
 
     def stop(self, payload: Payload) -> Payload:
         """End a query at once; one that has ended stays as it is."""
