@@ -14,7 +14,7 @@ SCANNER := .venv-checkov
 SPARK4 := .venv-spark4
 SITE := .venv-site
 RUN := $(BIN)/python -m
-# As many tests at once as there are cores; conftest.py says which of them share a worker.
+# A worker for each core, and one for the tests that wait; conftest.py says which share one.
 PARALLEL := -n logical
 # JupyterLab asks whoever works as root, as in a container, to say so.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
@@ -40,13 +40,7 @@ tutorial: env ## run everything, notebooks and report; SOURCE=yahoo: real quotes
 test: env checkov ## run what this machine can test; NIGHTLY=1: the longest tests, too
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
-	@$(call types_beside,$(RUN) pytest $(PARALLEL))
-	@bash scripts/test_spark4.sh
-
-# Runs a command with the types beside it, and says both.
-types_beside = said=$$(mktemp); $(RUN) mypy >"$$said" 2>&1 & types=$$!; \
-	trap 'kill $$types 2>/dev/null || true; rm -f "$$said"' EXIT; trap 'exit 130' INT; \
-	failed=0; $(1) || failed=$$?; wait $$types || failed=$$?; cat "$$said"; exit $$failed
+	@bash scripts/beside.sh "$(RUN) mypy" "bash scripts/test_spark4.sh" -- $(RUN) pytest $(PARALLEL)
 
 # One process of tests: a second one would import and collect everything anew.
 # Its plugins are named: by itself pytest rewrites the asserts of each package that has one.
@@ -57,7 +51,7 @@ QUICK := --disable-plugin-autoload -p hypothesispytest -p localaws -p timeout \
 check: env ## format, lint, types and the quick tests: about a minute
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
-	@$(call types_beside,$(RUN) pytest $(QUICK))
+	@bash scripts/beside.sh "$(RUN) mypy" -- $(RUN) pytest $(QUICK)
 
 .PHONY: test-unit
 # pt: roda os outros testes de unidade, que usam a AWS local ou outro processo

@@ -22,6 +22,8 @@ for chooser in ("B3_LANG", "LANGUAGE"):
 # The tests on Spark 4.1 run where the local AWS is not installed: its plugin comes by path there.
 pytest_plugins = ["localaws.testing"] if os.environ.get("LOCALAWS_PYTHON") else []
 
+CORES = os.cpu_count() or 1
+
 COSTLY = {
     "course": (
         "tests/browser/",
@@ -36,14 +38,28 @@ COSTLY = {
 }
 """Fixtures that take a minute or a gigabyte, and where their tests are: these share a worker."""
 
+ACADEMY = "tests/infra/test_academy_course.py"
+WAITING = (
+    "tests/infra/",
+    "tests/unit/test_timeouts.py",
+    "localaws/tests/test_events.py",
+    "localaws/tests/test_glue_runs.py",
+    "localaws/tests/test_process.py",
+    "localaws/tests/test_recovery.py",
+)
+"""Where tests are that wait for most of their time: an apply for S3 to settle, a time to be over.
+
+These share a worker that is one more than there are cores, and has nothing else to do. ACADEMY is
+no such one.
+"""
+
 LONGEST_FIRST = (
     "course",
-    "tests/infra/test_academy_course.py",
+    ACADEMY,
+    "waiting",
     "spark",
     "localaws/tests/test_standby.py",
-    "tests/infra/test_own_account.py",
     "tests/classroom/",
-    "tests/infra/",
     "tests/pipeline/",
 )
 """What is begun first, so that no worker is left alone with it at the end; then the larger file."""
@@ -70,10 +86,18 @@ def pytest_collection() -> Generator[None, Any, Any]:
 
 
 def group_of(nodeid: str) -> str:
-    """Return the name of what a test shares a worker with: a costly fixture, or its file."""
+    """Return the name of what a test shares a worker with: a costly fixture, waiting, its file."""
     path = nodeid.partition("::")[0]
+    if path.startswith(WAITING) and path != ACADEMY:
+        return "waiting"
     groups = (name for name, places in COSTLY.items() if path.startswith(places))
     return next(groups, path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Return a worker for each core, and one for the tests that wait."""
+    return CORES + 1
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -84,6 +108,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByGroup(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             return group_of(nodeid)
+
+        def _reschedule(self, node: Any) -> None:
+            waits = "waiting" in self.assigned_work.get(node, ())
+            if waits and len(self.nodes) > CORES and not node.shutting_down:
+                node.shutdown()  # once it has done what it was given
+            else:
+                super()._reschedule(node)
 
     config.option.loadscopereorder = False
     return ByGroup(config, log)

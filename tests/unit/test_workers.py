@@ -1,5 +1,6 @@
 """Tests side by side: which of them share a worker."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,8 @@ def course(): ...
 
 def test_it(course): ...
 """
+MAKEFILE = (ROOT / "Makefile").read_text()
+PARALLEL = ["-p", "xdist", *MAKEFILE.partition("\nPARALLEL := ")[2].partition("\n")[0].split()]
 FILES = ("tests/spark/test_a.py", "tests/unit/test_b.py", "tests/spark/test_c.py")
 
 
@@ -53,11 +56,10 @@ def run(folder, files, *options, **variables):
 def workers(tmp_path_factory):
     """The worker of each test of three small files, run as `make test` runs ours."""
     notes = tmp_path_factory.mktemp("notes")
-    makefile = (ROOT / "Makefile").read_text()
-    options = makefile.partition("\nPARALLEL := ")[2].partition("\n")[0].replace("logical", "2")
+    options = [option.replace("logical", "2") for option in PARALLEL]
     files = dict.fromkeys(FILES, PROBE)
     folder = tmp_path_factory.mktemp("probe")
-    answer = run(folder, files, "-p", "xdist", *options.split(), PROBE=str(notes))
+    answer = run(folder, files, *options, PROBE=str(notes))
     assert answer.returncode == 0, answer.stdout + answer.stderr
     return {path.name: path.read_text() for path in notes.iterdir()}
 
@@ -75,6 +77,19 @@ def test_a_file_runs_on_one_worker(workers):
 def test_files_run_side_by_side(workers):
     """All tests on one worker would be the order of before, with more words."""
     assert workers["test_a 0"] != workers["test_b 0"]
+
+
+def test_what_waits_has_a_worker_of_its_own_beside_those_of_the_cores(tmp_path):
+    """It takes no core from the others, which are as many as there are cores."""
+    cores = os.cpu_count() or 1
+    files = [f"tests/unit/test_{n}.py" for n in range(2 * cores + 2)] + ["tests/infra/test_w.py"]
+    (tmp_path / "notes").mkdir()
+    answer = run(tmp_path, dict.fromkeys(files, PROBE), *PARALLEL, PROBE=str(tmp_path / "notes"))
+    assert answer.returncode == 0, answer.stdout + answer.stderr
+    ran = {path.name: path.read_text() for path in (tmp_path / "notes").iterdir()}
+    (its_own,) = {ran.pop(f"test_w {n}") for n in range(4)}
+    assert its_own not in ran.values()
+    assert len(set(ran.values())) == cores
 
 
 def test_a_costly_fixture_is_refused_where_its_file_is_not_named(tmp_path):
