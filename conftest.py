@@ -47,10 +47,10 @@ WAITING = (
     "localaws/tests/test_process.py",
     "localaws/tests/test_recovery.py",
 )
-"""Where tests are that wait for most of their time: an apply for S3 to settle, a time to be over.
+"""Where tests wait more than they work: for an apply of Terraform, for a time-out.
 
-These share a worker that is one more than there are cores, and has nothing else to do. ACADEMY is
-no such one.
+They share one worker beside those of the cores, which takes nothing else. ACADEMY, which runs the
+course, is not among them.
 """
 
 LONGEST_FIRST = (

@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from b3pipeline.job.objects import Store
-
 pytestmark = pytest.mark.spark
 
 TICKERS = ("PETR4", "VALE3", "ITUB4")
@@ -26,11 +24,10 @@ def make_history(lake, days, make_bar):
     lake.register((ticker, day) for ticker in TICKERS for day in days)
     lake.put_bronze({(t, day): [make_bar()] for t in TICKERS for day in days[-10:]})
 
-    objects = Store(lake.bucket, "us-east-1", lake.endpoint_url).connect()
-
     def put(folder, day):
-        content = json.dumps({"partitions": {t: [day] for t in TICKERS}}).encode()
-        objects.put(f"{folder}/_batches/{day}T220000Z-00000000.json", content)
+        path = f"{lake.bucket}/{folder}/_batches/{day}T220000Z-00000000.json"
+        with lake.files.open_output_stream(path) as stream:
+            stream.write(json.dumps({"partitions": {t: [day] for t in TICKERS}}).encode())
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(lambda day: put("raw/b3", day), days))

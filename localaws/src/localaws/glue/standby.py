@@ -48,7 +48,7 @@ _MEGABYTE = 1024 * 1024
 _MEMORY_TO_MAKE = 1536 * _MEGABYTE
 _MEMORY_TO_KEEP = 512 * _MEGABYTE
 _MOST_FAILURES = 2
-# Ten seconds of an idle core, as many times as the slowest machine is slower. Pauses do not count.
+# An idle core takes five to ten seconds, a slow machine many times that. Pauses do not count.
 _MAKING_SECONDS = 180.0
 # Made with the cores that nobody else wants: it stops for a moment, looks, and works on where a
 # core was free; on a machine that is never idle it takes one slice in three. Nobody but root
