@@ -92,6 +92,19 @@ def test_what_waits_has_a_worker_of_its_own_beside_those_of_the_cores(tmp_path):
     assert len(set(ran.values())) == cores
 
 
+@pytest.mark.parametrize(
+    ("beside", "tests", "code"),
+    [("true", "exit 0", 0), ("false", "exit 0", 1), ("true", "exit 5", 5), ("false", "exit 5", 1)],
+)
+def test_what_runs_beside_the_tests_fails_with_them(beside, tests, code):
+    """Types and Spark 4.1, whose words follow those of the tests."""
+    command = ["bash", ROOT / "scripts/beside.sh", beside, "echo types", "--", "bash", "-c"]
+    ran = subprocess.run(
+        [*command, f"sleep 0.2; echo tests; {tests}"], capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stdout.split()) == (code, ["tests", "types"])
+
+
 def test_a_costly_fixture_is_refused_where_its_file_is_not_named(tmp_path):
     """It would be made once more, on every worker that comes to such a file."""
     answer = run(tmp_path, {"tests/unit/test_d.py": COSTLY})

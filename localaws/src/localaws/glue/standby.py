@@ -232,7 +232,8 @@ class StandbyKeeper:
                 self._ready, self._failures = standby, 0
                 return
             self._failures += 1
-            how = "ended" if slices else f"was not ready after {_MAKING_SECONDS:.0f} seconds"
+            late = f"was not ready after {_MAKING_SECONDS:.0f} seconds"
+            how = "ended" if standby.made.done() else late
             logger.warning("the standby for Spark runs %s: %s", how, standby.last_words())
         finally:
             if self._making is standby:
