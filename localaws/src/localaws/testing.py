@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,15 @@ class LocalServer:
     def processes(self) -> list[psutil.Process]:
         """Return the living processes that belong to this server."""
         return processes_of(self.state_dir)
+
+    def query_seconds(self) -> float:
+        """Return the CPU seconds that the process of Athena's queries took; 0.0 without one."""
+        module = "localaws.athena.executor.engine_process"
+        seconds = 0.0
+        for one in self.processes():
+            with suppress(psutil.Error):  # another of them has ended meanwhile
+                seconds += one.cpu_times().user if module in one.cmdline() else 0
+        return seconds
 
 
 def make_client(service: str, endpoint_url: str, keys: Keys) -> Any:

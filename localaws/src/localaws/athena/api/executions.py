@@ -195,9 +195,10 @@ class Executions:
         except BytesExceededError as error:
             return Outcome(bytes_scanned=error.bytes_scanned), error
         except Exception as error:
-            # Whatever else goes wrong while it ends, as on a full disk: it was stopped.
-            by_user = request.control.reason == STOPPED_BY_USER
-            return Outcome(), CancelledQueryError(STOPPED_BY_USER) if by_user else error
+            # Whatever goes wrong while it ends, as on a full disk: it was ended, and by whom.
+            reason = request.control.reason
+            ended = reason in (STOPPED_BY_USER, SERVER_ENDED)
+            return Outcome(), CancelledQueryError(reason) if ended else error
 
     def stop(self, payload: Payload) -> Payload:
         """End a query at once; one that has ended stays as it is."""
