@@ -197,8 +197,9 @@ class Executions:
         except Exception as error:
             # Whatever goes wrong while it ends, as on a full disk: it was ended, and by whom.
             reason = request.control.reason
-            ended = reason in (STOPPED_BY_USER, SERVER_ENDED)
-            return Outcome(), CancelledQueryError(reason) if ended else error
+            if reason is not None and reason in (STOPPED_BY_USER, SERVER_ENDED):
+                return Outcome(), CancelledQueryError(reason)
+            return Outcome(), error
 
     def stop(self, payload: Payload) -> Payload:
         """End a query at once; one that has ended stays as it is."""
