@@ -96,8 +96,8 @@ def group_of(nodeid: str) -> str:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return a worker for each core, and one for the tests that wait."""
-    return CORES + 1
+    """Return a worker for each core, and one for the tests that wait; or what xdist is told."""
+    return int(os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS", CORES + 1))
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -22,6 +22,7 @@ from b3pipeline.cloud.clients import Cloud
 from b3pipeline.cloud.config import copy_checkout, parse_outputs
 
 ROOT = Path(__file__).parents[1]
+SANITIZE = ROOT / "tests" / "notebooks" / "sanitize.cfg"
 # A standby for Spark takes seconds of two cores: only what waits for several runs has one.
 os.environ["LOCALAWS_STANDBY"] = "no"
 # A session reads what AWS's services are anew: a third of a second of CPU for each lake of a test.
@@ -153,6 +154,19 @@ def run_module(
         timeout=seconds,
         check=False,
     )
+
+
+@pytest.fixture(scope="session")
+def nbval() -> Callable[..., list[str]]:
+    """Returns the command that runs executed notebooks again and compares what their cells say."""
+
+    def command(root: Path, *paths: Path) -> list[str]:
+        sooner = ["-p", "b3pipeline.plain_addresses"]  # nbval is imported in a third of the time
+        quiet = ["-q", "-c", "/dev/null", "--rootdir", str(root), "-p", "no:cacheprovider"]
+        options = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", str(SANITIZE)]
+        return ["pytest", *sooner, *quiet, *options, *map(str, paths)]
+
+    return command
 
 
 @pytest.fixture(scope="session")

@@ -347,14 +347,12 @@ def _english_in(text: str) -> list[str]:
     return [line for line in lines if ENGLISH.search(WORDS_OF_OTHERS.sub("", line))]
 
 
-def test_executed_again_a_notebook_says_the_same(lab: Lab, portuguese: Course) -> None:
+def test_executed_again_a_notebook_says_the_same(
+    lab: Lab, portuguese: Course, nbval: Callable[..., list[str]]
+) -> None:
     """The first one by nbval, as all its English twins: ids and times aside."""
     path = portuguese.executed / "01_provisioning_check.ipynb"
-    sanitize = ROOT / "tests" / "notebooks" / "sanitize.cfg"
-    options = ["--nbval", "--nbval-current-env", "--nbval-sanitize-with", str(sanitize)]
-    quiet = ["-q", "-c", "/dev/null", "--rootdir", str(lab.root), "-p", "no:cacheprovider"]
-    sooner = ["-p", "b3pipeline.plain_addresses"]  # nbval is imported in a third of the time
-    answer = lab.python("pytest", *sooner, *quiet, *options, str(path))
+    answer = lab.python(*nbval(lab.root, path))
     assert answer.returncode == 0, answer.stdout[-6000:]
 
 

@@ -53,6 +53,19 @@ def test_the_steps_name_who_removes_the_buckets(cloud):
     assert commands[commands.index(destroy) + 1] == removal
 
 
+def test_a_mark_that_may_not_be_read_is_not_taken_for_none(cloud, monkeypatch):
+    """Nobody is told that a bucket goes which stays, or the other way round."""
+
+    def get_object(**_):
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetObject")
+
+    monkeypatch.setattr(cloud.s3, "get_object", get_object)
+    steps = teardown.destroy_steps(cloud).steps
+    assert "b3 buckets --remove" in [command for _, command in steps]
+    [why] = [why for why, command in steps if command == "terraform -chdir=infra destroy"]
+    assert "cannot be read" in why
+
+
 def test_the_inventory_lists_what_costs_money(cloud, hosted):
     """A running host with its disk, by their tag; another's instance is not ours."""
     found = teardown.inventory(cloud)

@@ -198,12 +198,15 @@ def remove(s3: Any, bucket: str, *, own: bool = False) -> str:
     )
 
 
-def is_prepared(s3: Any, bucket: str) -> bool:
-    """Return whether `b3 buckets` has looked at a bucket: Terraform will leave it where it is."""
+def is_prepared(s3: Any, bucket: str) -> bool | None:
+    """Return whether `b3 buckets` has looked at a bucket: Terraform will leave it where it is.
+
+    None where that cannot be read.
+    """
     try:
         return _mark(s3, bucket) is not None
-    except ClientError:  # it is gone, or may not be read
-        return False
+    except ClientError as error:
+        return False if explain(error).kind == "gone" else None
 
 
 def _delete(s3: Any, bucket: str, keys: list[dict[str, str]]) -> None:

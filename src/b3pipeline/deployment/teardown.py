@@ -275,10 +275,16 @@ def destroy_steps(cloud: Cloud) -> Steps:
     """
     host = cloud.config.ec2_instance_id
     pair = (cloud.config.raw_data_bucket, cloud.config.athena_results_bucket)
-    prepared = any(buckets.is_prepared(cloud.s3, bucket) for bucket in pair)
+    looks = [buckets.is_prepared(cloud.s3, bucket) for bucket in pair]
+    prepared = any(look is not False for look in looks)
     goes = say("remove it; the buckets go with their objects, unless keep_data is set")
-    if prepared:
+    if any(looks):
         goes = say("remove it; the buckets stay, for they are not Terraform's")
+    elif prepared:
+        goes = say(
+            "remove it; the buckets go with their objects, unless keep_data is set or `b3 buckets` "
+            "prepared them, which cannot be read here"
+        )
     own = (
         say("remove the buckets that `b3 buckets` made, with all objects"),
         "b3 buckets --remove",
