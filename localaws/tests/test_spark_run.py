@@ -16,7 +16,9 @@ SCRIPT = """
 import sys
 from pyspark.sql import SparkSession, functions as F
 
-spark = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false").getOrCreate()
+builder = SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
+quick = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+spark = builder.config("spark.driver.extraJavaOptions", quick).getOrCreate()
 frame = spark.range(10).repartition(1)
 if "--fail" in sys.argv:
     @F.udf("long")

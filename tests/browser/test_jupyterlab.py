@@ -26,7 +26,7 @@ def run_all(browser, lab, notebook, screenshots):
     page.wait_for_selector(IDLE, timeout=3 * MINUTES)
     page.locator("#jp-MainMenu >> text=Run").click()
     page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
-    page.wait_for_function(ALL_RAN, timeout=5 * MINUTES)
+    page.wait_for_function(ALL_RAN, timeout=5 * MINUTES, polling=500)  # not at each frame
     page.wait_for_selector(IDLE, timeout=MINUTES)
     page.keyboard.press("Control+s")
     path = Path(lab.root) / "notebooks" / notebook

@@ -16,7 +16,7 @@ from localaws.testing import LocalServer
 
 MEGABYTE = 1024 * 1024
 MEMORY_MB = 256
-SECONDS, FEW_SECONDS = 30.0, 3.0
+SECONDS, FEW_SECONDS = 30.0, 1.5
 SLOWEST_PUT = 5.0
 """Seconds; a put takes milliseconds, on a machine that does much else some more."""
 
@@ -29,7 +29,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 
 @pytest.fixture(scope="module")
 def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    """A server whose queries may hold 256 MB and take three seconds."""
+    """A server whose queries may hold 256 MB and take a second and a half."""
     yield from limited_server(tmp_path_factory, FEW_SECONDS)
 
 
@@ -134,7 +134,7 @@ def test_heavy_joins_spill_and_leave_s3_alone(server: LocalServer, small: Any) -
 def test_a_statement_that_never_ends_is_ended(
     impatient: LocalServer, lake_on: Callable[..., Any]
 ) -> None:
-    """Three seconds are its time here; AWS gives half an hour."""
+    """A second and a half is its time here; AWS gives half an hour."""
     lake = lake_on(impatient.client)
     many = "UNNEST(sequence(1, 10000))"
     sql = f"SELECT count(*) FROM {many} a(i) CROSS JOIN {many} b(j) CROSS JOIN {many} c(k)"
