@@ -41,7 +41,9 @@ COSTLY = {
 ACADEMY = "tests/infra/test_academy_course.py"
 WAITING = (
     "tests/infra/",
+    "tests/unit/test_course_language.py",
     "tests/unit/test_timeouts.py",
+    "localaws/tests/athena/test_athena_wrangler.py",
     "localaws/tests/test_events.py",
     "localaws/tests/test_glue_runs.py",
     "localaws/tests/test_process.py",

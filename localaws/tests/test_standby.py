@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import stat
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +16,8 @@ import pytest
 
 from localaws import process
 from localaws.errors import LocalAwsError
-from localaws.glue import standby
+from localaws.glue import standby, warm_process
+from localaws.glue.run_environment import spark_environment
 from localaws.settings import Settings
 from localaws.testing import LocalServer, has_ended
 
@@ -172,6 +174,22 @@ def test_a_java_that_died_in_the_standby_is_not_noticed_by_the_run(jobs, server)
     said = spark_run(jobs, JAVA)
     assert said["python"] == python.pid
     assert said["java"] != java.pid
+
+
+def test_a_java_that_dies_as_a_run_takes_it_says_nothing_in_its_log(tmp_path, monkeypatch, capfd):
+    """It counts as living until the system has taken its memory back, and answers nothing."""
+    for name, value in spark_environment(Settings(state_dir=tmp_path, port=1), tmp_path).items():
+        monkeypatch.setenv(name, value)
+    jvm = warm_process.WarmJvm(JAVA)
+    java = jvm._gateway.proc
+    java.kill()
+    java.wait()
+    java.poll = lambda: None
+    capfd.readouterr()
+    monkeypatch.setattr(logging.root, "handlers", [])  # as in a run: py4j would bring one
+    assert not jvm._adopted({})
+    assert logging.root.handlers == []
+    assert capfd.readouterr().err == ""
 
 
 def test_a_standby_that_died_is_not_noticed_by_the_run(jobs, server):

@@ -16,6 +16,7 @@ from __future__ import annotations
 import builtins
 import gc
 import json
+import logging
 import os
 import select
 import signal
@@ -149,6 +150,9 @@ class WarmJvm:
     def _adopted(self, settings: Settings) -> bool:
         """Return whether the JVM has this environment now, as if it had been started with it."""
         before, now = self._environment, dict(os.environ)
+        # py4j tells the root logger, and so the run's log, of a JVM that dies just now.
+        handlers, disabled = list(logging.root.handlers), logging.root.manager.disable
+        logging.disable()
         try:
             system = self._gateway.jvm.System
             variables = _field(system.getenv(), "m")
@@ -160,6 +164,9 @@ class WarmJvm:
                 system.setProperty(name, value)
         except Exception:  # whatever is wrong with this one, a new one is always right
             return False
+        finally:
+            logging.disable(disabled)
+            logging.root.handlers[:] = handlers
         return True
 
 
