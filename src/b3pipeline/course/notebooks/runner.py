@@ -164,9 +164,6 @@ def _execute_one(
             progress_bar=False,
             start_timeout=START_SECONDS,
             coalesce_streams=True,
-            # All has been said by then. Asked to end, one in five kernels of ipykernel 7 waits for
-            # a thread of its own that is gone, and is ended after two and a half seconds.
-            shutdown_kernel="immediate",
             engine_name=engine,
             **_hooks(bar, first_cell),
         )
