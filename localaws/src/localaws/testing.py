@@ -27,6 +27,7 @@ from localaws.keys import Keys
 
 ANY_PORT = "127.0.0.1:*"
 """Tests put proxies before the server that they share."""
+_QUERIES = "localaws.athena.executor.engine_process"
 
 
 @dataclass
@@ -75,14 +76,18 @@ class LocalServer:
         """Return the living processes that belong to this server."""
         return processes_of(self.state_dir)
 
-    def query_seconds(self) -> float:
-        """Return the CPU seconds that the process of Athena's queries took; 0.0 without one."""
-        module = "localaws.athena.executor.engine_process"
-        seconds = 0.0
+    def query_processes(self) -> list[psutil.Process]:
+        """Return the living processes in which Athena's queries run: one, or none yet."""
+        found = []
         for one in self.processes():
             with suppress(psutil.Error):  # another of them has ended meanwhile
-                seconds += one.cpu_times().user if module in one.cmdline() else 0
-        return seconds
+                if _QUERIES in one.cmdline():
+                    found.append(one)
+        return found
+
+    def query_seconds(self) -> float:
+        """Return the CPU seconds that Athena's queries took; 0.0 without a process of theirs."""
+        return sum((one.cpu_times().user for one in self.query_processes()), 0.0)
 
 
 def make_client(service: str, endpoint_url: str, keys: Keys) -> Any:

@@ -212,8 +212,7 @@ def test_the_process_of_queries_ends_with_its_server(
     """Killed or stopped, nothing of it is left."""
     server = local_server("killed")
     assert lake_on(server.client).rows("SELECT 1") == [["1"]]
-    children = psutil.Process(server.info.pid if server.info else 0).children(recursive=True)
-    engines = [c for c in children if "localaws.athena.executor.engine_process" in c.cmdline()]
+    engines = server.query_processes()
     assert len(engines) == 1
     server.kill()
     gone, alive = psutil.wait_procs(engines, timeout=10)
@@ -227,8 +226,7 @@ def test_a_process_of_queries_that_was_killed_is_made_anew(
     server = local_server("engine")
     lake = lake_on(server.client)
     assert lake.rows("SELECT 1") == [["1"]]
-    for child in psutil.Process(server.info.pid if server.info else 0).children(recursive=True):
-        if "localaws.athena.executor.engine_process" in child.cmdline():
-            child.kill()
-            child.wait()
+    for engine in server.query_processes():
+        engine.kill()
+        engine.wait()
     assert lake.rows("SELECT 2") == [["2"]]

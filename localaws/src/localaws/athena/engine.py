@@ -85,7 +85,8 @@ def query_failure(error: Exception, root: str = "") -> Exception:
     """
     text = str(error)
     if isinstance(error, duckdb.InterruptException):
-        return CancelledQueryError("Query was cancelled by user")
+        # By whom is not known here: the server, which asked for it, says so.
+        return CancelledQueryError("The query was interrupted")
     if found := _UNREADABLE.search(text):
         return unreadable(f"s3://{found[1].removeprefix(root).lstrip('/')}", found[2])
     if "MemoryError" in text or "bad_alloc" in text:
