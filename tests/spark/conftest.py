@@ -304,7 +304,8 @@ def proxied_clients(proxy: Any, localaws_keys: Any) -> Callable[[str], Any]:
     """A factory of the job's own clients, whose requests go through the proxy."""
     keys = (localaws_keys.access_key_id, localaws_keys.secret_access_key)
     session = boto3.Session(*keys, region_name="us-east-1")
-    config = Config(retries={"max_attempts": 1}, s3={"addressing_style": "path"})
+    once = {"total_max_attempts": 1}  # a request that was cut off would wait and be cut off again
+    config = Config(retries=once, s3={"addressing_style": "path"})
     return lambda service: session.client(service, endpoint_url=proxy.endpoint_url, config=config)
 
 
