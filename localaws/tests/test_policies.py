@@ -276,6 +276,65 @@ def test_a_role_is_passed_by_those_who_may(identity, jobs, aws_client, name):
     assert passing.create_job(Name=name("job"), Role=role, Command=command)["Name"]
 
 
+def test_a_role_is_judged_by_the_arn_that_it_has(identity, jobs, aws_client, name):
+    """Not by a path that somebody writes before its name, or leaves out."""
+    role, command = jobs.role(EVERYTHING), {"Name": "glueetl", "ScriptLocation": "s3://b/k"}
+    students = f"arn:aws:iam::{ACCOUNT}:role/students/"
+    user = identity(allow("glue:*", "lambda:*"), allow("iam:PassRole", on=f"{students}*"))
+    other = role.replace(f"{ACCOUNT}:role/", f"{ACCOUNT}:role/students/")
+    job = {"Name": name("job"), "Command": command}
+    assert "There is no role" in refused(user("glue").create_job, Role=other, **job)[1]
+    settings = {"Runtime": "python3.11", "Handler": "h.f", "Code": {"ZipFile": zipped("")}}
+    make = user("lambda").create_function
+    assert "There is no role" in refused(make, FunctionName=name("f"), Role=other, **settings)[1]
+
+    trust = aws_client("iam").get_role(RoleName=role.rpartition("/")[2])["Role"]
+    trust, kept = json.dumps(trust["AssumeRolePolicyDocument"]), name("kept")
+    aws_client("iam").create_role(RoleName=kept, Path="/protected/", AssumeRolePolicyDocument=trust)
+    protected = f"arn:aws:iam::{ACCOUNT}:role/protected/*"
+    user = identity(EVERYTHING, deny("iam:PassRole", on=protected))
+    assert f"role/protected/{kept}" in refused(user("glue").create_job, Role=kept, **job)[1]
+
+
+def adding(client, **members):
+    """Return a client whose requests hold more than their operation knows."""
+
+    def add(params, **_):
+        params["body"] = json.dumps({**json.loads(params["body"]), **members}).encode()
+
+    client.meta.events.register("before-call", add)
+    return client
+
+
+MASKED = [
+    ("glue", "get_table", {"Name": "t"}, {"TableName": "mine"}),
+    ("glue", "delete_table", {"Name": "t"}, {"TablesToDelete": []}),
+    ("glue", "get_tables", {}, {"Name": "mine"}),
+    ("glue", "get_databases", {}, {"Name": "mine"}),
+    ("glue", "create_database", {"DatabaseInput": {"Name": "other"}}, {"Name": "mine"}),
+    ("glue", "start_job_run", {"JobName": "secret"}, {"JobNames": ["mine"]}),
+    ("athena", "get_work_group", {"WorkGroup": "primary"}, {"CatalogName": "AwsDataCatalog"}),
+    ("athena", "list_query_executions", {"WorkGroup": "primary"}, {"WorkGroupName": "mine"}),
+    ("athena", "start_query_execution", {"QueryString": "SELECT 1"}, {"Name": "mine"}),
+]
+
+
+@pytest.mark.parametrize(("service", "call", "request_", "more"), MASKED, ids=lambda one: str(one))
+def test_no_member_stands_for_another(identity, lake, service, call, request_, more):
+    """A request is done to what its operation looks at, and asked of all that it names."""
+    names = ("catalog", "database/mine", f"database/{lake}", f"table/{lake}/mine", "job/mine")
+    athena = GLUE.replace(":glue:", ":athena:")
+    groups = [f"{athena}:workgroup/mine", f"{athena}:datacatalog/AwsDataCatalog"]
+    rights = allow("glue:*", on=[f"{GLUE}:{one}" for one in names]), allow("athena:*", on=groups)
+    user = identity(*rights)
+    if call in ("get_table", "delete_table", "get_tables"):
+        request_ = {"DatabaseName": lake, **request_}
+    with_mask = getattr(adding(user(service), **more), call)
+    assert refused(with_mask, **request_)[0] == "AccessDeniedException"
+    missing = refused(user("glue").get_table, DatabaseName=lake, Name="mine")
+    assert missing[0] == "EntityNotFoundException"
+
+
 def test_a_host_gets_a_role_from_those_who_may_pass_it(identity, jobs, aws_client, name):
     """By its name or its ARN, in a request or in a template of one; and so does the profile."""
     role, profile = jobs.role(EVERYTHING, Service="ec2.amazonaws.com"), name("profile")
@@ -297,6 +356,33 @@ def test_a_host_gets_a_role_from_those_who_may_pass_it(identity, jobs, aws_clien
     passing = identity(allow("ec2:*"), allow("iam:PassRole", on=role))("ec2")
     started = passing.run_instances(**host, IamInstanceProfile={"Name": profile})["Instances"][0]
     assert started["IamInstanceProfile"]["Arn"] == arn
+
+
+def test_of_two_profiles_in_one_request_both_are_asked_for(identity, jobs, aws_client, name):
+    """Which of them a host gets is not what the check decides."""
+    iam, profiles = aws_client("iam"), {}
+    for kind in ("weak", "strong"):
+        role = jobs.role(EVERYTHING, Service="ec2.amazonaws.com")
+        profiles[kind] = {"InstanceProfileName": name(kind)}
+        iam.create_instance_profile(**profiles[kind])
+        iam.add_role_to_instance_profile(**profiles[kind], RoleName=role.rpartition("/")[2])
+        if kind == "weak":
+            user = identity(allow("ec2:*"), allow("iam:PassRole", on=role))
+    host = {"ImageId": "ami-12345678", "MinCount": 1, "MaxCount": 1}
+    host["IamInstanceProfile"] = {"Name": profiles["weak"]["InstanceProfileName"]}
+    assert user("ec2").run_instances(**host)["Instances"]
+    more = "A.IamInstanceProfile.Name", profiles["strong"]["InstanceProfileName"]
+
+    def in_body(params, **_):
+        params["body"].update([more])
+
+    def in_query(params, **_):
+        params["url"] += "?" + "=".join(more)
+
+    for add in (in_body, in_query):
+        ec2 = user("ec2")
+        ec2.meta.events.register("before-call", add)
+        assert f"iam:PassRole on resource: {role}" in refused(ec2.run_instances, **host)[1]
 
 
 def zipped(source):

@@ -9,6 +9,7 @@ import datetime as dt
 import hashlib
 import hmac
 import http.client
+import json
 import stat
 import urllib.error
 import urllib.request
@@ -25,6 +26,7 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 
 from localaws import process
+from localaws.keys import Keys
 
 CALLS = {
     "s3": "list_buckets",
@@ -201,6 +203,48 @@ def test_a_signature_for_one_service_opens_no_other(sign, send):
     assert (status, "correct service: 'glue'" in body) == (400, True)
 
 
+@pytest.mark.parametrize("path", ["/", "/2015-03-31/functions"])
+def test_a_signature_for_no_service_opens_none(sign, send, path):
+    """Whatever would answer it by its path."""
+    assert send(sign("GET", path, service="lambda" if "functions" in path else "s3"))[0] == 200
+    status, body = send(sign("GET", path, service="foo"))
+    assert (status, "Signature" in body) == (403, True)
+
+
+def test_a_signature_says_who_signed_once(sign, send, bucket):
+    """Two readers could take two of them."""
+    ask = sign("GET", f"/{bucket}/key")
+    scheme, _, rest = ask.headers["Authorization"].partition(" ")
+    ask.headers["Authorization"] = f"{scheme} Credential=other/20240101/us-east-1/iam/x, {rest}"
+    status, body = send(ask)
+    assert (status, "came twice" in body) == (400, True)
+
+
+def test_nobody_says_that_a_request_came_over_tls(sign, send, bucket, aws_client, name):
+    """A bucket that refuses plain HTTP refuses it with any header."""
+    iam, user = aws_client("iam"), {"UserName": name("user")}
+    iam.create_user(**user)
+    iam.attach_user_policy(**user, PolicyArn="arn:aws:iam::aws:policy/AmazonS3FullAccess")
+    key = iam.create_access_key(**user)["AccessKey"]
+    keys = Keys(key["AccessKeyId"], key["SecretAccessKey"])
+    plain = {"Bool": {"aws:SecureTransport": "false"}}
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "s3:GetObject", "Condition": plain}
+    statement["Resource"] = f"arn:aws:s3:::{bucket}/*"
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    ask = sign("GET", f"/{bucket}/key", keys=keys)
+    ask.headers["X-Forwarded-Proto"] = "https"
+    assert send(ask)[0] == 200
+    aws_client("s3").put_bucket_policy(Bucket=bucket, Policy=policy)
+    assert send(ask)[0] == 403
+
+
+def test_what_stands_for_a_payload_has_a_name_of_its_own(sign, send, bucket, monkeypatch):
+    """None that begins like one."""
+    for name, status in (("UNSIGNED-PAYLOAD", 200), ("UNSIGNED-PAYLOADS", 403)):
+        monkeypatch.setattr(S3SigV4Auth, "payload", lambda *_, name=name: name)
+        assert send(sign("PUT", f"/{bucket}/new", b"x"))[0] == status
+
+
 @pytest.mark.parametrize("minutes", [-20, 20])
 @pytest.mark.parametrize("service", ["s3", "glue"])
 def test_a_request_of_another_time_is_refused(sign, send, monkeypatch, minutes, service):
@@ -250,6 +294,22 @@ def test_a_presigned_link_opens_its_object_alone(link, version):
     assert follow(address, "DELETE")[0] == 403
     assert follow(address + "&uploads")[0] == 403 or version != "s3v4"
     assert follow(address.replace("Expires=", "Expires=9"))[0] == 403
+
+
+def test_a_presigned_link_to_copy_copies_its_object_alone(
+    localaws_server, localaws_keys, bucket, aws_client
+):
+    """What the old link says in its query is not what S3 does where a header says else."""
+    s3 = client(localaws_server, "s3", localaws_keys.access_key_id, localaws_keys.secret_access_key)
+    aws_client("s3").put_object(Bucket=bucket, Key="secret", Body=b"secret")
+    names = {"Bucket": bucket, "Key": "copy", "CopySource": f"{bucket}/key"}
+    address = s3.generate_presigned_url("copy_object", Params=names)
+    assert "AWSAccessKeyId=" in address
+    headers = {"x-amz-copy-source": f"{bucket}/secret"}
+    request = urllib.request.Request(address, method="PUT", headers=headers)  # noqa: S310
+    with pytest.raises(urllib.error.HTTPError) as caught, urllib.request.urlopen(request):  # noqa: S310
+        pass
+    assert caught.value.code == 403
 
 
 @pytest.mark.parametrize("version", ["s3v4", "s3"])

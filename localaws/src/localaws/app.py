@@ -12,7 +12,16 @@ from localaws import statedir
 from localaws.athena.service import AthenaService
 from localaws.audit import keep_decisions
 from localaws.backend import Backend
-from localaws.callers import Caller, Callers, CredentialsError, Need, refusal, set_caller
+from localaws.callers import (
+    PASS_ROLE,
+    Caller,
+    Callers,
+    CredentialsError,
+    Need,
+    refusal,
+    routed_to,
+    set_caller,
+)
 from localaws.checkpoint import Checkpoint
 from localaws.damage import Damage, check_control
 from localaws.durable import DurableObjects
@@ -100,7 +109,7 @@ class LocalAws:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             caller, body = await self._callers.identify(scope, receive)
-            self._callers.authorize(caller, await self._passed_roles(scope, caller, body))
+            await self._callers.permit(caller, await self._passed_roles(scope, caller, body))
             self._check_owner(scope)
         except CredentialsError as error:
             await send_answer(send, *refusal(scope, error))
@@ -111,7 +120,7 @@ class LocalAws:
         target = _header(scope, b"x-amz-target").decode("latin-1")
         service = self._owner(target) if scope["method"] == "POST" and target else None
         if service is None:
-            scope = self._callers.over_tls(caller, scope)
+            scope = self._callers.as_it_came(caller, scope)
             await self._backend(scope, _once(body, receive), send)
         else:
             await self._answer(service, target.partition(".")[2], caller, body, send)
@@ -130,16 +139,14 @@ class LocalAws:
         """
         if self._callers.is_root(caller):
             return []
-        role, form = "", b""
-        if caller.service in ("ec2", "iam"):
-            form = scope.get("query_string", b"") + b"&" + body
-        if caller.service == "lambda" and "/functions" in scope["path"]:
-            role = passed_to_function(body) if scope["method"] in ("POST", "PUT") else ""
-        elif caller.service == "ec2" and (profile := passed_to_host(form)):
-            role = await self._callers.role_of_profile(profile)
-        elif caller.service == "iam":
-            role = passed_to_profile(form)
-        return [("iam:PassRole", self._callers.role_arn(role))] if role else []
+        services, roles = {caller.service, routed_to(scope)}, []
+        of_forms = services & {"ec2", "iam"} or scope["path"] == "/"
+        form = scope.get("query_string", b"") + b"&" + (body if of_forms else b"")
+        if "lambda" in services and "/functions" in scope["path"]:
+            roles.append(passed_to_function(body) if scope["method"] in ("POST", "PUT") else "")
+        roles += [await self._callers.role_of_profile(one) for one in passed_to_host(form)]
+        roles += passed_to_profile(form)
+        return [(PASS_ROLE, role) for role in roles if role]
 
     def _owner(self, target: str) -> Service | None:
         prefix, _, operation = target.partition(".")
@@ -167,7 +174,7 @@ class LocalAws:
                 raise AwsError("InvalidSignatureException", message)
             set_caller(caller)
             payload = parse_payload(body)
-            self._callers.authorize(caller, service.needs(operation, payload))
+            await self._callers.permit(caller, service.needs(operation, payload))
             answer = await service.call(operation, payload)
             if not operation.startswith(_READING):
                 self._troubles.clear(service.prefix)

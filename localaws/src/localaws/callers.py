@@ -20,6 +20,7 @@ import uuid
 from collections.abc import Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import unescape
@@ -32,8 +33,16 @@ Need = tuple[str, str]
 """An action and the resource it is done to: (`glue:StartJobRun`, its job's ARN)."""
 
 _UNKNOWN_KEY = "The security token included in the request is invalid."
-_SIGNED_CHUNKS = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
-_OPEN_PAYLOADS = ("UNSIGNED-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER")
+_PAYLOADS = (
+    "UNSIGNED-PAYLOAD",
+    "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+)
+"""What may stand for the hash of a body."""
+_FORWARDED = b"x-forwarded-proto"
+_PARTS = ("Credential=", "SignedHeaders=", "Signature=")
+PASS_ROLE = "iam:PassRole"  # noqa: S105 - no password
 _LONGEST_LINK_SECONDS = 7 * 24 * 3600
 _SKEW = dt.timedelta(minutes=15)
 _DATE = re.compile(r"20\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3])[0-5]\d[0-5]\dZ")
@@ -118,14 +127,16 @@ class Callers:
         """The account's root: the server itself, and whoever holds the key of its folder."""
         return Caller(self._root)
 
-    def over_tls(self, caller: Caller, scope: Scope) -> Scope:
+    def as_it_came(self, caller: Caller, scope: Scope) -> Scope:
         """Return a request as AWS would see it: a run and a Lambda reach it over TLS alone.
 
-        So a bucket that refuses plain HTTP takes what they send here, too.
+        So a bucket that refuses plain HTTP takes what they send here, too. Of others nobody may say
+        how they came: ministack believes a header.
         """
-        if caller.access_key_id not in self._of_services:
-            return scope
-        return {**scope, "headers": [*scope["headers"], (b"x-forwarded-proto", b"https")]}
+        headers = [pair for pair in scope["headers"] if pair[0] != _FORWARDED]
+        if caller.access_key_id in self._of_services:
+            headers.append((_FORWARDED, b"https"))
+        return {**scope, "headers": headers}
 
     def is_root(self, caller: Caller) -> bool:
         """Return whether a caller may everything."""
@@ -154,6 +165,8 @@ class Callers:
         elif request.is_presigned:
             signature = parse_query_signature(request.query)
         elif request.headers.get("authorization", "").startswith("AWS4-HMAC-SHA256"):
+            if any(request.headers["authorization"].count(part) > 1 for part in _PARTS):
+                raise CredentialsError("IncompleteSignature", "A parameter came twice.", 400)
             signature = parse_header_signature(request.headers)
         elif "authorization" in request.headers:
             raise CredentialsError("UnsupportedSignature", "Use AWS4-HMAC-SHA256.", 400)
@@ -162,6 +175,9 @@ class Callers:
             raise CredentialsError("MissingAuthenticationToken", message, 403)
         if isinstance(signature, tuple):
             raise CredentialsError(str(signature[0]), str(signature[1]), 403)
+        if not _is_service(signature.service):
+            message = f"Credential should be scoped to a valid service, not {signature.service!r}."
+            raise CredentialsError("SignatureDoesNotMatch", message, 403)
         token = request.headers.get("x-amz-security-token", "")
         if request.is_presigned or request.is_old_link:
             token = request.parameter("X-Amz-Security-Token") or request.parameter(
@@ -183,6 +199,23 @@ class Callers:
         if isinstance(found, CredentialResolutionError):
             raise CredentialsError(found.code, found.message, 403)
         return str(found.secret_access_key)
+
+    async def permit(self, caller: Caller, needs: Iterable[Need]) -> None:
+        """Raise AwsError where a caller may not do all of `needs`, or passes a role that is none.
+
+        A role stands there as the request gives it, and is judged by the ARN that it has.
+        """
+        if self.is_root(caller):
+            return
+        for action, resource in needs:
+            if action != PASS_ROLE:
+                self.authorize(caller, [(action, resource)])
+                continue
+            found = await self._role(resource)
+            arn = found[0] if found and not resource.startswith("arn:") else self.role_arn(resource)
+            self.authorize(caller, [(action, arn)])
+            if not found or arn != found[0]:
+                raise AwsError("InvalidInputException", f"There is no role {arn}.")
 
     def authorize(self, caller: Caller, needs: Iterable[Need]) -> None:
         """Raise AwsError where the policies of a caller do not allow all of `needs`."""
@@ -233,11 +266,15 @@ class Callers:
         if self._settings.any_key:
             keys = self._settings.keys
             return Session(keys.access_key_id, keys.secret_access_key, "")
-        arn = self.role_arn(role)
-        trust = await self._trust(arn.rpartition("/")[2])
-        if trust is None or not evaluate_trust_policy(_as_seen_by(trust, service), service):
-            raise AwsError("AccessDeniedException", f"{service} cannot assume the role {arn}.")
-        return self._register(arn, name, time.time() + seconds)
+        found = await self._role(role)
+        if (
+            not found
+            or (role.startswith("arn:") and role != found[0])
+            or not evaluate_trust_policy(_as_seen_by(found[1], service), service)
+        ):
+            message = f"{service} cannot assume the role {self.role_arn(role)}."
+            raise AwsError("AccessDeniedException", message)
+        return self._register(found[0], name, time.time() + seconds)
 
     def lambda_environment(self, config: dict[str, Any]) -> dict[str, str]:
         """Return the credentials of a Lambda: those of its role, the same while the server lives.
@@ -274,11 +311,16 @@ class Callers:
         sts.register_session(made.access_key_id, known | ({"Expiration": until} if until else {}))
         return made
 
-    async def _trust(self, role_name: str) -> str | None:
-        """Return the trust policy of a role; None where there is no such role."""
-        answer = await self._backend.query("iam", Action="GetRole", RoleName=role_name)
-        found = re.search("<AssumeRolePolicyDocument>(.*?)</AssumeRolePolicyDocument>", answer)
-        return unquote(unescape(found[1])) if found else None
+    async def _role(self, role: str) -> tuple[str, str] | None:
+        """Return ARN and trust policy of a role, given by name or ARN; None where there is none.
+
+        A role's name is its own whatever its path is, so the ARN may be another than the given one.
+        """
+        name = role.rpartition("/")[2]
+        answer = await self._backend.query("iam", Action="GetRole", RoleName=name)
+        arn = re.search("<Arn>(.*?)</Arn>", answer)
+        trust = re.search("<AssumeRolePolicyDocument>(.*?)</AssumeRolePolicyDocument>", answer)
+        return (unescape(arn[1]), unquote(unescape(trust[1]))) if arn and trust else None
 
 
 _caller: ContextVar[Caller | None] = ContextVar("localaws_caller", default=None)
@@ -331,7 +373,7 @@ def _check(request: _Request, signature: Any, secret: str, body: bytes) -> None:
             raise AwsError("XAmzContentSHA256Mismatch", message)
     elif declared and signature.service != "s3":
         raise CredentialsError("SignatureDoesNotMatch", "The payload must be signed.", 403)
-    elif declared and not declared.startswith((_SIGNED_CHUNKS, *_OPEN_PAYLOADS)):
+    elif declared and declared not in _PAYLOADS:
         raise CredentialsError("SignatureDoesNotMatch", f"No such payload: {declared}.", 403)
 
 
@@ -400,7 +442,7 @@ def _check_old_link(request: _Request, link: _OldLink, secret: str) -> None:
     headers = HTTPHeaders()
     # What a link demands of the request stands in its query, under the names of headers.
     hoisted = {name.lower(): values[0] for name, values in request.query.items()}
-    for name, value in {**request.headers, **hoisted}.items():
+    for name, value in {**hoisted, **request.headers}.items():  # a header is what ministack obeys
         if name.startswith("x-amz-") or name in ("content-md5", "content-type"):
             headers[name] = value
     signer = Signer(Credentials(link.access_key_id, secret))
@@ -410,13 +452,28 @@ def _check_old_link(request: _Request, link: _OldLink, secret: str) -> None:
         raise CredentialsError("SignatureDoesNotMatch", message, 403)
 
 
-def refusal(scope: Scope, error: CredentialsError) -> tuple[int, Headers, bytes]:
-    """Return status, headers and body of a refusal, in the words of the service that was called."""
-    from ministack.core.iam_actions import access_denied_response
+@lru_cache(256)
+def _is_service(name: str) -> bool:
+    """Return whether a service signs with this name; ministack guesses where none does."""
+    from ministack.core.router import detect_service
+
+    headers = {"authorization": f"AWS4-HMAC-SHA256 Credential=key/day/region/{name}/aws4_request"}
+    return name == "s3" or detect_service("GET", "/", headers, {}) != "s3"
+
+
+def routed_to(scope: Scope) -> str:
+    """Return the service that answers a request, whatever its signature was made for."""
     from ministack.core.router import detect_service
 
     request = _Request(scope)
-    service = detect_service(request.method, scope["path"], request.headers, request.query)
+    return str(detect_service(request.method, scope["path"], request.headers, request.query))
+
+
+def refusal(scope: Scope, error: CredentialsError) -> tuple[int, Headers, bytes]:
+    """Return status, headers and body of a refusal, in the words of the service that was called."""
+    from ministack.core.iam_actions import access_denied_response
+
+    request, service = _Request(scope), routed_to(scope)
     if error.code == "MissingAuthenticationToken" and "form-urlencoded" in request.headers.get(
         "content-type", ""
     ):

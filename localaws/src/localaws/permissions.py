@@ -1,7 +1,8 @@
 """Which right each operation of Glue and Athena needs, and on which resources.
 
 As in the Service Authorization Reference. Where that lets an operation do with less than all the
-resources that its request names, all are asked for: a policy that works here works there.
+resources that its request names, all are asked for: a policy that works here works there. So is
+what stands in a member that the operation does not use: none can stand for another one.
 """
 
 from __future__ import annotations
@@ -16,11 +17,16 @@ from localaws.callers import Need
 
 Payload = dict[str, Any]
 
+# Operations whose request names a database alone, or nothing, and whose answer may hold all.
+_ON_ALL_TABLES = ("GetTables", "SearchTables")
+_ON_ALL_DATABASES = ("GetDatabases",)
 # Operations that name no single resource: a policy must allow them on `*`.
 _ON_EVERYTHING = (
     "ListJobs", "GetJobs", "ListWorkGroups", "ListDataCatalogs", "ListEngineVersions",
     "ListApplicationDPUSizes",
 )  # fmt: skip
+_BY_ID = re.compile(r"(Get|BatchGet|Stop)Query\w+|(Get|BatchGet|Update|Delete)NamedQuery")
+_OF_A_CATALOG = re.compile(r"DataCatalog|Databases?$|TableMetadata$")
 
 
 def glue_needs(operation: str, payload: Payload, arn_of: Callable[[str], str]) -> Iterator[Need]:
@@ -49,51 +55,49 @@ def passed_to_function(body: bytes) -> str:
     return role if isinstance(role, str) else ""
 
 
-def passed_to_host(form: bytes) -> str:
-    """Return the instance profile, a name or an ARN, that a request hands to a host of EC2.
+def passed_to_host(form: bytes) -> list[str]:
+    """Return the instance profiles, names or ARNs, that a request hands to hosts of EC2.
 
     AWS asks for its role when a host starts; here one in a launch template is asked for as well.
     """
-    return next(
-        (
-            value
-            for name, value in parse_qsl(form.decode("utf-8", "replace"))
-            if name.endswith(("IamInstanceProfile.Arn", "IamInstanceProfile.Name"))
-        ),
-        "",
-    )
+    asked = parse_qsl(form.decode("utf-8", "replace"))
+    endings = ("IamInstanceProfile.Arn", "IamInstanceProfile.Name")
+    return [value for name, value in asked if name.endswith(endings)]
 
 
-def passed_to_profile(form: bytes) -> str:
-    """Return the role that a request puts into an instance profile; empty where it puts none."""
-    asked = dict(parse_qsl(form.decode("utf-8", "replace")))
-    return asked.get("RoleName", "") if asked.get("Action") == "AddRoleToInstanceProfile" else ""
+def passed_to_profile(form: bytes) -> list[str]:
+    """Return the roles that a request puts into an instance profile."""
+    asked = parse_qsl(form.decode("utf-8", "replace"))
+    if ("Action", "AddRoleToInstanceProfile") not in asked:
+        return []
+    return [value for name, value in asked if name == "RoleName"]
 
 
 def _glue_resources(operation: str, payload: Payload) -> list[str]:
     if operation in _ON_EVERYTHING:
         return []
     if "Job" in operation:
-        jobs = payload.get("JobNames")
-        names = jobs if isinstance(jobs, list) else [_text(payload, "JobName", "Name")]
+        names = [*_texts(payload, "JobName", "Name"), *_listed(payload, "JobNames")]
         return [f"job/{name}" for name in names]
     if "Database" in operation:
-        name = _text(payload, "Name") or _text(payload.get("DatabaseInput"), "Name") or "*"
-        whole = [f"table/{name}/*"] if operation == "DeleteDatabase" else []
-        return ["catalog", f"database/{name.lower()}", *(one.lower() for one in whole)]
+        found = [*_texts(payload, "Name"), *_texts(payload.get("DatabaseInput"), "Name")]
+        names = _or_all(operation in _ON_ALL_DATABASES, found)
+        databases = [f"database/{name}" for name in names]
+        whole = [f"table/{name}/*" for name in names] if operation == "DeleteDatabase" else []
+        return ["catalog", *databases, *whole]
     if "Table" in operation or "Partition" in operation or "ColumnStatistics" in operation:
         database = (_text(payload, "DatabaseName") or "*").lower()
-        tables = [f"table/{database}/{name.lower()}" for name in _tables(payload)]
-        return ["catalog", f"database/{database}", *tables]
+        found = [*_texts(payload, "TableName", "Name"), *_listed(payload, "TablesToDelete")]
+        found += _texts(payload.get("TableInput"), "Name")
+        names = _or_all(operation in _ON_ALL_TABLES, found)
+        return ["catalog", f"database/{database}", *(f"table/{database}/{name}" for name in names)]
     return []
 
 
-def _tables(payload: Payload) -> list[str]:
-    several = payload.get("TablesToDelete")
-    if isinstance(several, list):
-        return [str(name) for name in several]
-    name = _text(payload, "TableName", "Name") or _text(payload.get("TableInput"), "Name")
-    return [name or "*"]
+def _or_all(everything: bool, names: list[str]) -> list[str]:
+    """Return names as the catalog has them; `*` where there are none, or all are concerned."""
+    lower = sorted({name.lower() for name in names})
+    return [*lower, "*"] if everything or not lower else lower
 
 
 def athena_needs(
@@ -107,31 +111,45 @@ def athena_needs(
         resources = ["*"]
     elif "TagResource" in operation or operation in ("UntagResource", "ListTagsForResource"):
         resources = [_text(payload, "ResourceARN") or "*"]
-    elif "CatalogName" in payload or operation == "GetDataCatalog":
-        resources = [arn_of(f"datacatalog/{_text(payload, 'CatalogName', 'Name')}")]
     else:
-        resources = [arn_of(f"workgroup/{name}") for name in _groups(operation, payload, group_of)]
+        catalogs = _texts(payload, "CatalogName")
+        if operation.endswith("DataCatalog"):
+            catalogs += _texts(payload, "Name")
+        groups = _groups(operation, payload, group_of, of_catalog=bool(catalogs))
+        resources = [arn_of(f"datacatalog/{name}") for name in catalogs]
+        resources += [arn_of(f"workgroup/{name}") for name in groups]
     for resource in resources:
         yield f"athena:{operation}", resource
 
 
-def _groups(operation: str, payload: Payload, group_of: Callable[[str], str]) -> list[str]:
-    ids = [payload[name] for name in ("QueryExecutionId", "NamedQueryId") if name in payload]
-    for name in ("QueryExecutionIds", "NamedQueryIds"):
-        several = payload.get(name)
-        ids += several if isinstance(several, list) else []
-    if ids:
-        return sorted({group_of(str(one)) for one in ids})
-    named = _text(payload, "WorkGroup", "WorkGroupName")
-    if not named and re.fullmatch(r"(Create|Get|Update|Delete)WorkGroup", operation):
-        named = _text(payload, "Name")
-    return [named or "primary"]
+def _groups(
+    operation: str, payload: Payload, group_of: Callable[[str], str], *, of_catalog: bool
+) -> list[str]:
+    """Return the workgroups of an operation; `primary` is the one of a request that names none."""
+    ids = _texts(payload, "QueryExecutionId", "NamedQueryId")
+    ids += _listed(payload, "QueryExecutionIds") + _listed(payload, "NamedQueryIds")
+    named = _texts(payload, "WorkGroup", "WorkGroupName")
+    if operation == "CreateWorkGroup":
+        named += _texts(payload, "Name")
+    by_id = _BY_ID.fullmatch(operation)
+    if not (ids if by_id else named) and not (of_catalog and _OF_A_CATALOG.search(operation)):
+        named.append("primary")
+    return sorted({*map(group_of, ids), *named})
 
 
-def _text(payload: object, *names: str) -> str:
-    """Return the first of some members that is there; a request may hold anything."""
-    if isinstance(payload, dict):
-        for name in names:
-            if payload.get(name):
-                return str(payload[name])
-    return ""
+def _listed(payload: Payload, name: str) -> list[str]:
+    """Return what a member lists, as texts."""
+    several = payload.get(name)
+    return [str(one) for one in several] if isinstance(several, list) else []
+
+
+def _texts(payload: object, *names: str) -> list[str]:
+    """Return what some members hold, those that are there; a request may hold anything."""
+    if not isinstance(payload, dict):
+        return []
+    return [str(payload[name]) for name in names if payload.get(name)]
+
+
+def _text(payload: object, name: str) -> str:
+    """Return what a member holds; empty where it is not there."""
+    return next(iter(_texts(payload, name)), "")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from localaws.backend import Backend
-from localaws.callers import Callers, Need
+from localaws.callers import PASS_ROLE, Callers, Need
 from localaws.damage import Damage
 from localaws.glue.databases import Databases
 from localaws.glue.jobs import Jobs
@@ -75,7 +75,7 @@ class GlueService:
     def needs(self, operation: str, payload: Payload) -> Iterator[Need]:
         yield from glue_needs(operation, payload, lambda resource: self._arn + resource)
         if role := passed_role(operation, payload):
-            yield "iam:PassRole", self._callers.role_arn(role)
+            yield PASS_ROLE, role
 
     async def call(self, operation: str, payload: Payload) -> Payload:
         validate(operation, payload)
