@@ -701,9 +701,10 @@ def status(as_json: JsonOption = False, target: TargetOption = "local") -> None:
     from b3pipeline import refine as refining
     from b3pipeline.deployment import sandbox
 
+    cloud = _connect(target)
     if target == "local" and not as_json:
         typer.echo(sandbox.status())
-    batches = refining.find_batches(_connect(target))
+    batches = refining.find_batches(cloud)
     typer.echo(_json({"owed": batches.owed} | _plain(batches)) if as_json else batches)
     if batches.owed:
         typer.echo(say("  try: {hint}", hint=say("`b3 refine` takes just those.")), err=True)

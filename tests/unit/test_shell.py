@@ -67,8 +67,8 @@ def test_the_status_of_what_is_down_is_json_and_exit_code_1(b3):
 )
 def test_a_local_aws_that_was_stopped_is_said_to_be_down(b3_on_nothing, arguments):
     """Not which address did not answer, nor how an ingestion that nobody began is completed."""
-    error = b3_on_nothing(*arguments).exception
-    assert (error.message, error.hint) == DOWN
+    answer = b3_on_nothing(*arguments)
+    assert (answer.stdout, answer.exception.message, answer.exception.hint) == ("", *DOWN)
 
 
 @pytest.mark.process
