@@ -1,4 +1,7 @@
-"""Follows every link of the built site that leads to the site itself: pages, pictures, anchors."""
+"""Follows every link of the built site that leads to the site itself: pages, pictures, anchors.
+
+Besides, a page names the language that it is in, for readers aloud and translators.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +16,15 @@ SITE = Path(__file__).resolve().parents[1] / "build" / "site"
 
 
 def main() -> None:
-    """End with the dead links, or with how many pages have none."""
+    """End with the dead links and the wrong languages, or with how many pages have none."""
     pages = sorted(SITE.rglob("*.html"))
     dead = [f"{page.relative_to(SITE)}: {link}" for page in pages for link in dead_links(page)]
-    if dead or not pages:
-        sys.exit(
-            "\n".join(["Dead links in build/site:", *dead] if dead else ["No page was built."])
-        )
+    wrong = [str(page.relative_to(SITE)) for page in pages if not has_its_language(page)]
+    faults = ["Dead links in build/site:", *dead] if dead else []
+    if wrong:
+        faults += ["Pages in build/site that name another language than theirs:", *wrong]
+    if faults or not pages:
+        sys.exit("\n".join(faults or ["No page was built."]))
     sys.stdout.write(f"{len(pages)} pages, no dead link: build/site/index.html\n")
 
 
@@ -47,6 +52,13 @@ def links(page: Path) -> set[str]:
 def has_anchor(page: Path, name: str) -> bool:
     """Return whether a link may name a place of a page; `#` alone is its top."""
     return not name or page.suffix != ".html" or name in anchors(page)
+
+
+def has_its_language(page: Path) -> bool:
+    """Return whether a page says that it is Portuguese, or English, as its path has it."""
+    html = soup(page).html
+    language = "pt-BR" if "pt-BR" in str(page.relative_to(SITE)) else "en"
+    return html is not None and html.get("lang") == language
 
 
 @cache

@@ -294,10 +294,9 @@ def local_env() -> None:
     from b3pipeline.cloud.clients import keep_off_proxies
     from b3pipeline.cloud.config import load_config
     from b3pipeline.deployment import sandbox
-    from b3pipeline.errors import ConfigError
 
     if not sandbox.status().running:
-        raise ConfigError(say("the local AWS is down."), hint=say("start it with `b3 local up`."))
+        raise _local_is_down()
     keep_off_proxies()
     variables = load_config("local").environment()
     variables |= {name: os.environ[name] for name in ("NO_PROXY", "no_proxy") if name in os.environ}
@@ -702,9 +701,10 @@ def status(as_json: JsonOption = False, target: TargetOption = "local") -> None:
     from b3pipeline import refine as refining
     from b3pipeline.deployment import sandbox
 
+    cloud = _connect(target)
     if target == "local" and not as_json:
         typer.echo(sandbox.status())
-    batches = refining.find_batches(_connect(target))
+    batches = refining.find_batches(cloud)
     typer.echo(_json({"owed": batches.owed} | _plain(batches)) if as_json else batches)
     if batches.owed:
         typer.echo(say("  try: {hint}", hint=say("`b3 refine` takes just those.")), err=True)
@@ -739,9 +739,14 @@ def doctor(as_json: JsonOption = False, target: TargetOption = "local") -> None:
 
 def _local_reports() -> list[Any]:
     from b3pipeline import checks
+    from b3pipeline.cloud.config import outputs_path
     from b3pipeline.deployment import sandbox
 
     if not sandbox.status().running:
+        if outputs_path("local").exists():  # it was made, and what it holds cannot be used
+            down = _local_is_down()
+            found = checks.Finding(say("local AWS"), False, down.message, down.hint)
+            return [checks.CheckReport((found,))]
         typer.echo(
             say("The local AWS is down: `b3 local up` starts it, then its parts are checked too."),
             err=True,
@@ -899,9 +904,32 @@ def _connect(target: str, bucket: str | None = None) -> Any:
     from b3pipeline.cloud.config import load_config
 
     config = load_config(target)
+    if config.target == "local" and not _is_served(config.endpoint_url):
+        raise _local_is_down()
     from b3pipeline.cloud.clients import Cloud
 
     return Cloud(replace(config, raw_data_bucket=bucket) if bucket else config)
+
+
+def _is_served(url: str | None) -> bool:
+    """Return whether anything listens at the address of a local AWS."""
+    import socket
+    from urllib.parse import urlsplit
+
+    place = urlsplit(url or "")
+    try:
+        with socket.create_connection((place.hostname or "", place.port or 80), timeout=5):
+            return True
+    except ConnectionRefusedError:
+        return False
+    except OSError:  # whoever uses it says why
+        return True
+
+
+def _local_is_down() -> B3Error:
+    from b3pipeline.errors import ConfigError
+
+    return ConfigError(say("the local AWS is down."), hint=say("start it with `b3 local up`."))
 
 
 def _open_source(name: str, path: Path | None = None, fault: str = "") -> Any:

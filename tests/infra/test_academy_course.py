@@ -231,7 +231,6 @@ ENGLISH = re.compile(r"\b(the|of|and|with|which|from|that|are|was|has|run|runs|r
 WORDS_OF_OTHERS = re.compile(
     r"^/\S+$|^rows$|Run > Run All Cells|\(dry run\)|AccessDenied: .*|Parquet magic bytes not .*"
     r"|<Figure size .* with .*>|^Name: starts a run, dtype: bool$"
-    r"|^batch \S+ had been cut off, and is complete now$"
 )
 # What these cells show is code, or a log.
 SHOWS_CODE = re.compile(r"show_source|show_sql|lambda_log|follow_run")

@@ -83,6 +83,9 @@ def test_the_inventory_lists_what_costs_money(cloud, hosted):
     assert stopped.usd == pytest.approx(24 / 730 * 0.8, rel=1e-3)
 
     assert teardown.remove(cloud).resources == ()
+    bars = []
+    teardown.remove(cloud, progress=lambda *given, **_: bars.append(given))
+    assert bars == []  # there is nothing left to show the removal of
 
 
 def test_what_may_not_be_looked_at_is_listed(cloud, monkeypatch):

@@ -65,6 +65,7 @@ print(puts, "pandas" in sys.modules)
         (["refine", "--dates", "2024-01-02,2024-13-45"], 1),
         (["refine", "--tickers", "no ticker"], 1),
         (["reconcile", "--start", "tomorrow"], 1),
+        (["grade", "nowhere"], 1),
     ],
 )
 def test_a_status_and_a_refused_argument_import_nothing_that_is_heavy(tmp_path, arguments, code):

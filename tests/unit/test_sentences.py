@@ -1,5 +1,6 @@
 """What a notebook shows of an error: a sentence and what to try."""
 
+import logging
 import re
 
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -65,6 +66,18 @@ def test_a_check_that_fails_asks_its_question_in_the_readers_language(monkeypatc
     ran = shell.run_cell('assert [], f"Which quotes did not come? {[1, 2]}"')
     assert str(ran.error_in_exec) == "Que cotações não vieram? [1, 2]"
     assert "Que cotações não vieram? [1, 2]" in capsys.readouterr().out
+
+
+def test_a_warning_in_a_cell_is_in_the_readers_language(monkeypatch):
+    """The log itself stays English, for programs."""
+    shell, handler = InteractiveShell(), logging.StreamHandler()
+    monkeypatch.setenv("B3_LANG", "pt_BR")
+    monkeypatch.setattr(sentences, "get_ipython", lambda: shell)
+    monkeypatch.setattr(logging, "lastResort", handler)
+    sentences.install()
+    said = ("batch %s had been cut off, and is complete now", "20261127T031417Z-5b460a7f")
+    record = logging.LogRecord("b3", logging.WARNING, "", 0, said[0], said[1:], None)
+    assert handler.format(record).startswith("o lote 20261127T031417Z-5b460a7f tinha sido")
 
 
 def test_outside_of_a_kernel_nothing_is_changed():

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from typer.testing import CliRunner
@@ -13,6 +14,7 @@ from b3pipeline.cloud.config import dump_outputs
 from b3pipeline.progress import StageLine, bar_here
 
 WEEK = ("--tickers", "PETR4,VALE3", "--start", "2024-06-24", "--end", "2024-06-28")
+DOWN = ("the local AWS is down.", "start it with `b3 local up`.")
 
 
 @pytest.fixture
@@ -33,6 +35,15 @@ def b3_on_a_lake(b3, lake_cloud, tmp_path):
     return b3
 
 
+@pytest.fixture
+def b3_on_nothing(b3, lake_cloud, free_port, tmp_path):
+    """The same after `b3 local down`: the outputs are there, and nobody listens."""
+    (tmp_path / ".localaws").mkdir()
+    config = replace(lake_cloud.config, endpoint_url=f"http://127.0.0.1:{free_port}")
+    (tmp_path / ".localaws/outputs.json").write_text(dump_outputs(config))
+    return b3
+
+
 def test_the_version_is_that_of_the_package(b3):
     """Whoever reports a fault is asked for it."""
     answer = b3("--version")
@@ -49,6 +60,25 @@ def test_the_status_of_what_is_down_is_json_and_exit_code_1(b3):
     answer = b3("local", "status", "--json")
     assert answer.exit_code == 1
     assert json.loads(answer.stdout)["running"] is False
+
+
+@pytest.mark.parametrize(
+    "arguments", [("status",), ("query", "SELECT 1"), ("ingest", *WEEK)], ids=lambda words: words[0]
+)
+def test_a_local_aws_that_was_stopped_is_said_to_be_down(b3_on_nothing, arguments):
+    """Not which address did not answer, nor how an ingestion that nobody began is completed."""
+    answer = b3_on_nothing(*arguments)
+    assert (answer.stdout, answer.exception.message, answer.exception.hint) == ("", *DOWN)
+
+
+@pytest.mark.process
+def test_the_doctor_is_not_well_where_the_local_aws_was_stopped(b3_on_nothing):
+    """A finding, so that programs read it too."""
+    answer = b3_on_nothing("doctor", "--json")
+    said = json.loads(answer.stdout)
+    assert (answer.exit_code, said["ok"]) == (1, False)
+    found = said["findings"][-1]
+    assert (found["detail"], found["hint"]) == DOWN
 
 
 @pytest.mark.process

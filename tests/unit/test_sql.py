@@ -344,3 +344,12 @@ def test_an_unknown_query_lists_the_known_ones() -> None:
     with pytest.raises(QueryError, match=r"no query named 'candels'.*candles") as caught:
         sql.load_sql("candels")
     assert "closes_with_ma5" in caught.value.hint
+
+
+def test_a_query_is_shown_as_a_code_cell_shows_it():
+    """Jupyter breaks the words of any other output, on the pages of the site as well."""
+    from b3pipeline.course import lesson
+
+    shown = lesson.show_sql(ALL[0])._repr_html_()
+    assert f'<pre style="{lesson.AS_A_CELL}">' in shown
+    assert "white-space: pre;" in lesson.AS_A_CELL

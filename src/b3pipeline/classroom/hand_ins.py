@@ -12,6 +12,7 @@ from typing import Any
 import nbformat
 
 from b3pipeline.classroom.copies import NUMBERED, tags_of
+from b3pipeline.classroom.folder import check_folder
 from b3pipeline.classroom.judging import GRADED
 from b3pipeline.classroom.seed import read_login
 from b3pipeline.errors import B3Error, ConfigError
@@ -69,11 +70,7 @@ def find_hand_ins(folder: Path, root: Path, roster: Mapping[str, int] | None) ->
     What cannot be run has its `trouble`: nobody else's grade depends on it. Raises ConfigError
     where there is no such folder, or no notebook in it.
     """
-    if not folder.is_dir():
-        raise ConfigError(
-            say("{folder} is no folder.", folder=folder),
-            hint=say("name the one with the notebooks."),
-        )
+    check_folder(folder)
     known = assignments(root)
     found = [
         _read(path, name, known, roster) for path, name in _notebooks(folder) if path.name[0] != "."

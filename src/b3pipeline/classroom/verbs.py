@@ -105,6 +105,9 @@ def grade(
     Each notebook runs by itself on a copy of its student's market, with limits; the answers are
     judged outside of it. Exit code 3 where a hand-in could not be run at all.
     """
+    from b3pipeline.classroom.folder import check_folder
+
+    check_folder(folder)
     from b3pipeline.classroom.exam import Limits
     from b3pipeline.classroom.grade import grade as grade_all
     from b3pipeline.classroom.roster import read_roster

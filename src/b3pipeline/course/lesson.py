@@ -37,6 +37,11 @@ SECTORS = {ticker: share.sector for ticker, share in TICKERS.items()}
 JOB = "glue/refine_job.py"
 LAMBDA = "src/lambda/start_glue_job/handler.py"
 QUIET = Path(__file__).with_name("quiet.properties")
+AS_A_CELL = (
+    "white-space: pre; overflow-x: auto; word-break: normal; overflow-wrap: normal; "
+    "font-size: var(--jp-code-font-size)"
+)
+"""How source is shown: Jupyter's style of an output breaks its words, and shows it larger."""
 
 
 def open_cloud(target: str = "local") -> Cloud:
@@ -201,7 +206,15 @@ def query_bill(answers: Mapping[str, QueryResult]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["query", "rows", "time", "bytes_scanned", "usd"])
 
 
-def show_source(path: str, *functions: str) -> Code:
+class Source(Code):
+    """Source that is shown as a code cell shows it: lines stay whole, and scroll sideways."""
+
+    def _repr_html_(self) -> str:
+        html = str(super()._repr_html_())  # type: ignore[no-untyped-call]
+        return html.replace("<pre>", f'<pre style="{AS_A_CELL}">', 1)
+
+
+def show_source(path: str, *functions: str) -> Source:
     """Return functions of a file of the project as they stand there, or the whole file.
 
     Raises ConfigError for a function that the file does not have.
@@ -209,12 +222,12 @@ def show_source(path: str, *functions: str) -> Code:
     text = (project_root() / path).read_text()
     if functions:
         text = "\n\n\n".join(_function_source(path, text, name) for name in functions)
-    return Code(text, language="python")  # type: ignore[no-untyped-call]
+    return Source(text, language="python")  # type: ignore[no-untyped-call]
 
 
-def show_sql(name: str) -> Code:
+def show_sql(name: str) -> Source:
     """Return a packaged query as it stands in its file; raise QueryError for an unknown name."""
-    return Code(load_sql(name), language="sql")  # type: ignore[no-untyped-call]
+    return Source(load_sql(name), language="sql")  # type: ignore[no-untyped-call]
 
 
 def _function_source(path: str, text: str, name: str) -> str:

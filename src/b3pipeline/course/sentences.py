@@ -5,6 +5,7 @@ Errors of this package show themselves so (`B3Error`); this is for those that ot
 
 from __future__ import annotations
 
+import logging
 import re
 from types import TracebackType
 from typing import Any
@@ -32,12 +33,23 @@ _SPARK = re.compile(r"\[(?P<kind>[A-Z_]+)[^\]]*\] (?P<said>[^\n;]*)")
 def install(*more: type[BaseException]) -> None:
     """Make the kernel that runs this say known failures in a sentence; nothing outside of one.
 
+    Warnings that a cell shows are said in the reader's language, too.
+
     `more` are the errors of what was started since, such as Spark's.
     """
     shell: Any = get_ipython()
     if shell is not None:
         known = (AssertionError, NameError, KeyError, *CALL_ERRORS, *more)
         shell.set_custom_exc(known, _show)
+        if logging.lastResort is not None:
+            logging.lastResort.setFormatter(_Retold())
+
+
+class _Retold(logging.Formatter):
+    """A log is English; what of it a cell shows is the reader's."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return retold(super().format(record))
 
 
 def install_spark() -> None:

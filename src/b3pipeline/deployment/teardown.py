@@ -328,9 +328,10 @@ def remove(cloud: Cloud, *, progress: Callable[..., Any] | None = None) -> Inven
 def _track(
     progress: Callable[..., Any] | None, resources: tuple[Resource, ...]
 ) -> Iterator[Resource]:
-    yield from (
-        progress(resources, desc=say("remove"), unit=say("resource")) if progress else resources
-    )
+    if progress is None or not resources:  # a bar of nothing says nothing
+        yield from resources
+    else:
+        yield from progress(resources, desc=say("remove"), unit=say("resource"))
 
 
 def empty_bucket(cloud: Cloud, bucket: str) -> int:

@@ -22,7 +22,7 @@ from b3pipeline.ingest.plans import Plan, survey
 from b3pipeline.ingest.request import Request
 from b3pipeline.lake import BatchManifest, Journal
 from b3pipeline.lake.storage import find_objects, list_keys
-from b3pipeline.language import english
+from b3pipeline.language import english, note
 from b3pipeline.progress import Progress
 from b3pipeline.quality import RULE
 
@@ -102,9 +102,12 @@ def settle(
             put_aside(journal, error)
             continue
         if manifest is None:
-            log.warning("batch %s was cut off while fetching", journal.batch_id)
+            said = note("batch {batch} was cut off while fetching", batch=journal.batch_id)
         else:
-            log.warning("batch %s had been cut off, and is complete now", journal.batch_id)
+            said = note(
+                "batch {batch} had been cut off, and is complete now", batch=journal.batch_id
+            )
+        log.warning("%s", said)
         left.append((unfinished, manifest))
     return left
 
