@@ -1,6 +1,6 @@
 """Follows every link of the built site that leads to the site itself: pages, pictures, anchors.
 
-Besides, a page names the language that it is in, for readers aloud and translators.
+Besides, a page names the language that it is in, for screen readers and translators.
 """
 
 from __future__ import annotations

@@ -61,13 +61,14 @@ def test_a_large_object_passes_through_whole(aws_client, name):
     assert hashlib.sha256(back).digest() == hashlib.sha256(body).digest()
 
 
-def post(server, target, body):
+def post(server, target, body, service="glue", path=""):
     """Return status, error type and content of a raw AWS JSON request, signed."""
     keys = server.info.keys
-    asked = AWSRequest("POST", server.endpoint_url, {"X-Amz-Target": target}, body)
+    headers = {"X-Amz-Target": target} if target else {"Content-Type": "application/json"}
+    asked = AWSRequest("POST", server.endpoint_url + path, headers, body)
     signer = Credentials(keys.access_key_id, keys.secret_access_key)
-    SigV4Auth(signer, "glue", "us-east-1").add_auth(asked)
-    request = urllib.request.Request(server.endpoint_url, body, dict(asked.headers))  # noqa: S310
+    SigV4Auth(signer, service, "us-east-1").add_auth(asked)
+    request = urllib.request.Request(asked.url, body, dict(asked.headers))  # noqa: S310
     try:
         with urllib.request.urlopen(request) as answer:  # noqa: S310
             return answer.status, None, json.load(answer)
@@ -94,7 +95,9 @@ def test_the_wire_is_aws_json(localaws_server):
     assert "JobNames" in content
 
 
-@pytest.mark.parametrize("body", [b"{not json", b"[1]"])
+@pytest.mark.parametrize(
+    "body", [b"{not json", b"[1]", b"[" * 200_000], ids=["no json", "a list", "nested"]
+)
 def test_a_body_that_is_no_json_object_is_a_serialization_error(localaws_server, body):
     """Not a broken server, but a broken request."""
     status, error_type, content = post(localaws_server, "AWSGlue.GetJob", body)
@@ -103,6 +106,28 @@ def test_a_body_that_is_no_json_object_is_a_serialization_error(localaws_server,
         "SerializationException",
         "SerializationException",
     )
+
+
+@pytest.mark.parametrize("depth", [100, 960, 200_000])
+@pytest.mark.parametrize("target", ["AWSGlue.CreateJob", "AmazonAthena.StartQueryExecution"])
+def test_a_body_that_is_nested_too_deeply_is_refused(localaws_server, target, depth):
+    """Nothing is kept that could not be shown again, however deep in the stack."""
+    body = b'{"Name": "deep", "Role": "r", "Command": ' + b'{"a":' * depth + b"1" + b"}" * depth
+    service = "glue" if "Glue" in target else "athena"
+    status, error_type, _ = post(localaws_server, target, body + b"}", service)
+    assert (status, error_type) == (400, "SerializationException")
+    assert post(localaws_server, "AWSGlue.GetJobs", b"")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("service", "target", "path"),
+    [("lambda", "", "/2015-03-31/functions"), ("logs", "Logs_20140328.CreateLogGroup", "")],
+)
+def test_ministack_s_own_services_refuse_it_too(localaws_server, service, target, path):
+    """It is their parser that gives up; the server is not broken."""
+    body = b'{"a":' * 200_000
+    status, error_type, _ = post(localaws_server, target, body, service, path)
+    assert (status, error_type) == (400, "SerializationException")
 
 
 def test_the_sdk_for_go_is_given_a_moment(localaws_server):

@@ -169,6 +169,9 @@ SPOILT = {
     "an empty signature": lambda ask: ask.headers.update(
         Authorization=ask.headers["Authorization"].partition("Signature=")[0] + "Signature="
     ),
+    "a signature beyond ASCII": lambda ask: ask.headers.update(
+        Authorization=ask.headers["Authorization"].partition("Signature=")[0] + "Signature=\xe9"
+    ),
     "a payload of no kind": lambda ask: ask.headers.update({"X-Amz-Content-SHA256": "ANYTHING"}),
     "a payload that is not looked at": lambda ask: ask.headers.update(
         {"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"}
@@ -183,6 +186,15 @@ def test_a_request_that_was_changed_after_it_was_signed_is_refused(sign, send, b
     SPOILT[how](ask)
     assert send(ask)[0] in (400, 403)
     assert send(sign("GET", f"/{bucket}/key")) == (200, "there")
+
+
+@pytest.mark.parametrize("given", ["\xe9", "\xc3\xa9"], ids=["a byte", "utf-8"])
+def test_a_signature_beyond_ascii_does_not_match(sign, send, given):
+    """It is a wrong one like any other."""
+    ask = sign("GET", "/")
+    ask.headers["Authorization"] = ask.headers["Authorization"].rpartition("=")[0] + f"={given}"
+    status, body = send(ask)
+    assert (status, "SignatureDoesNotMatch" in body) == (403, True)
 
 
 def test_a_body_of_json_is_covered_too(sign, send):

@@ -964,7 +964,7 @@ def _parameters(pairs: list[str]) -> dict[str, Any]:
             raise typer.BadParameter(say("{pair!r} is not name=value", pair=pair))
         try:
             parameters[name] = json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             parameters[name] = value
     return parameters
 

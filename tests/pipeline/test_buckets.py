@@ -10,6 +10,7 @@ import zipfile
 import boto3
 import pytest
 
+from b3pipeline import names
 from b3pipeline.cloud import buckets
 from b3pipeline.cloud.terraform import terraform_made, terraform_variables
 from b3pipeline.errors import ConfigError, StorageError
@@ -130,6 +131,15 @@ def test_a_bucket_that_was_there_is_looked_at_and_not_changed(server):
     assert (seen.ours, seen.settings) == (False, (("closed to the public", "yes, as it was"),))
     assert said == "mine: stays with what is in it, for it was there before the pipeline."
     assert [item["Key"] for item in s3.list_objects_v2(Bucket="mine")["Contents"]] == ["mine.txt"]
+
+
+def test_a_mark_that_says_nothing_makes_no_bucket_ours(server):
+    """Nothing of it is removed then, but the mark."""
+    s3 = session().client("s3")
+    s3.create_bucket(Bucket="marked")
+    s3.put_object(Bucket="marked", Key=names.BUCKET_MARK, Body=b"[" * 200_000)
+    assert buckets.is_prepared(s3, "marked") is False
+    assert "stays with what is in it" in buckets.remove(s3, "marked")
 
 
 def test_a_bucket_that_stands_open_is_refused(server):

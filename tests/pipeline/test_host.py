@@ -59,6 +59,13 @@ def test_the_mark_of_the_host_is_read_from_afar(cloud):
     assert "journalctl -u b3-ingestion" in failed.hint
 
 
+def test_a_mark_that_says_nothing_is_no_mark(cloud):
+    """The host has to say it anew."""
+    bucket = cloud.config.raw_data_bucket
+    cloud.s3.put_object(Bucket=bucket, Key=names.HOST_MARK, Body=b"[" * 200_000)
+    assert check_mark(cloud).ok
+
+
 def test_a_mark_that_may_not_be_read_is_a_finding(cloud):
     """In an ended lab session everything is denied: the doctor goes on, and says so."""
     refused = Cloud(replace(cloud.config, ec2_instance_id="i-1", credentials_file=None))

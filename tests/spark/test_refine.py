@@ -11,7 +11,7 @@ from py4j.java_gateway import JVMView
 from b3pipeline import names
 from b3pipeline.errors import RefineError
 from b3pipeline.job import lakehouse
-from b3pipeline.job.batches import listed_sessions
+from b3pipeline.job.batches import listed_sessions, undone_batches
 from b3pipeline.job.objects import Store
 
 pytestmark = pytest.mark.spark
@@ -448,6 +448,7 @@ def test_a_silver_table_that_is_not_the_jobs_is_refused(lake, closes, change):
 USELESS = {
     b"": "it has zero bytes",
     b"{": "it is no JSON",
+    b"[" * 200_000: "it is no JSON",
     b"[]": "it does not list its partitions by ticker",
     b"{}": "it does not list its partitions by ticker",
     b'{"version": 1, "partitions": ["PETR4"]}': "it does not list its partitions by ticker",
@@ -461,7 +462,7 @@ USELESS = {
 }
 
 
-@pytest.mark.parametrize("body", USELESS)
+@pytest.mark.parametrize("body", USELESS, ids=lambda body: body[:60])
 def test_what_is_wrong_with_a_manifest_is_said(body):
     """Each kind by its own words: what it is and what it should be."""
     with pytest.raises(ValueError, match=USELESS[body]):
@@ -470,13 +471,14 @@ def test_what_is_wrong_with_a_manifest_is_said(body):
 
 def test_a_useless_manifest_does_not_stop_the_line(lake, closes):
     """The others are refined; it is set aside, named, kept, and the run that met it fails once."""
-    bad = {"b1": b"", "b2": b"{", "b4": b'{"version": 9, "partitions": {}}'}
+    bad = {"b0": b"[" * 200_000, "b1": b"", "b2": b"{"}
+    bad["b4"] = b'{"version": 9, "partitions": {}}'
     for batch_id, body in bad.items():
         lake.put_manifest(batch_id, {})
         lake.s3.put_object(Bucket=lake.bucket, Key=names.manifest_key(batch_id), Body=body)
     manifest = lake.ingest("b3", closes([1.0]))
 
-    with pytest.raises(RefineError, match=r"3 manifest\(s\).*b1\.json: it has zero bytes"):
+    with pytest.raises(RefineError, match=r"4 manifest\(s\).*b1\.json: it has zero bytes"):
         lake.run("--batch_manifest", manifest, "--JOB_RUN_ID", "jr_1")
 
     assert set(lake.silver()) == {("PETR4", DAYS[0])}
@@ -488,6 +490,28 @@ def test_a_useless_manifest_does_not_stop_the_line(lake, closes):
     assert lake.refine("b5", closes([2.0], days=DAYS[1:]))["batch_ids"] == ["b5"]
     kept = lake.s3.get_object(Bucket=lake.bucket, Key=names.manifest_key("b2"))["Body"].read()
     assert kept == b"{"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 200_000, b"?", b"[]", b"{}", b'{"done_through": 5}'],
+    ids=["nested", "no-json", "a-list", "empty", "a-number"],
+)
+def test_a_checkpoint_that_says_nothing_hides_no_batch(lake, body):
+    """Every manifest is looked at then."""
+    lake.put_manifest("b1", {})
+    lake.s3.put_object(Bucket=lake.bucket, Key=names.CHECKPOINT_KEY, Body=body)
+    job = lakehouse.Lake(lake.s3, None, lake.bucket, "", "", "")
+    assert undone_batches(job, "b1") == ["b1"]
+
+
+def test_a_done_mark_that_says_nothing_stops_no_run(lake, closes):
+    """The batch is refined once more, and its mark is written anew."""
+    manifest = lake.ingest("b1", closes([1.0]))
+    key = names.mark_key("b1")
+    lake.s3.put_object(Bucket=lake.bucket, Key=key, Body=b"[" * 200_000)
+    assert lake.run("--batch_manifest", manifest)["batch_ids"] == ["b1"]
+    assert lake.run("--batch_manifest", manifest)["event"] == "already_refined"
 
 
 def test_a_mended_manifest_that_is_named_again_is_refined(lake, closes):

@@ -285,6 +285,15 @@ def test_a_run_without_a_summary_says_where_to_look():
         refine.run_summary(whole, refine.get_run(whole, "jr_1"))
 
 
+def test_a_summary_that_cannot_be_read_is_none(caplog):
+    """The run is described all the same; the log names the object."""
+    whole = cloud(FakeGlue("FAILED"))
+    nested = SimpleNamespace(read=lambda: b"[" * 200_000)
+    whole.s3 = SimpleNamespace(get_object=lambda **_: {"Body": nested})
+    assert refine.describe(whole, refine.get_run(whole, "jr_1")).written == 0
+    assert "is no summary of a run" in caplog.text
+
+
 class Ended(FakeGlue):
     """A Glue whose run ended at a given time."""
 

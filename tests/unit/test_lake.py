@@ -523,6 +523,38 @@ def test_a_manifest_that_is_none_is_passed_over_and_named_in_the_log(lake_cloud,
     assert sorted(line.partition("_batches/")[2][:6] for line in said) == [f"{n}.json" for n in bad]
 
 
+MISTYPED = {
+    "sessions that are a number": {"partitions": {"PETR4": 5}},
+    "sessions that are a text": {"partitions": {"PETR4": "2024-01-02"}},
+    "a session that is nothing": {"partitions": {"PETR4": [None]}},
+    "a session that is no date": {"partitions": {"PETR4": ["today"]}},
+    "a session by its week": {"partitions": {"PETR4": ["2024-W01-2"]}},
+    "a ticker that is a path": {"partitions": {"../../x": ["2024-01-02"]}},
+    "a source that is a list": {"source": ["a"]},
+    "a source that is nothing": {"source": None},
+    "a gap of numbers": {"missing": [{"ticker": 5, "dt": 7, "reason": "?"}]},
+    "a gap on no day": {"no_trade": [{"ticker": "PETR4", "dt": "7", "reason": "?"}]},
+    "a gap without a reason": {"missing": [{"ticker": "PETR4", "dt": "2024-01-02"}]},
+    "rows that are a text": {"rows": "x"},
+    "rows that are nothing": {"rows": None},
+    "a factor that is a text": {"restated": [{"ticker": "PETR4", "factor": "a", "reason": ""}]},
+    "an origin that is a number": {"replaced": [{"ticker": "A", "before": 3, "removed": []}]},
+    "tickers that are numbers": {"unknown": [5]},
+}
+
+
+@pytest.mark.parametrize("how", [*MISTYPED, "brackets alone"])
+def test_a_manifest_with_a_field_of_another_type_is_passed_over(lake_cloud, caplog, how):
+    """It is JSON, and would fail whoever computes with it; the good one is listed."""
+    good = manifest(lake_cloud)
+    lake.write_manifest(lake_cloud, good)
+    spoilt = json.loads(good.to_json()) | MISTYPED.get(how, {})
+    body = json.dumps(spoilt).encode() if how in MISTYPED else b"[" * 200_000
+    lake.put_objects(lake_cloud, [("raw/b3/_batches/bad.json", body)])
+    assert lake.list_manifests(lake_cloud) == [good]
+    assert "/raw/b3/_batches/bad.json is passed over: this is not a batch manifest" in caplog.text
+
+
 def test_a_manifest_that_is_not_there_is_named(lake_cloud):
     """The key tells what was looked for."""
     with pytest.raises(StorageError, match=r"no object s3://.*/raw/b3/_batches/nothing\.json"):

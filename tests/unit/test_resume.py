@@ -148,10 +148,15 @@ def test_a_request_that_fails_leaves_no_journal(lake_cloud, one_each):
         ("plan.json", b"{"),
         ("plan.json", b'{"version": 9, "request": {}, "plan": {}}'),
         ("plan.json", b'{"version": 2, "request": {"source": 3}, "plan": [], "created_at": ""}'),
+        ("plan.json", b"[" * 200_000),
         ("seal.json", b"[]"),
+        ("seal.json", b"[" * 200_000),
         ("0000.parquet", b"no parquet"),
     ],
-    ids=["cut", "of-another-version", "of-another-shape", "seal", "slice"],
+    ids=[
+        *("cut", "of-another-version", "of-another-shape", "nested"),
+        *("seal", "nested-seal", "slice"),
+    ],
 )
 def test_a_journal_that_cannot_be_replayed_is_set_aside_and_named(
     lake_cloud, one_each, caplog, name, body
@@ -174,6 +179,26 @@ def test_a_journal_that_cannot_be_replayed_is_set_aside_and_named(
     assert kept["Body"].read() == body
     with pytest.raises(NothingToDoError):
         go_on(lake_cloud, Noted())
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value"),
+    [("request", "source", ["a"]), ("plan", "tickers", [5]), ("plan", "held", None)],
+)
+def test_a_journal_with_a_field_of_another_type_is_set_aside(
+    lake_cloud, one_each, caplog, part, field, value
+):
+    """It is JSON of the right names; no later run ends in a traceback because of it."""
+    with pytest.raises(KeyboardInterrupt):
+        run(lake_cloud, Noted(break_at=1), batch_id="spoilt")
+    [journal] = lake.list_journals(lake_cloud)
+    spoilt = journal.read_plan()
+    spoilt[part][field] = value
+    journal.write_plan(spoilt)
+    with pytest.raises(NothingToDoError):
+        go_on(lake_cloud, Noted())
+    assert f".{field} is of another type" in caplog.text
+    assert "/raw/b3/_journal_aside/spoilt/" in caplog.text
 
 
 def test_an_error_that_comes_at_each_replay_sets_the_journal_aside(lake_cloud, one_each):

@@ -48,6 +48,7 @@ from localaws.wire import (
     send_error,
     send_json,
     send_refusal,
+    too_deep,
 )
 
 logger = logging.getLogger(__name__)
@@ -121,7 +122,10 @@ class LocalAws:
         service = self._owner(target) if scope["method"] == "POST" and target else None
         if service is None:
             scope = self._callers.as_it_came(caller, scope)
-            await self._backend(scope, _once(body, receive), send)
+            try:
+                await self._backend(scope, _once(body, receive), send)
+            except RecursionError:  # ministack has read JSON, and has answered nothing yet
+                await send_refusal(scope, send, too_deep())
         else:
             await self._answer(service, target.partition(".")[2], caller, body, send)
 

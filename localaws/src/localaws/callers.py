@@ -340,7 +340,7 @@ def _as_seen_by(trust: str, service: str) -> dict[str, Any]:
     """Return what a trust policy says of a service; ministack evaluates those of AWS alone."""
     try:
         statements = json.loads(trust).get("Statement", [])
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         statements = []
     named = []
     for one in statements if isinstance(statements, list) else [statements]:
@@ -360,10 +360,14 @@ def _check(request: _Request, signature: Any, secret: str, body: bytes) -> None:
         return
     _check_time(request, signature)
     _check_coverage(request, signature)
-    failure = header_signature_failure(
-        signature, secret, request.method, request.path, request.query, request.headers, body,
-        presigned=request.is_presigned,
-    )  # fmt: skip
+    try:
+        failure = header_signature_failure(
+            signature, secret, request.method, request.path, request.query, request.headers, body,
+            presigned=request.is_presigned,
+        )  # fmt: skip
+    except TypeError as error:  # hmac compares no text but ASCII
+        message = "The request signature we calculated does not match the signature you provided."
+        raise CredentialsError("SignatureDoesNotMatch", message, 403) from error
     if failure:
         raise CredentialsError(str(failure[0]), str(failure[1]), 403)
     declared = request.payload

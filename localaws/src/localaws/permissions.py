@@ -50,7 +50,7 @@ def passed_to_function(body: bytes) -> str:
     """Return the role that a request hands to a Lambda; empty where it hands none."""
     try:
         role = json.loads(body or b"{}").get("Role")
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return ""  # the answer to it says what is wrong
     return role if isinstance(role, str) else ""
 

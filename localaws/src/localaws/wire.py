@@ -7,6 +7,7 @@ import json
 import logging
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from itertools import chain
 from typing import Any, Protocol
 from xml.sax.saxutils import escape
 
@@ -19,6 +20,9 @@ Send = Callable[[Message], Awaitable[None]]
 Headers = list[tuple[bytes, bytes]]
 AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_DEEPEST = 100
+"""Objects and lists inside one another in a request; those of AWS's own shapes are a dozen."""
+
 
 class AwsError(Exception):
     """An error as AWS reports it: a code, a message, and the HTTP status that carries them."""
@@ -28,6 +32,11 @@ class AwsError(Exception):
         self.code = code
         self.message = message
         self.status = status
+
+
+def too_deep() -> AwsError:
+    """Return the error of a body whose objects and lists are too many inside one another."""
+    return AwsError("SerializationException", "The body is nested too deeply.")
 
 
 class Service(Protocol):
@@ -103,10 +112,18 @@ def parse_payload(body: bytes) -> dict[str, Any]:
     """Return the JSON object of a request's body; an empty body is an empty object."""
     try:
         payload = json.loads(body) if body else {}
+    except RecursionError as error:
+        raise too_deep() from error
     except ValueError as error:
         raise AwsError("SerializationException", f"The body is not JSON: {error}.") from error
     if not isinstance(payload, dict):
         raise AwsError("SerializationException", "The body is not a JSON object.")
+    layer: list[Any] = [payload]
+    for _ in range(_DEEPEST):
+        inside = (node.values() if isinstance(node, dict) else node for node in layer)
+        layer = [each for each in chain.from_iterable(inside) if isinstance(each, dict | list)]
+    if layer:  # what is kept must be read and written again, from anywhere in the stack
+        raise too_deep()
     return payload
 
 

@@ -86,7 +86,7 @@ def _read_mark(cloud: Cloud) -> dict[str, Any] | None:
         raise
     try:
         content = json.loads(answer["Body"].read())
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
 

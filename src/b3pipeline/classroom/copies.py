@@ -68,5 +68,5 @@ def sources_of(text: str) -> list[tuple[str, str]]:
     try:
         cells = json.loads(text)["cells"]
         return [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError(f"it is no notebook ({type(error).__name__}: {error})") from error

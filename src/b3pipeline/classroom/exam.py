@@ -235,5 +235,5 @@ def _said(folder: Path) -> str:
             raise ValueError("a link")
         with open_regular(path) as file:  # a pipe would be waited for
             return str(json.loads(file.read(20_000))["error"])[:400]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return say("its process ended before the notebook did")

@@ -152,7 +152,7 @@ def _read_origins(folder: Path) -> dict[str, str]:
     """Return the text of each notebook that a copy was made from; nothing where it is damaged."""
     try:
         found = json.loads((folder / _ORIGINS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return dict(found) if isinstance(found, dict) else {}
 

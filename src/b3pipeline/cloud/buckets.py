@@ -443,11 +443,14 @@ def _notifications(s3: Any, bucket: str) -> list[tuple[str, str]]:
 
 
 def _mark(s3: Any, bucket: str) -> str | None:
-    """Return who made the bucket, as its mark says; None where there is no mark."""
+    """Return who made the bucket, as its mark says; None where there is no mark that says it."""
     try:
         body = s3.get_object(Bucket=bucket, Key=names.BUCKET_MARK)["Body"].read()
     except ClientError as error:
         if explain(error).code in ("NoSuchKey", "404"):
             return None
         raise
-    return str(json.loads(body)["by"])
+    try:
+        return str(json.loads(body)["by"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None

@@ -182,7 +182,7 @@ def parse_outputs(text: str, target: Target) -> Config:
     """Return the deployment written in the JSON of `terraform output -json`."""
     try:
         outputs: dict[str, Any] = {k: v["value"] for k, v in json.loads(text).items()}
-    except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(
             say(
                 "the outputs of target {target!r} are not the JSON of Terraform ({error}).",

@@ -58,7 +58,7 @@ def terraform_made(folder: Path) -> frozenset[str]:
             if resource["mode"] == "managed"
             for instance in resource["instances"]
         ]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return frozenset()
     found = (held.get(name) for held in instances for name in ("name", "function_name"))
     return frozenset(name for name in found if isinstance(name, str))

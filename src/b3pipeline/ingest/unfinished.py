@@ -22,6 +22,7 @@ from b3pipeline.ingest.plans import Plan, survey
 from b3pipeline.ingest.request import Request
 from b3pipeline.lake import BatchManifest, Journal
 from b3pipeline.lake.storage import find_objects, list_keys
+from b3pipeline.lake.typed import check_types
 from b3pipeline.language import english, note
 from b3pipeline.progress import Progress
 from b3pipeline.quality import RULE
@@ -59,13 +60,11 @@ class Unfinished:
         with journal.reading():
             if content["version"] not in range(1, VERSION + 1):
                 raise ValueError(f"version {content['version']} is not known")
-            return cls(
-                journal,
-                Request.from_dict(content["request"]),
-                dt.datetime.fromisoformat(content["created_at"]),
-                Plan.from_dict(content["plan"]),
-                resumed=True,
-            )
+            request, plan = Request.from_dict(content["request"]), Plan.from_dict(content["plan"])
+            check_types(request)
+            check_types(plan)
+            created_at = dt.datetime.fromisoformat(content["created_at"])
+            return cls(journal, request, created_at, plan, resumed=True)
 
 
 def begin(

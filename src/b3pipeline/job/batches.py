@@ -33,7 +33,7 @@ def undone_batches(lake: Lake, batch_id: str | None = None) -> list[str]:
     """
     checkpoint = ""
     if batch_id is not None:
-        checkpoint = (lake.get_json(CHECKPOINT_KEY) or {}).get("done_through", "")
+        checkpoint = str((lake.get_json(CHECKPOINT_KEY) or {}).get("done_through", ""))
         if f"{batch_id}.json" <= checkpoint:
             lake.s3.delete_object(Bucket=lake.bucket, Key=CHECKPOINT_KEY)
             checkpoint = ""
@@ -73,7 +73,7 @@ def sessions_of(lake: Lake, batch_ids: Iterable[str]) -> tuple[list[Session], di
         body = lake.get(manifest_key(batch_id))
         try:
             sessions += listed_sessions(body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             set_aside[batch_id] = str(error)
     return sessions, set_aside
 
@@ -84,7 +84,7 @@ def listed_sessions(body: bytes | None) -> list[Session]:
         raise ValueError(note("it is gone") if body is None else note("it has zero bytes"))
     try:
         manifest = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(note("it is no JSON ({error})", error=error)) from error
     if not isinstance(manifest, dict) or not isinstance(manifest.get("partitions"), dict):
         raise ValueError(note("it does not list its partitions by ticker"))

@@ -56,19 +56,13 @@ class Lake:
             return None
 
     def get_json(self, key: str) -> dict[str, Any] | None:
-        """Return a JSON object of the bucket, or None where there is none."""
+        """Return a JSON object of the bucket, or None where there is none: a run makes it anew."""
         body = self.get(key)
         try:
             return None if body is None else dict(json.loads(body))
-        except (ValueError, TypeError) as error:
-            raise RefineError(
-                note(
-                    "s3://{place} is not a JSON object: {error}.",
-                    place=f"{self.bucket}/{key}",
-                    error=error,
-                ),
-                hint=note("delete it: the next run makes it anew."),
-            ) from error
+        except (ValueError, TypeError, RecursionError) as error:
+            logger.warning("s3://%s/%s is passed over: %s", self.bucket, key, error)
+            return None
 
     def put_json(self, key: str, value: dict[str, Any]) -> None:
         self.s3.put_object(Bucket=self.bucket, Key=key, Body=json.dumps(value).encode())

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 PLAN, SEAL = "plan.json", "seal.json"
 _SLICE, _WRITTEN = ".parquet", ".written"
 _NOTES = b"b3.notes"
-UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OSError)
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError)
 """What content raises that is not what was written; pyarrow's errors are among them."""
 
 

@@ -8,12 +8,14 @@ import logging
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from b3pipeline import names
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import StorageError
 from b3pipeline.lake.storage import get_objects, list_keys, put_object
+from b3pipeline.lake.typed import check_types
 from b3pipeline.language import english, note, retold, say, shown
 from b3pipeline.markup import facts_table
 
@@ -164,8 +166,11 @@ class BatchManifest:
                 raise ValueError(say("version {version} is not known", version=content["version"]))
             if not isinstance(content["partitions"], dict):
                 raise ValueError(say("its partitions are not listed by ticker"))
-            return cls(bucket=bucket, **_fields(content))
-        except (ValueError, KeyError, TypeError) as error:
+            found = cls(bucket=bucket, **_fields(content))
+            check_types(found)
+            _check_words(found)
+            return found
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise StorageError(
                 say(
                     "this is not a batch manifest of version 1 to {version} ({error}): {text!r}.",
@@ -273,6 +278,24 @@ def _fields(content: Mapping[str, Any]) -> dict[str, Any]:
         "unknown": tuple(content.get("unknown", ())),
         "instead_of": content.get("instead_of", ""),
     }
+
+
+def _check_words(found: BatchManifest) -> None:
+    """Raise ValueError for a ticker or a session that is none."""
+    gaps = (
+        *(*found.missing, *found.quarantined, *found.corrected),
+        *(*found.no_trade, *found.doubtful),
+    )
+    tickers = {*found.partitions, *found.unknown, *(gap.ticker for gap in gaps)}
+    tickers |= {one.ticker for one in found.restated} | {one.ticker for one in found.replaced}
+    for ticker in tickers:
+        if not names.is_ticker(ticker):
+            raise ValueError(say("{ticker!r} is no ticker", ticker=ticker))
+    removed = (one.removed for one in found.replaced)
+    days = {*chain(found.open_sessions, *found.partitions.values(), *removed)}
+    for day in days | {gap.dt for gap in gaps}:
+        if dt.date.fromisoformat(day).isoformat() != day:
+            raise ValueError(say("{day!r} is no date such as 2024-01-31", day=day))
 
 
 def _restatement(content: str | Mapping[str, Any]) -> Restatement:

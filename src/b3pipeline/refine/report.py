@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,8 @@ from b3pipeline.language import retold, say, shown
 from b3pipeline.markup import facts_table
 from b3pipeline.names import run_summary_key
 from b3pipeline.refine.runs import JobRun
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -121,4 +124,7 @@ def _summary(cloud: Cloud, run: JobRun) -> dict[str, Any] | None:
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchKey":
             raise
+        return None
+    except (ValueError, TypeError, RecursionError):
+        logger.warning("s3://%s/%s is no summary of a run", bucket, key)
         return None

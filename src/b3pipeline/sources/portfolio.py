@@ -155,7 +155,7 @@ def _ask(page: str, index: str, number: int, timeout: float) -> dict[str, Any]:
         ) from error
     try:
         content = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _strange(index, say("it answers {text!r}", text=text[:40])) from error
     if not isinstance(content, dict) or not isinstance(content.get("results"), list):
         raise _strange(index, say("it has no list of results"))

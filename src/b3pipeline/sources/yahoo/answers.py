@@ -150,7 +150,7 @@ def _words_of(problem: Exception) -> str:
 def _content(answer: Any) -> Any:
     try:
         return json.loads(answer.text)
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return None
 
 
