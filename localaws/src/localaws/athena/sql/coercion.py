@@ -20,7 +20,9 @@ def instant(zone: str, local: str) -> str:
     if offset := _OFFSET.fullmatch(zone):
         back = "-" if offset[1] == "+" else "+"
         return f"timezone('UTC', {local} {back} {_minutes(offset)})"
-    return f"timezone({text_literal(zone)}, {local})"
+    if zone == "UTC":
+        return f"timezone('UTC', {local})"
+    return f"trino_instant({text_literal(zone)}, {local})"
 
 
 def clock(zone: str, moment: str) -> str:
@@ -44,7 +46,7 @@ def coerce(value: Expr, target: Type) -> Expr:
         return Expr(value.sql, target, value.uses, value.origins, value.literal)
     if target.name == types.TIMESTAMP_TZ and value.type.name != types.TIMESTAMP_TZ:
         local = f"CAST({value.sql} AS TIMESTAMP)"
-        return value.typed(instant(target.zone, local), target)
+        return value.typed(instant("UTC", local), target)
     return value.typed(f"CAST({value.sql} AS {target.duckdb})", target)
 
 

@@ -3,6 +3,8 @@
 # ruff: noqa: S608 - SQL is what this module makes, from a checked tree
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlglot import exp
 
 from localaws.athena.sql import types
@@ -10,7 +12,7 @@ from localaws.athena.sql.coercion import coerce, coerce_all, need_boolean
 from localaws.athena.sql.model import Expr, Query, Scope, all_uses, quoted
 from localaws.athena.sql.operators import compare, is_plain
 from localaws.athena.sql.translator import Translator, translates
-from localaws.athena.sql.types import Type, common_type
+from localaws.athena.sql.types import Type, compared_type, in_utc
 
 
 @translates(exp.Case)
@@ -42,8 +44,8 @@ def between(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
     """Return x BETWEEN low AND high."""
     translator.allow(node, "this", "low", "high")
     value, low, high = (translator.expression(node.args[k], scope) for k in ("this", "low", "high"))
-    common = common_type(value.type, low.type)
-    common = common_type(common, high.type) if common else None
+    common = compared_type(value.type, low.type)
+    common = compared_type(common, high.type) if common else None
     if common is None:
         message = f"Cannot check if {value.type} is BETWEEN {low.type} and {high.type}"
         translator.fail("TYPE_MISMATCH", message, node)
@@ -63,7 +65,8 @@ def contained(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
         return _in_query(translator, node, value, query, scope)
     items = translator.expressions(node.expressions, scope)
     message = "IN value and list items must be the same type"
-    made, kind = coerce_all(translator, [value, *items], node, message)
+    values = [replace(item, type=in_utc(item.type)) for item in (value, *items)]
+    made, kind = coerce_all(translator, values, node, message)
     if not is_plain(kind):
         tests = [compare(translator, "=", made[0], item, node).sql for item in made[1:]]
         return Expr(f"({' OR '.join(tests)})", types.BOOLEAN, all_uses(made))
@@ -76,7 +79,7 @@ def _in_query(
 ) -> Expr:
     query = _one_column(translator, inside, scope)
     item = query.outputs[0].expr
-    common = common_type(value.type, item.type)
+    common = compared_type(value.type, item.type)
     if common is None:
         message = "value and result of subquery must be of the same type for IN expression"
         translator.fail("TYPE_MISMATCH", f"{message}: {value.type} vs {item.type}", node)

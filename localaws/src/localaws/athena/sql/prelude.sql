@@ -85,6 +85,11 @@ CREATE MACRO trino_whole_date(t) AS
     ELSE CAST(trino_fail_text('INVALID_FUNCTION_ARGUMENT: Cannot add hours, minutes or seconds '
         || 'to a date') AS DATE) END;
 
+-- Where a clock is set back a time comes twice: Trino means the first, DuckDB the second.
+CREATE MACRO trino_instant(zone, local) AS
+    CASE WHEN timezone(zone, timezone(zone, local) - to_hours(1)) = local
+         THEN timezone(zone, local) - to_hours(1) ELSE timezone(zone, local) END;
+
 -- Text.
 CREATE MACRO trino_substr(s, start) AS
     CASE WHEN start > 0 AND start <= length(s) THEN substr(s, start)
@@ -125,6 +130,10 @@ CREATE MACRO trino_contains(a, x) AS
     CASE WHEN list_contains(a, x) THEN TRUE
          WHEN len(list_filter(a, lambda trino_e: trino_e IS NULL)) > 0 THEN NULL
          ELSE list_contains(a, x) END;
+CREATE MACRO trino_contains_number(a, x) AS
+    CASE WHEN isnan(x) THEN
+        CASE WHEN a IS NOT NULL AND NOT trino_has_null(a) THEN FALSE END
+    ELSE trino_contains(a, x) END;
 CREATE MACRO trino_list_max(a) AS
     CASE WHEN len(list_filter(a, lambda trino_e: trino_e IS NULL)) > 0 THEN NULL ELSE list_max(a) END;
 CREATE MACRO trino_list_min(a) AS
@@ -187,6 +196,25 @@ CREATE MACRO trino_time_sequence(a, b, step) AS generate_series(CAST(a AS TIMEST
          THEN CAST(trino_fail_text('INVALID_FUNCTION_ARGUMENT: result of sequence function must '
             || 'not have more than 10000 entries') AS TIMESTAMP)
          ELSE CAST(b AS TIMESTAMP) END, step);
+-- Each item is so many months after the first one, whose day it keeps where its month has it.
+CREATE MACRO trino_months(step) AS datepart('year', step) * 12 + datepart('month', step);
+CREATE MACRO trino_months_between(a, b) AS date_diff('month', a, b)
+    - CASE WHEN a + to_months(CAST(date_diff('month', a, b) AS INTEGER)) > b THEN 1 ELSE 0 END;
+CREATE MACRO trino_sequence_months(a, b, n) AS
+    CASE WHEN n = 0 OR (b > a AND n < 0) OR (b < a AND n > 0)
+         THEN trino_fail('INVALID_FUNCTION_ARGUMENT: sequence stop value should be '
+            || 'greater than or equal to start value if step is greater than zero otherwise stop '
+            || 'should be less than or equal to start')
+         WHEN trino_months_between(least(a, b), greatest(a, b)) // abs(n) >= 10000
+         THEN trino_fail('INVALID_FUNCTION_ARGUMENT: result of sequence function must '
+            || 'not have more than 10000 entries')
+         ELSE trino_months_between(least(a, b), greatest(a, b)) // abs(n) + 1 END;
+CREATE MACRO trino_month_sequence(a, b, step) AS
+    CASE WHEN a IS NOT NULL AND b IS NOT NULL AND step IS NOT NULL THEN list_transform(
+        range(trino_sequence_months(CAST(a AS TIMESTAMP), CAST(b AS TIMESTAMP),
+            trino_months(step))),
+        lambda trino_i: CAST(a AS TIMESTAMP)
+            + to_months(CAST(trino_i * trino_months(step) AS INTEGER))) END;
 CREATE MACRO trino_repeat_count(n) AS
     CASE WHEN n > 10000 THEN trino_fail('INVALID_FUNCTION_ARGUMENT: count argument of repeat '
             || 'function must be less than or equal to 10000')
