@@ -92,6 +92,8 @@ def _integer(value: Expr, target: Type) -> str | None:
 def _float(value: Expr, target: Type) -> str | None:
     if value.type.is_text:
         return f"CAST(trino_number({value.sql}, '{target.name}') AS {target.duckdb})"
+    if value.type.name == "double" and target.name == "real":
+        return f"trino_double_to_real({value.sql})"
     known = value.type.is_number or value.type == types.BOOLEAN
     return _by_duckdb(value, target) if known else None
 
@@ -182,8 +184,8 @@ def _timestamp(value: Expr, target: Type) -> str | None:
 
 def _rounded(sql: str, target: Type) -> str:
     if target.precision in (0, 3):
-        unit = "TIMESTAMP_S" if target.precision == 0 else "TIMESTAMP_MS"
-        return f"CAST(CAST({sql} AS {unit}) AS TIMESTAMP)"
+        unit, half = ("second", 500_000) if target.precision == 0 else ("millisecond", 500)
+        return f"date_trunc('{unit}', {sql} + to_microseconds({half}))"
     return sql
 
 

@@ -132,16 +132,16 @@ def like_escape(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
         translator.refuse(node)
     escape = translator.expression(node.expression, scope)
     _need_text(translator, escape, node, "Escape for LIKE expression")
-    return _like(translator, node.this, scope, f" ESCAPE {escape.sql}")
+    return _like(translator, node.this, scope, escape)
 
 
 @translates(exp.Like)
 def like(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
     """Return x LIKE pattern."""
-    return _like(translator, node, scope, "")
+    return _like(translator, node, scope)
 
 
-def _like(translator: Translator, node: exp.Expr, scope: Scope, escape: str) -> Expr:
+def _like(translator: Translator, node: exp.Expr, scope: Scope, escape: Expr | None = None) -> Expr:
     # sqlglot keeps NOT LIKE as a flag or as a NOT around it.
     translator.allow(node, "this", "expression", "negate")
     value = translator.expression(node.this, scope)
@@ -149,8 +149,12 @@ def _like(translator: Translator, node: exp.Expr, scope: Scope, escape: str) -> 
     _need_text(translator, value, node, "Left side of LIKE expression")
     _need_text(translator, pattern, node, "Pattern for LIKE expression")
     word = "NOT LIKE" if node.args.get("negate") else "LIKE"
-    sql = f"({value.sql} {word} {pattern.sql}{escape})"
-    return Expr(sql, types.BOOLEAN, value.uses | pattern.uses)
+    if escape is None:
+        sql = f"({value.sql} {word} {pattern.sql})"
+        return Expr(sql, types.BOOLEAN, value.uses | pattern.uses)
+    checked = f"trino_like_pattern({pattern.sql}, {escape.sql})"
+    sql = f"({value.sql} {word} {checked} ESCAPE {escape.sql})"
+    return Expr(sql, types.BOOLEAN, all_uses([value, pattern, escape]))
 
 
 def _need_text(translator: Translator, value: Expr, node: exp.Expr, what: str) -> None:

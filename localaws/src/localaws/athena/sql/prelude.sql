@@ -53,6 +53,10 @@ CREATE MACRO trino_number(x, kind) AS
     THEN trim(x)
     ELSE trino_fail_text(
         'INVALID_CAST_ARGUMENT: Cannot cast ''' || x || ''' to ' || upper(kind)) END;
+CREATE MACRO trino_double_to_real(x) AS
+    CASE WHEN abs(x) >= 3.4028235677973366e38 AND isfinite(x)
+    THEN CAST(CASE WHEN x > 0 THEN 'Infinity' ELSE '-Infinity' END AS FLOAT)
+    ELSE CAST(x AS FLOAT) END;
 CREATE MACRO trino_text_to_boolean(x) AS
     CASE WHEN lower(x) IN ('true', 't', '1') THEN TRUE
          WHEN lower(x) IN ('false', 'f', '0') THEN FALSE
@@ -106,6 +110,29 @@ CREATE MACRO trino_split_part(s, d, i) AS
 CREATE MACRO trino_decimal_text(x) AS
     CASE WHEN x IS NULL THEN NULL ELSE
         regexp_replace(CAST(x AS VARCHAR), '^(-?)\.', '\10.') END;
+
+CREATE MACRO trino_upper(s) AS
+    CASE WHEN contains(s, 'ß') THEN array_to_string(
+        list_transform(string_split(s, 'ß'), lambda trino_e: upper(trino_e)), 'ß')
+    ELSE upper(s) END;
+-- What Java takes for white space.
+CREATE MACRO trino_blanks() AS E' \t\n\r\f\v' || chr(28) || chr(29) || chr(30) || chr(31)
+    || chr(5760) || chr(8192) || chr(8193) || chr(8194) || chr(8195) || chr(8196) || chr(8197)
+    || chr(8198) || chr(8200) || chr(8201) || chr(8202) || chr(8232) || chr(8233) || chr(8287)
+    || chr(12288);
+CREATE MACRO trino_like_pattern(p, e) AS
+    CASE WHEN strpos(replace(replace(replace(p, e || e, ''), e || '%', ''), e || '_', ''), e) > 0
+    THEN trino_fail_text('INVALID_FUNCTION_ARGUMENT: Escape character must be followed by '
+        || '"%", "_" or the escape character itself') ELSE p END;
+
+-- A year of two digits, which DuckDB takes for one from 1969 to 2068: in a pattern of MySQL it is
+-- one from 1970 to 2069. Where it lies in one of Joda depends on the current year.
+CREATE MACRO trino_mysql_year(t) AS
+    CASE WHEN year(t) = 1969 THEN t + to_years(100) ELSE t END;
+CREATE MACRO trino_joda_year(t) AS
+    CASE WHEN year(t) = 1969 OR year(t) > 2045 THEN CAST(trino_fail_text('NOT_SUPPORTED: The local '
+        || 'Athena does not know the century of a year of two digits from 46 to 69') AS TIMESTAMP)
+    ELSE t END;
 
 -- Arrays and maps.
 CREATE MACRO trino_item(a, i) AS
