@@ -133,7 +133,9 @@ def _text(value: Expr) -> str | None:
         return f"left({text}, {8 + (digits + 1 if digits else 0)})"
     if kind.is_decimal:
         return f"trino_decimal_text({value.sql})"
-    known = kind.is_integer or kind in (types.BOOLEAN, types.DATE)
+    if kind == types.DATE:
+        return f"trino_time_text({value.sql}, CAST({value.sql} AS VARCHAR))"
+    known = kind.is_integer or kind == types.BOOLEAN
     return f"CAST({value.sql} AS VARCHAR)" if known else None
 
 
@@ -141,7 +143,7 @@ def _timestamp_text(value: Expr) -> str:
     digits = value.type.precision
     local = local_time(value).sql
     text = f"strftime({local}, '{_SECONDS_FORMAT}.%f')"
-    text = f"left({text}, {19 + (digits + 1 if digits else 0)})"
+    text = f"trino_time_text({local}, left({text}, {19 + (digits + 1 if digits else 0)}))"
     zone = f" || {text_literal(' ' + value.type.zone)}"
     return text + (zone if value.type.name == types.TIMESTAMP_TZ else "")
 

@@ -80,6 +80,9 @@ CREATE MACRO trino_text_to_timestamp(x) AS CAST(
         THEN ':00' ELSE '' END
     ELSE trino_fail_text('INVALID_CAST_ARGUMENT: Value cannot be cast to timestamp: ' || x) END
     AS TIMESTAMP);
+CREATE MACRO trino_time_text(t, text) AS
+    CASE WHEN t IS NULL OR year(t) BETWEEN 1 AND 9999 THEN text ELSE trino_fail_text(
+        'NOT_SUPPORTED: The local Athena does not support times outside the years 1 to 9999') END;
 CREATE MACRO trino_fits(x, n) AS
     CASE WHEN x IS NULL OR length(x) <= n THEN x
     ELSE trino_fail_text('INVALID_CAST_ARGUMENT: Value ' || x

@@ -208,9 +208,9 @@ def shifted(number: int, count: int, way: str, width: int) -> int:
     count = min(count, width)
     if way == "arithmetic":
         return number >> count
-    bits = number & (2**width - 1)
-    moved = (bits << count if way == "left" else bits >> count) & (2**width - 1)
-    return moved - 2**width if moved >= 2 ** (width - 1) else moved
+    bits = number & ((1 << width) - 1)
+    moved = (bits << count if way == "left" else bits >> count) & ((1 << width) - 1)
+    return moved - (1 << width) if moved >= 1 << (width - 1) else moved
 
 
 def duration(seconds: float) -> str:

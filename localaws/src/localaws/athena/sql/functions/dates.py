@@ -230,7 +230,8 @@ def to_iso8601(translator: Translator, call: Call, scope: Scope) -> Expr:
         translator.fail("FUNCTION_NOT_FOUND", message, call.node)
     local = local_time(value).sql
     digits = max(3, value.type.precision)
-    sql = f"left(strftime({local}, '%Y-%m-%dT%H:%M:%S.%f'), {20 + digits})"
+    text = f"left(strftime({local}, '%Y-%m-%dT%H:%M:%S.%f'), {20 + digits})"
+    sql = f"trino_time_text({local}, {text})"
     if value.type.name == types.TIMESTAMP_TZ:
         sql = f"({sql} || trino_offset_text({_offset(value)}))"
     return value.typed(sql, types.VARCHAR)

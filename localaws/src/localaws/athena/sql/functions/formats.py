@@ -52,7 +52,8 @@ def _written(translator: Translator, call: Call, scope: Scope, pattern: str) -> 
         message = f"Unexpected parameters ({value.type}, varchar) for function {call.name}"
         translator.fail("FUNCTION_NOT_FOUND", message, call.node)
     local = coerce(local_time(value), types.TIMESTAMP)
-    return value.typed(f"strftime({local.sql}, {text_literal(pattern)})", types.VARCHAR)
+    text = f"strftime({local.sql}, {text_literal(pattern)})"
+    return value.typed(f"trino_time_text({local.sql}, {text})", types.VARCHAR)
 
 
 @special("date_parse")
