@@ -58,9 +58,17 @@ def coerce_all(
     for value in values:
         merged = common_type(common, value.type)
         if merged is None:
+            check_zones(translator, common, value.type, node)
             translator.fail("TYPE_MISMATCH", f"{message}: {common} vs {value.type}", node)
         common = merged
     return [coerce(value, common) for value in values], common
+
+
+def check_zones(translator: Translator, left: Type, right: Type, node: exp.Expr) -> None:
+    """Refuse times of several zones in one place, which Athena brings to one type."""
+    if types.compared_type(left, right) is not None:
+        message = "The local Athena does not know times of several zones in one column or result"
+        translator.fail("NOT_SUPPORTED", message, node)
 
 
 def need_boolean(translator: Translator, value: Expr, node: exp.Expr, what: str) -> Expr:

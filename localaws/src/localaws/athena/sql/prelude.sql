@@ -93,9 +93,11 @@ CREATE MACRO trino_whole_date(t) AS
         || 'to a date') AS DATE) END;
 
 -- Where a clock is set back a time comes twice: Trino means the first, DuckDB the second.
+-- The lambda keeps the text of a chain of such calls from growing with every one.
 CREATE MACRO trino_instant(zone, local) AS
-    CASE WHEN timezone(zone, timezone(zone, local) - to_hours(1)) = local
-         THEN timezone(zone, local) - to_hours(1) ELSE timezone(zone, local) END;
+    list_extract(list_transform([local], lambda trino_l:
+        CASE WHEN timezone(zone, timezone(zone, trino_l) - to_hours(1)) = trino_l
+             THEN timezone(zone, trino_l) - to_hours(1) ELSE timezone(zone, trino_l) END), 1);
 
 -- Text.
 CREATE MACRO trino_substr(s, start) AS
@@ -115,16 +117,16 @@ CREATE MACRO trino_decimal_text(x) AS
         regexp_replace(CAST(x AS VARCHAR), '^(-?)\.', '\10.') END;
 
 CREATE MACRO trino_upper(s) AS
-    CASE WHEN contains(s, 'ß') THEN array_to_string(
-        list_transform(string_split(s, 'ß'), lambda trino_e: upper(trino_e)), 'ß')
-    ELSE upper(s) END;
+    array_to_string(list_transform(string_split(s, 'ß'), lambda trino_e: upper(trino_e)), 'ß');
 -- What Java takes for white space.
 CREATE MACRO trino_blanks() AS E' \t\n\r\f\v' || chr(28) || chr(29) || chr(30) || chr(31)
     || chr(5760) || chr(8192) || chr(8193) || chr(8194) || chr(8195) || chr(8196) || chr(8197)
     || chr(8198) || chr(8200) || chr(8201) || chr(8202) || chr(8232) || chr(8233) || chr(8287)
     || chr(12288);
 CREATE MACRO trino_like_pattern(p, e) AS
-    CASE WHEN strpos(replace(replace(replace(p, e || e, ''), e || '%', ''), e || '_', ''), e) > 0
+    CASE WHEN length(e) <> 1 THEN trino_fail_text(
+        'INVALID_FUNCTION_ARGUMENT: Escape string must be a single character')
+    WHEN strpos(replace(replace(replace(p, e || e, ''), e || '%', ''), e || '_', ''), e) > 0
     THEN trino_fail_text('INVALID_FUNCTION_ARGUMENT: Escape character must be followed by '
         || '"%", "_" or the escape character itself') ELSE p END;
 

@@ -94,9 +94,10 @@ def date_trunc(translator: Translator, call: Call, scope: Scope) -> Expr:
     value = _times(translator, call, scope, 2)[1]
     unit = _unit(translator, call, value.type)
     if unit in _TIME_UNITS and value.type.name == types.TIMESTAMP_TZ:
-        local = local_time(value).sql
-        passed = f"({local} - date_trunc('{unit}', {local}))"
-        return value.typed(f"({value.sql} - {passed})", value.type)
+        local = clock(value.type.zone, "t")
+        start = f"t - ({local} - date_trunc('{unit}', {local}))"
+        sql = f"list_extract(list_transform([{value.sql}], lambda t: {start}), 1)"
+        return value.typed(sql, value.type)
     return _on_the_clock(value, lambda local: f"date_trunc('{unit}', {local})")
 
 
