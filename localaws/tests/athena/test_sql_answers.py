@@ -59,13 +59,12 @@ def answer(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Answer]:
     """The rows of a statement as GetQueryResults shows them, or `!` and the code of its error."""
     folder: Path = tmp_path_factory.mktemp("engine")
     engine = Engine(folder, folder / "spill")
-    connection = engine.connect()
 
     def compute(sql: str) -> Answer:
         try:
             translation = translate(sql, NoTables())
             with translated_errors(engine):
-                batches = connection.sql(translation.sql).to_arrow_reader(1000)
+                batches = engine.connect().sql(translation.sql).to_arrow_reader(1000)
                 lines = "".join(csv_lines(translation.columns, batches))
         except QueryError as error:
             return f"!{error.code}"

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from localaws.athena.errors import QueryError
+from localaws.athena.errors import QueryError, not_supported
 from localaws.athena.limits import EXHAUSTED, MOST_ROW_BYTES
 from localaws.athena.sql import types
 from localaws.athena.sql.translate import ResultColumn
@@ -179,7 +179,10 @@ def csv_lines(columns: Sequence[ResultColumn], batches: Iterable[Any]) -> Iterat
 
 
 def _column(write: Callable[[Any], str], values: Any) -> list[str]:
-    return ["" if value is None else _quoted(write(value)) for value in values.to_pylist()]
+    try:
+        return ["" if value is None else _quoted(write(value)) for value in values.to_pylist()]
+    except OverflowError as error:
+        raise not_supported("times outside the years 1 to 9999") from error
 
 
 def _quoted(text: str) -> str:

@@ -15,7 +15,7 @@ from localaws.athena.sql.columns import name_of
 from localaws.athena.sql.model import Expr, Scope, Use, all_uses, quoted
 from localaws.athena.sql.signatures import LambdaShape, Signature
 from localaws.athena.sql.translator import Translator, translates
-from localaws.athena.sql.types import Type, can_become
+from localaws.athena.sql.types import Type, can_become, in_utc
 from localaws.athena.sql.windows import order_by, over
 
 
@@ -205,6 +205,10 @@ def _choose(
     candidates = SIGNATURES[found.name]
     fits = [(fit, s) for s in candidates if (fit := sig.match(s, shapes)) is not None]
     if not fits:
+        alike = [in_utc(shape) if isinstance(shape, Type) else shape for shape in shapes]
+        if any(sig.match(candidate, alike) for candidate in candidates):
+            message = f"The local Athena does not know {found.name} of times of several zones"
+            translator.fail("NOT_SUPPORTED", message, found.node)
         shown = ", ".join("function" if isinstance(s, LambdaShape) else str(s) for s in shapes)
         message = (
             f"Unexpected parameters ({shown}) for function {found.name}. "

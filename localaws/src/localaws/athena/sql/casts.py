@@ -92,6 +92,8 @@ def _integer(value: Expr, target: Type) -> str | None:
 def _float(value: Expr, target: Type) -> str | None:
     if value.type.is_text:
         return f"CAST(trino_number({value.sql}, '{target.name}') AS {target.duckdb})"
+    if value.type.name == "double" and target.name == "real":
+        return f"trino_double_to_real({value.sql})"
     known = value.type.is_number or value.type == types.BOOLEAN
     return _by_duckdb(value, target) if known else None
 
@@ -131,7 +133,9 @@ def _text(value: Expr) -> str | None:
         return f"left({text}, {8 + (digits + 1 if digits else 0)})"
     if kind.is_decimal:
         return f"trino_decimal_text({value.sql})"
-    known = kind.is_integer or kind in (types.BOOLEAN, types.DATE)
+    if kind == types.DATE:
+        return f"trino_time_text({value.sql}, CAST({value.sql} AS VARCHAR))"
+    known = kind.is_integer or kind == types.BOOLEAN
     return f"CAST({value.sql} AS VARCHAR)" if known else None
 
 
@@ -139,7 +143,7 @@ def _timestamp_text(value: Expr) -> str:
     digits = value.type.precision
     local = local_time(value).sql
     text = f"strftime({local}, '{_SECONDS_FORMAT}.%f')"
-    text = f"left({text}, {19 + (digits + 1 if digits else 0)})"
+    text = f"trino_time_text({local}, left({text}, {19 + (digits + 1 if digits else 0)}))"
     zone = f" || {text_literal(' ' + value.type.zone)}"
     return text + (zone if value.type.name == types.TIMESTAMP_TZ else "")
 
@@ -182,8 +186,8 @@ def _timestamp(value: Expr, target: Type) -> str | None:
 
 def _rounded(sql: str, target: Type) -> str:
     if target.precision in (0, 3):
-        unit = "TIMESTAMP_S" if target.precision == 0 else "TIMESTAMP_MS"
-        return f"CAST(CAST({sql} AS {unit}) AS TIMESTAMP)"
+        unit, half = ("second", 500_000) if target.precision == 0 else ("millisecond", 500)
+        return f"date_trunc('{unit}', {sql} + to_microseconds({half}))"
     return sql
 
 

@@ -20,7 +20,9 @@ def instant(zone: str, local: str) -> str:
     if offset := _OFFSET.fullmatch(zone):
         back = "-" if offset[1] == "+" else "+"
         return f"timezone('UTC', {local} {back} {_minutes(offset)})"
-    return f"timezone({text_literal(zone)}, {local})"
+    if zone == "UTC":
+        return f"timezone('UTC', {local})"
+    return f"trino_instant({text_literal(zone)}, {local})"
 
 
 def clock(zone: str, moment: str) -> str:
@@ -44,7 +46,7 @@ def coerce(value: Expr, target: Type) -> Expr:
         return Expr(value.sql, target, value.uses, value.origins, value.literal)
     if target.name == types.TIMESTAMP_TZ and value.type.name != types.TIMESTAMP_TZ:
         local = f"CAST({value.sql} AS TIMESTAMP)"
-        return value.typed(instant(target.zone, local), target)
+        return value.typed(instant("UTC", local), target)
     return value.typed(f"CAST({value.sql} AS {target.duckdb})", target)
 
 
@@ -56,9 +58,17 @@ def coerce_all(
     for value in values:
         merged = common_type(common, value.type)
         if merged is None:
+            check_zones(translator, common, value.type, node)
             translator.fail("TYPE_MISMATCH", f"{message}: {common} vs {value.type}", node)
         common = merged
     return [coerce(value, common) for value in values], common
+
+
+def check_zones(translator: Translator, left: Type, right: Type, node: exp.Expr) -> None:
+    """Refuse times of several zones in one place, which Athena brings to one type."""
+    if types.compared_type(left, right) is not None:
+        message = "The local Athena does not know times of several zones in one column or result"
+        translator.fail("NOT_SUPPORTED", message, node)
 
 
 def need_boolean(translator: Translator, value: Expr, node: exp.Expr, what: str) -> Expr:

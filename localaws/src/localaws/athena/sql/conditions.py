@@ -3,6 +3,8 @@
 # ruff: noqa: S608 - SQL is what this module makes, from a checked tree
 from __future__ import annotations
 
+from dataclasses import replace
+
 from sqlglot import exp
 
 from localaws.athena.sql import types
@@ -10,7 +12,7 @@ from localaws.athena.sql.coercion import coerce, coerce_all, need_boolean
 from localaws.athena.sql.model import Expr, Query, Scope, all_uses, quoted
 from localaws.athena.sql.operators import compare, is_plain
 from localaws.athena.sql.translator import Translator, translates
-from localaws.athena.sql.types import Type, common_type
+from localaws.athena.sql.types import Type, compared_type, in_utc
 
 
 @translates(exp.Case)
@@ -42,8 +44,8 @@ def between(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
     """Return x BETWEEN low AND high."""
     translator.allow(node, "this", "low", "high")
     value, low, high = (translator.expression(node.args[k], scope) for k in ("this", "low", "high"))
-    common = common_type(value.type, low.type)
-    common = common_type(common, high.type) if common else None
+    common = compared_type(value.type, low.type)
+    common = compared_type(common, high.type) if common else None
     if common is None:
         message = f"Cannot check if {value.type} is BETWEEN {low.type} and {high.type}"
         translator.fail("TYPE_MISMATCH", message, node)
@@ -63,7 +65,8 @@ def contained(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
         return _in_query(translator, node, value, query, scope)
     items = translator.expressions(node.expressions, scope)
     message = "IN value and list items must be the same type"
-    made, kind = coerce_all(translator, [value, *items], node, message)
+    values = [replace(item, type=in_utc(item.type)) for item in (value, *items)]
+    made, kind = coerce_all(translator, values, node, message)
     if not is_plain(kind):
         tests = [compare(translator, "=", made[0], item, node).sql for item in made[1:]]
         return Expr(f"({' OR '.join(tests)})", types.BOOLEAN, all_uses(made))
@@ -76,7 +79,7 @@ def _in_query(
 ) -> Expr:
     query = _one_column(translator, inside, scope)
     item = query.outputs[0].expr
-    common = common_type(value.type, item.type)
+    common = compared_type(value.type, item.type)
     if common is None:
         message = "value and result of subquery must be of the same type for IN expression"
         translator.fail("TYPE_MISMATCH", f"{message}: {value.type} vs {item.type}", node)
@@ -129,16 +132,16 @@ def like_escape(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
         translator.refuse(node)
     escape = translator.expression(node.expression, scope)
     _need_text(translator, escape, node, "Escape for LIKE expression")
-    return _like(translator, node.this, scope, f" ESCAPE {escape.sql}")
+    return _like(translator, node.this, scope, escape)
 
 
 @translates(exp.Like)
 def like(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
     """Return x LIKE pattern."""
-    return _like(translator, node, scope, "")
+    return _like(translator, node, scope)
 
 
-def _like(translator: Translator, node: exp.Expr, scope: Scope, escape: str) -> Expr:
+def _like(translator: Translator, node: exp.Expr, scope: Scope, escape: Expr | None = None) -> Expr:
     # sqlglot keeps NOT LIKE as a flag or as a NOT around it.
     translator.allow(node, "this", "expression", "negate")
     value = translator.expression(node.this, scope)
@@ -146,8 +149,12 @@ def _like(translator: Translator, node: exp.Expr, scope: Scope, escape: str) -> 
     _need_text(translator, value, node, "Left side of LIKE expression")
     _need_text(translator, pattern, node, "Pattern for LIKE expression")
     word = "NOT LIKE" if node.args.get("negate") else "LIKE"
-    sql = f"({value.sql} {word} {pattern.sql}{escape})"
-    return Expr(sql, types.BOOLEAN, value.uses | pattern.uses)
+    if escape is None:
+        sql = f"({value.sql} {word} {pattern.sql})"
+        return Expr(sql, types.BOOLEAN, value.uses | pattern.uses)
+    checked = f"trino_like_pattern({pattern.sql}, {escape.sql})"
+    sql = f"({value.sql} {word} {checked} ESCAPE {escape.sql})"
+    return Expr(sql, types.BOOLEAN, all_uses([value, pattern, escape]))
 
 
 def _need_text(translator: Translator, value: Expr, node: exp.Expr, what: str) -> None:

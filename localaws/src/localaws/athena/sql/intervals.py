@@ -85,7 +85,7 @@ def _difference(left: Expr, right: Expr) -> Expr | None:
         return Expr(f"to_days(CAST({left.sql} - {right.sql} AS INTEGER))", types.DAYS, uses)
     if not names <= {"date", "timestamp", types.TIMESTAMP_TZ}:
         return None
-    common = types.common_type(left.type, right.type) or types.TIMESTAMP
+    common = types.compared_type(left.type, right.type) or types.TIMESTAMP
     a, b = coerce(left, common), coerce(right, common)
     return Expr(f"({a.sql} - {b.sql})", types.DAYS, uses)
 

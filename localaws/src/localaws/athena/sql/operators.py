@@ -3,7 +3,6 @@
 # ruff: noqa: S608 - SQL is what this module makes, from a checked tree
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import NoReturn
 
 from sqlglot import exp
@@ -15,7 +14,7 @@ from localaws.athena.sql.dialect import Plus
 from localaws.athena.sql.intervals import time_arithmetic
 from localaws.athena.sql.model import Expr, Scope, all_uses, quoted
 from localaws.athena.sql.translator import Translator, translates
-from localaws.athena.sql.types import Type, as_decimal, common_type, decimal
+from localaws.athena.sql.types import Type, as_decimal, common_type, compared_type, decimal
 
 _ARITHMETIC: dict[type[exp.Expr], str] = {
     exp.Add: "+",
@@ -139,10 +138,7 @@ def comparison(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
 
 def compare(translator: Translator, operator: str, left: Expr, right: Expr, node: exp.Expr) -> Expr:
     """Return `left operator right`, with NaN never equal to and never above anything."""
-    if left.type.name == right.type.name == types.TIMESTAMP_TZ:
-        # An instant is an instant, wherever its clock stands.
-        left = replace(left, type=replace(left.type, zone=right.type.zone))
-    common = common_type(left.type, right.type)
+    common = compared_type(left.type, right.type)
     if common is None or not _comparable(operator, common):
         _no_operator(translator, operator, left, right, node)
     a, b = coerce(left, common), coerce(right, common)
@@ -223,7 +219,7 @@ def _quantified(translator: Translator, node: exp.Expr, left: Expr, scope: Scope
     query = translator.query(inside, scope.inside(()))
     right = query.outputs[0].expr
     operator = _COMPARISONS[type(node)]
-    common = common_type(left.type, right.type)
+    common = compared_type(left.type, right.type)
     if common is None or len(query.outputs) != 1:
         _no_operator(translator, operator, left, right, node)
     translator.read(right)
@@ -261,7 +257,7 @@ def distinct_from(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
     """Return IS [NOT] DISTINCT FROM."""
     left = translator.expression(node.this, scope)
     right = translator.expression(node.expression, scope)
-    common = common_type(left.type, right.type)
+    common = compared_type(left.type, right.type)
     if common is None:
         _no_operator(translator, "IS DISTINCT FROM", left, right, node)
     word = "IS NOT DISTINCT FROM" if isinstance(node, exp.NullSafeEQ) else "IS DISTINCT FROM"

@@ -53,6 +53,10 @@ CREATE MACRO trino_number(x, kind) AS
     THEN trim(x)
     ELSE trino_fail_text(
         'INVALID_CAST_ARGUMENT: Cannot cast ''' || x || ''' to ' || upper(kind)) END;
+CREATE MACRO trino_double_to_real(x) AS
+    CASE WHEN abs(x) >= 3.4028235677973366e38 AND isfinite(x)
+    THEN CAST(CASE WHEN x > 0 THEN 'Infinity' ELSE '-Infinity' END AS FLOAT)
+    ELSE CAST(x AS FLOAT) END;
 CREATE MACRO trino_text_to_boolean(x) AS
     CASE WHEN lower(x) IN ('true', 't', '1') THEN TRUE
          WHEN lower(x) IN ('false', 'f', '0') THEN FALSE
@@ -76,6 +80,9 @@ CREATE MACRO trino_text_to_timestamp(x) AS CAST(
         THEN ':00' ELSE '' END
     ELSE trino_fail_text('INVALID_CAST_ARGUMENT: Value cannot be cast to timestamp: ' || x) END
     AS TIMESTAMP);
+CREATE MACRO trino_time_text(t, text) AS
+    CASE WHEN t IS NULL OR year(t) BETWEEN 1 AND 9999 THEN text ELSE trino_fail_text(
+        'NOT_SUPPORTED: The local Athena does not support times outside the years 1 to 9999') END;
 CREATE MACRO trino_fits(x, n) AS
     CASE WHEN x IS NULL OR length(x) <= n THEN x
     ELSE trino_fail_text('INVALID_CAST_ARGUMENT: Value ' || x
@@ -84,6 +91,13 @@ CREATE MACRO trino_whole_date(t) AS
     CASE WHEN t IS NULL OR t = date_trunc('day', t) THEN CAST(t AS DATE)
     ELSE CAST(trino_fail_text('INVALID_FUNCTION_ARGUMENT: Cannot add hours, minutes or seconds '
         || 'to a date') AS DATE) END;
+
+-- Where a clock is set back a time comes twice: Trino means the first, DuckDB the second.
+-- The lambda keeps the text of a chain of such calls from growing with every one.
+CREATE MACRO trino_instant(zone, local) AS
+    list_extract(list_transform([local], lambda trino_l:
+        CASE WHEN timezone(zone, timezone(zone, trino_l) - to_hours(1)) = trino_l
+             THEN timezone(zone, trino_l) - to_hours(1) ELSE timezone(zone, trino_l) END), 1);
 
 -- Text.
 CREATE MACRO trino_substr(s, start) AS
@@ -101,6 +115,29 @@ CREATE MACRO trino_split_part(s, d, i) AS
 CREATE MACRO trino_decimal_text(x) AS
     CASE WHEN x IS NULL THEN NULL ELSE
         regexp_replace(CAST(x AS VARCHAR), '^(-?)\.', '\10.') END;
+
+CREATE MACRO trino_upper(s) AS
+    array_to_string(list_transform(string_split(s, 'ß'), lambda trino_e: upper(trino_e)), 'ß');
+-- What Java takes for white space.
+CREATE MACRO trino_blanks() AS E' \t\n\r\f\v' || chr(28) || chr(29) || chr(30) || chr(31)
+    || chr(5760) || chr(8192) || chr(8193) || chr(8194) || chr(8195) || chr(8196) || chr(8197)
+    || chr(8198) || chr(8200) || chr(8201) || chr(8202) || chr(8232) || chr(8233) || chr(8287)
+    || chr(12288);
+CREATE MACRO trino_like_pattern(p, e) AS
+    CASE WHEN length(e) <> 1 THEN trino_fail_text(
+        'INVALID_FUNCTION_ARGUMENT: Escape string must be a single character')
+    WHEN strpos(replace(replace(replace(p, e || e, ''), e || '%', ''), e || '_', ''), e) > 0
+    THEN trino_fail_text('INVALID_FUNCTION_ARGUMENT: Escape character must be followed by '
+        || '"%", "_" or the escape character itself') ELSE p END;
+
+-- A year of two digits, which DuckDB takes for one from 1969 to 2068: in a pattern of MySQL it is
+-- one from 1970 to 2069. Where it lies in one of Joda depends on the current year.
+CREATE MACRO trino_mysql_year(t) AS
+    CASE WHEN year(t) = 1969 THEN t + to_years(100) ELSE t END;
+CREATE MACRO trino_joda_year(t) AS
+    CASE WHEN year(t) = 1969 OR year(t) > 2045 THEN CAST(trino_fail_text('NOT_SUPPORTED: The local '
+        || 'Athena does not know the century of a year of two digits from 46 to 69') AS TIMESTAMP)
+    ELSE t END;
 
 -- Arrays and maps.
 CREATE MACRO trino_item(a, i) AS
@@ -125,6 +162,10 @@ CREATE MACRO trino_contains(a, x) AS
     CASE WHEN list_contains(a, x) THEN TRUE
          WHEN len(list_filter(a, lambda trino_e: trino_e IS NULL)) > 0 THEN NULL
          ELSE list_contains(a, x) END;
+CREATE MACRO trino_contains_number(a, x) AS
+    CASE WHEN isnan(x) THEN
+        CASE WHEN a IS NOT NULL AND NOT trino_has_null(a) THEN FALSE END
+    ELSE trino_contains(a, x) END;
 CREATE MACRO trino_list_max(a) AS
     CASE WHEN len(list_filter(a, lambda trino_e: trino_e IS NULL)) > 0 THEN NULL ELSE list_max(a) END;
 CREATE MACRO trino_list_min(a) AS
@@ -187,6 +228,25 @@ CREATE MACRO trino_time_sequence(a, b, step) AS generate_series(CAST(a AS TIMEST
          THEN CAST(trino_fail_text('INVALID_FUNCTION_ARGUMENT: result of sequence function must '
             || 'not have more than 10000 entries') AS TIMESTAMP)
          ELSE CAST(b AS TIMESTAMP) END, step);
+-- Each item is so many months after the first one, whose day it keeps where its month has it.
+CREATE MACRO trino_months(step) AS datepart('year', step) * 12 + datepart('month', step);
+CREATE MACRO trino_months_between(a, b) AS date_diff('month', a, b)
+    - CASE WHEN a + to_months(CAST(date_diff('month', a, b) AS INTEGER)) > b THEN 1 ELSE 0 END;
+CREATE MACRO trino_sequence_months(a, b, n) AS
+    CASE WHEN n = 0 OR (b > a AND n < 0) OR (b < a AND n > 0)
+         THEN trino_fail('INVALID_FUNCTION_ARGUMENT: sequence stop value should be '
+            || 'greater than or equal to start value if step is greater than zero otherwise stop '
+            || 'should be less than or equal to start')
+         WHEN trino_months_between(least(a, b), greatest(a, b)) // abs(n) >= 10000
+         THEN trino_fail('INVALID_FUNCTION_ARGUMENT: result of sequence function must '
+            || 'not have more than 10000 entries')
+         ELSE trino_months_between(least(a, b), greatest(a, b)) // abs(n) + 1 END;
+CREATE MACRO trino_month_sequence(a, b, step) AS
+    CASE WHEN a IS NOT NULL AND b IS NOT NULL AND step IS NOT NULL THEN list_transform(
+        range(trino_sequence_months(CAST(a AS TIMESTAMP), CAST(b AS TIMESTAMP),
+            trino_months(step))),
+        lambda trino_i: CAST(a AS TIMESTAMP)
+            + to_months(CAST(trino_i * trino_months(step) AS INTEGER))) END;
 CREATE MACRO trino_repeat_count(n) AS
     CASE WHEN n > 10000 THEN trino_fail('INVALID_FUNCTION_ARGUMENT: count argument of repeat '
             || 'function must be less than or equal to 10000')

@@ -10,7 +10,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from localaws.athena.sql import types
-from localaws.athena.sql.coercion import coerce, coerce_all
+from localaws.athena.sql.coercion import check_zones, coerce, coerce_all
 from localaws.athena.sql.columns import name_of
 from localaws.athena.sql.model import Cte, Expr, Output, Query, Scope, all_uses, output_name
 from localaws.athena.sql.translator import Translator, translates_query
@@ -142,7 +142,10 @@ def _matched(translator: Translator, node: exp.Expr, queries: Sequence[Query]) -
     for column in zip(*(query.outputs for query in queries), strict=True):
         merged: types.Type | None = types.UNKNOWN
         for output in column:
-            merged = types.common_type(merged, output.expr.type) if merged else None
+            before = merged
+            merged = types.common_type(before, output.expr.type) if before else None
+            if before and merged is None:
+                check_zones(translator, before, output.expr.type, node)
         if merged is None:
             message = (
                 f"column {len(kinds) + 1} in {node.key.upper()} query has incompatible types: "

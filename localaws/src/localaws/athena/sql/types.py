@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 INTEGERS = ("tinyint", "smallint", "integer", "bigint")
 FLOATS = ("real", "double")
@@ -193,6 +193,19 @@ def common_type(left: Type, right: Type) -> Type | None:
     return _common_time(left, right) or _common_time(right, left)
 
 
+def in_utc(kind: Type) -> Type:
+    """Return a type whose instants are shown in UTC, another type as it is."""
+    return replace(kind, zone="UTC") if kind.name == TIMESTAMP_TZ else kind
+
+
+def compared_type(left: Type, right: Type) -> Type | None:
+    """Return the type in which values are compared: an instant is one, wherever its clock stands.
+
+    A time without zone is one of UTC, the zone of every session.
+    """
+    return common_type(in_utc(left), in_utc(right))
+
+
 def can_become(source: Type, target: Type) -> bool:
     """Return whether a value of `source` becomes one of `target` without a cast."""
     if source.name == "char" and target.name == "varchar":
@@ -249,4 +262,7 @@ _TIME_ORDER = {"date": 0, "timestamp": 1, TIMESTAMP_TZ: 2}
 def _common_time(left: Type, right: Type) -> Type | None:
     if left.name not in _TIME_ORDER or right.name not in _TIME_ORDER:
         return None
-    return max(left, right, key=lambda kind: _TIME_ORDER[kind.name])
+    kind = max(left, right, key=lambda kind: _TIME_ORDER[kind.name])
+    if kind.zone != "UTC":  # one value would be shown in UTC, the other in its zone
+        return None
+    return replace(kind, numbers=max(left.numbers, right.numbers))

@@ -9,12 +9,22 @@ from localaws.athena.values.texts import check_length
 
 _NAMED = re.compile(r"\(\?<(?=[A-Za-z])")
 _BEYOND = re.compile(r"\(\?<?[=!]|\(\?>|\\[1-9]|\\k<|[*+?}]\+")
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _REFERENCE = re.compile(r"\\(.)|\$(\d)|\$\{(\w+)\}|([$\\])", re.DOTALL)
 
 
 def is_beyond(pattern: str) -> bool:
     """Return whether a pattern looks around or back, which DuckDB's expressions never do."""
     return bool(_BEYOND.search(pattern))
+
+
+def may_be_empty(pattern: str) -> bool:
+    """Return whether a pattern may match nothing, or is not known never to."""
+    alone = _ESCAPED.sub(lambda found: "(?:)" if found[1] in "bB" else found[0], spelled(pattern))
+    try:
+        return re.compile(alone).fullmatch("") is not None
+    except re.error:
+        return True
 
 
 def spelled(pattern: str) -> str:

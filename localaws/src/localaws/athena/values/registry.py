@@ -33,7 +33,7 @@ _FUNCTIONS: tuple[tuple[str, Callable[..., Any], str, str], ...] = (
     ("trino_url_decode", texts.url_decode, "VARCHAR", "VARCHAR"),
     ("trino_from_base64", texts.from_base64, "VARCHAR", "BLOB"),
     ("trino_from_hex", texts.from_hex, "VARCHAR", "BLOB"),
-    ("trino_shift", texts.shifted, "BIGINT BIGINT VARCHAR", "BIGINT"),
+    ("trino_shift", texts.shifted, "BIGINT BIGINT VARCHAR BIGINT", "BIGINT"),
     ("trino_re_like", regexes.like, "VARCHAR VARCHAR", "BOOLEAN"),
     ("trino_re_extract", regexes.extract, "VARCHAR VARCHAR BIGINT", "VARCHAR"),
     ("trino_re_extract_all", regexes.extract_all, "VARCHAR VARCHAR BIGINT", "VARCHAR[]"),

@@ -76,6 +76,10 @@ def _converted(tagged: str, flags: str, digits: str | None, conversion: str) -> 
         return shown.upper() if conversion == "S" else shown
     if text == "null":
         return text
+    if "#" in flags or ("(" in flags and "0" in flags):
+        raise ValueError(f"the local Athena does not know the flags '{flags}'")
+    if conversion in "eExX" and set(flags) & set("+ (,"):
+        raise ValueError(f"the local Athena does not know the flags '{flags}' of {conversion}")
     if conversion == "d" and tag == "i":
         return _grouped(int(text), flags)
     if conversion == "f" and tag == "n" and text.lstrip("-") in ("NaN", "Infinity"):
@@ -89,13 +93,17 @@ def _converted(tagged: str, flags: str, digits: str | None, conversion: str) -> 
     if conversion in "eE" and tag == "n":
         # Java writes two digits of the exponent at least.
         return f"{float(text):.{int(digits) if digits else 6}{conversion}}"
-    if conversion in "xX" and tag == "i":
+    if conversion in "xX" and tag == "i" and not text.startswith("-"):
         return f"{int(text):{conversion}}"
     raise ValueError(f"{conversion} != {tag}")
 
 
 def _grouped(number: int | Decimal, flags: str) -> str:
+    if "(" in flags and number < 0:
+        return f"({_grouped(-number, flags.replace('+', '').replace(' ', ''))})"
     text = f"{number:,}" if "," in flags else f"{number}"
+    if " " in flags and number >= 0:
+        return f" {text}"
     return f"+{text}" if "+" in flags and number >= 0 else text
 
 

@@ -201,15 +201,16 @@ def from_hex(text: str) -> bytes:
         raise ValueError(f"Invalid input string of hexadecimal digits: {error}") from error
 
 
-def shifted(number: int, count: int, way: str) -> int:
-    """Return the bits of a bigint moved to the left or right; `right` fills with zeros."""
+def shifted(number: int, count: int, way: str, width: int) -> int:
+    """Return so many bits of a number moved to the left or right; `right` fills with zeros."""
     if count < 0:
         raise ValueError("Shift must be positive")
-    bits = number & (2**64 - 1)
+    count = min(count, width)
     if way == "arithmetic":
-        return number >> min(count, 63)
-    moved = (bits << count if way == "left" else bits >> count) & (2**64 - 1) if count < 64 else 0
-    return moved - 2**64 if moved >= 2**63 else moved
+        return number >> count
+    bits = number & ((1 << width) - 1)
+    moved = (bits << count if way == "left" else bits >> count) & ((1 << width) - 1)
+    return moved - (1 << width) if moved >= 1 << (width - 1) else moved
 
 
 def duration(seconds: float) -> str:

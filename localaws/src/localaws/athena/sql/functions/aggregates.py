@@ -17,7 +17,7 @@ from localaws.athena.sql.types import decimal
 add_signatures(
     AGGREGATE,
     """
-    count_if(boolean) -> bigint : CAST(count_if({0}){w} AS BIGINT)
+    count_if(boolean) -> bigint : coalesce(CAST(count_if({0}){w} AS BIGINT), 0)
     sum(T:integer) -> bigint : CAST(sum({d}{0}){w} AS BIGINT)
     sum(real) -> real : CAST(sum({d}{0}){w} AS FLOAT)
     sum(double) -> double : sum({d}{0}){w}

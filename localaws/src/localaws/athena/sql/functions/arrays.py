@@ -15,13 +15,19 @@ add_signatures(
     """
     cardinality(array(T)) -> bigint : len({0})
     cardinality(map(K,V)) -> bigint : CAST(cardinality({0}) AS BIGINT)
+    contains(array(real), real) -> boolean : trino_contains_number({0}, {1})
+    contains(array(double), double) -> boolean : trino_contains_number({0}, {1})
     contains(array(T), T) -> boolean : trino_contains({0}, {1})
     element_at(array(T), bigint) -> T : trino_element({0}, {1})
     element_at(map(K,V), K) -> V : {0}[{1}]
     array_distinct(array(T)) -> array(T) : trino_list_distinct({0})
     array_max(array(T)) -> T : trino_list_max({0})
     array_min(array(T)) -> T : trino_list_min({0})
+    array_position(array(real), real) -> bigint : CASE WHEN isnan({1}) AND {0} IS NOT NULL THEN 0 ELSE CAST(trino_position({0}, {1}) AS BIGINT) END
+    array_position(array(double), double) -> bigint : CASE WHEN isnan({1}) AND {0} IS NOT NULL THEN 0 ELSE CAST(trino_position({0}, {1}) AS BIGINT) END
     array_position(array(T), T) -> bigint : CAST(trino_position({0}, {1}) AS BIGINT)
+    array_remove(array(real), real) -> array(real) : CASE WHEN isnan({1}) THEN {0} ELSE trino_remove({0}, {1}) END
+    array_remove(array(double), double) -> array(double) : CASE WHEN isnan({1}) THEN {0} ELSE trino_remove({0}, {1}) END
     array_remove(array(T), T) -> array(T) : trino_remove({0}, {1})
     array_intersect(array(T), array(T)) -> array(T) : trino_intersect({0}, {1})
     array_except(array(T), array(T)) -> array(T) : trino_except({0}, {1})
@@ -40,9 +46,9 @@ add_signatures(
     sequence(bigint, bigint, bigint) -> array(bigint) : trino_sequence({0}, {1}, {2})
     sequence(date, date) -> array(date) : CAST(trino_time_sequence({0}, {1}, CASE WHEN {1} < {0} THEN to_days(-1) ELSE to_days(1) END) AS DATE[])
     sequence(date, date, days) -> array(date) : CAST(trino_time_sequence({0}, {1}, {2}) AS DATE[])
-    sequence(date, date, months) -> array(date) : CAST(trino_time_sequence({0}, {1}, {2}) AS DATE[])
+    sequence(date, date, months) -> array(date) : CAST(trino_month_sequence({0}, {1}, {2}) AS DATE[])
     sequence(timestamp, timestamp, days) -> array(timestamp) : trino_time_sequence({0}, {1}, {2})
-    sequence(timestamp, timestamp, months) -> array(timestamp) : trino_time_sequence({0}, {1}, {2})
+    sequence(timestamp, timestamp, months) -> array(timestamp) : trino_month_sequence({0}, {1}, {2})
     transform(array(T), function(T,U)) -> array(U) : list_transform({0}, {1})
     filter(array(T), function(T,boolean)) -> array(T) : list_filter({0}, {1})
     any_match(array(T), function(T,boolean)) -> boolean : trino_any(list_transform({0}, {1}))

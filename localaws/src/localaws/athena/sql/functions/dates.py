@@ -10,7 +10,7 @@ from sqlglot import exp
 from localaws.athena.sql import types
 from localaws.athena.sql.calls import Call, add_signatures, apply, arguments, special
 from localaws.athena.sql.casts import cast_value, local_time
-from localaws.athena.sql.coercion import coerce, instant
+from localaws.athena.sql.coercion import clock, coerce, instant
 from localaws.athena.sql.literals import literal_text
 from localaws.athena.sql.model import Expr, Scope, text_literal
 from localaws.athena.sql.signatures import SCALAR
@@ -93,6 +93,11 @@ def date_trunc(translator: Translator, call: Call, scope: Scope) -> Expr:
     """Return the start of the second, …, year that a time lies in."""
     value = _times(translator, call, scope, 2)[1]
     unit = _unit(translator, call, value.type)
+    if unit in _TIME_UNITS and value.type.name == types.TIMESTAMP_TZ:
+        local = clock(value.type.zone, "t")
+        start = f"t - ({local} - date_trunc('{unit}', {local}))"
+        sql = f"list_extract(list_transform([{value.sql}], lambda t: {start}), 1)"
+        return value.typed(sql, value.type)
     return _on_the_clock(value, lambda local: f"date_trunc('{unit}', {local})")
 
 
@@ -105,7 +110,11 @@ def date_add(translator: Translator, call: Call, scope: Scope) -> Expr:
         message = f"Unexpected parameters ({amount.type}) for function date_add"
         translator.fail("FUNCTION_NOT_FOUND", message, call.node)
     number = coerce(amount, types.BIGINT)
-    moved = _on_the_clock(value, lambda local: f"({local} + {_INTERVALS[unit](number.sql)})")
+    step = _INTERVALS[unit](number.sql)
+    if unit in _TIME_UNITS and value.type.name == types.TIMESTAMP_TZ:
+        moved = value.typed(f"({value.sql} + {step})", value.type)
+    else:
+        moved = _on_the_clock(value, lambda local: f"({local} + {step})")
     return Expr(moved.sql, moved.type, value.uses | amount.uses)
 
 
@@ -123,12 +132,16 @@ def _on_the_clock(value: Expr, change: Callable[[str], str]) -> Expr:
 def date_diff(translator: Translator, call: Call, scope: Scope) -> Expr:
     """Return how many whole units lie between two times."""
     _, start, end = _times(translator, call, scope, 3)
-    common = types.common_type(start.type, end.type)
+    common = types.compared_type(start.type, end.type)
     if common is None or common.name not in _POINTS:
         message = f"Unexpected parameters ({start.type}, {end.type}) for function date_diff"
         translator.fail("FUNCTION_NOT_FOUND", message, call.node)
     unit = _unit(translator, call, common)
-    a, b = local_time(coerce(start, common)), local_time(coerce(end, common))
+    a, b = coerce(start, common), coerce(end, common)
+    if common.name == types.TIMESTAMP_TZ:
+        # Days and longer by the clock of the first one's zone; hours and shorter pass alike in all.
+        zone = "UTC" if unit in _TIME_UNITS else start.type.zone
+        a, b = (value.typed(clock(zone, value.sql), types.TIMESTAMP) for value in (a, b))
     return Expr(f"date_sub('{unit}', {a.sql}, {b.sql})", types.BIGINT, a.uses | b.uses)
 
 
@@ -218,7 +231,8 @@ def to_iso8601(translator: Translator, call: Call, scope: Scope) -> Expr:
         translator.fail("FUNCTION_NOT_FOUND", message, call.node)
     local = local_time(value).sql
     digits = max(3, value.type.precision)
-    sql = f"left(strftime({local}, '%Y-%m-%dT%H:%M:%S.%f'), {20 + digits})"
+    text = f"left(strftime({local}, '%Y-%m-%dT%H:%M:%S.%f'), {20 + digits})"
+    sql = f"trino_time_text({local}, {text})"
     if value.type.name == types.TIMESTAMP_TZ:
         sql = f"({sql} || trino_offset_text({_offset(value)}))"
     return value.typed(sql, types.VARCHAR)

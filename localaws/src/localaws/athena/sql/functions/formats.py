@@ -28,6 +28,10 @@ _JODA = {
 }  # fmt: skip
 _JODA_PART = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|[^A-Za-z']+")
 
+_FIELD = re.compile(r"%-?([A-Za-z])")
+_YEARS = frozenset("YyG")
+_CLOCK = frozenset("HIMSfgp")
+
 
 @special("date_format")
 def date_format(translator: Translator, call: Call, scope: Scope) -> Expr:
@@ -48,30 +52,40 @@ def _written(translator: Translator, call: Call, scope: Scope, pattern: str) -> 
         message = f"Unexpected parameters ({value.type}, varchar) for function {call.name}"
         translator.fail("FUNCTION_NOT_FOUND", message, call.node)
     local = coerce(local_time(value), types.TIMESTAMP)
-    return value.typed(f"strftime({local.sql}, {text_literal(pattern)})", types.VARCHAR)
+    text = f"strftime({local.sql}, {text_literal(pattern)})"
+    return value.typed(f"trino_time_text({local.sql}, {text})", types.VARCHAR)
 
 
 @special("date_parse")
 def date_parse(translator: Translator, call: Call, scope: Scope) -> Expr:
     """Return the timestamp that a text is, read by a pattern of MySQL."""
     pattern = _mysql(translator, call, _MYSQL_READ)
-    return _read(translator, call, scope, pattern)
+    return _read(translator, call, scope, pattern, "trino_mysql_year")
 
 
 @special("parse_datetime")
 def parse_datetime(translator: Translator, call: Call, scope: Scope) -> Expr:
     """Return the timestamp with time zone that a text is, read by a pattern of Joda."""
     pattern = _joda(translator, call).replace("%-", "%")
-    found = _read(translator, call, scope, pattern)
+    found = _read(translator, call, scope, pattern, "trino_joda_year")
     return coerce(found, types.ZONED)
 
 
-def _read(translator: Translator, call: Call, scope: Scope, pattern: str) -> Expr:
+def _read(translator: Translator, call: Call, scope: Scope, pattern: str, century: str) -> Expr:
+    """Return the timestamp that a text is; `century` names what completes a year of two digits."""
     value = arguments(translator, call, scope)[0]
     if not value.type.is_text and value.type != types.UNKNOWN:
         message = f"Unexpected parameters ({value.type}, varchar) for function {call.name}"
         translator.fail("FUNCTION_NOT_FOUND", message, call.node)
-    return value.typed(f"strptime({value.sql}, {text_literal(pattern)})", types.TIMESTAMP)
+    fields = set(_FIELD.findall(pattern.replace("%%", "")))
+    text = value.sql
+    if not fields & _YEARS:
+        if not fields <= _CLOCK:
+            message = f"The local Athena does not know {call.name} of a month or day without a year"
+            translator.fail("NOT_SUPPORTED", message, call.args[1])
+        pattern, text = f"%Y {pattern}", f"('1970 ' || {text})"
+    sql = f"strptime({text}, {text_literal(pattern)})"
+    return value.typed(f"{century}({sql})" if "y" in fields else sql, types.TIMESTAMP)
 
 
 def _pattern(translator: Translator, call: Call) -> str:
@@ -117,6 +131,9 @@ def format_(translator: Translator, call: Call, scope: Scope) -> Expr:
 def _tagged(translator: Translator, value: Expr, call: Call) -> str:
     """Return a value as text behind a letter for what it is."""
     kind = value.type
+    if kind.name in ("time", "timestamp", types.TIMESTAMP_TZ):
+        message = f"The local Athena does not know format of {kind}"
+        translator.fail("NOT_SUPPORTED", message, call.node)
     tag = "i" if kind.is_integer else "n" if kind.is_number else "s"
     tag = "b" if kind == types.BOOLEAN else tag
     text = cast_value(translator, value, types.VARCHAR, call.node)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from localaws.athena.sql import types
 from localaws.athena.sql.calls import Call, add_signatures, apply, arguments, special
 from localaws.athena.sql.coercion import coerce
-from localaws.athena.sql.model import Expr, Scope
+from localaws.athena.sql.model import Expr, Scope, all_uses
 from localaws.athena.sql.operators import compute
 from localaws.athena.sql.signatures import SCALAR
 from localaws.athena.sql.translator import Translator
@@ -75,9 +75,6 @@ add_signatures(
     bitwise_or(bigint, bigint) -> bigint : ({0} | {1})
     bitwise_xor(bigint, bigint) -> bigint : xor({0}, {1})
     bitwise_not(bigint) -> bigint : (~{0})
-    bitwise_left_shift(bigint, bigint) -> bigint : trino_shift({0}, {1}, 'left')
-    bitwise_right_shift(bigint, bigint) -> bigint : trino_shift({0}, {1}, 'right')
-    bitwise_right_shift_arithmetic(bigint, bigint) -> bigint : trino_shift({0}, {1}, 'arithmetic')
     greatest(T, T...) -> T : trino_no_null([{all}], greatest({all}))
     least(T, T...) -> T : trino_no_null([{all}], least({all}))
     """,
@@ -97,6 +94,23 @@ def mod(translator: Translator, call: Call, scope: Scope) -> Expr:
 def ceiling(translator: Translator, call: Call, scope: Scope) -> Expr:
     """Return ceil(x) by its other name."""
     return _rounded(translator, Call("ceil", call.args, call.node), scope)
+
+
+@special("bitwise_left_shift", "bitwise_right_shift", "bitwise_right_shift_arithmetic")
+def shift(translator: Translator, call: Call, scope: Scope) -> Expr:
+    """Return the bits of an integer moved, within the width of its type."""
+    values = arguments(translator, call, scope)
+    if len(values) != 2 or not all(v.type.is_integer or v.type == types.UNKNOWN for v in values):
+        message = f"{call.name} takes an integer and a number of bits"
+        translator.fail("FUNCTION_NOT_FOUND", message, call.node)
+    kind = values[0].type if values[0].type.is_integer else types.BIGINT
+    number, count = (coerce(value, types.BIGINT).sql for value in values)
+    way = call.name.rpartition("_")[2] if call.name.endswith("c") else call.name.split("_")[1]
+    sql = f"trino_shift({number}, {count}, '{way}', {_BITS[kind.name]})"
+    return Expr(f"CAST({sql} AS {kind.duckdb})", kind, all_uses(values))
+
+
+_BITS = {"tinyint": 8, "smallint": 16, "integer": 32, "bigint": 64}
 
 
 @special("sign")

@@ -12,7 +12,7 @@ from localaws.athena.sql.coercion import coerce
 from localaws.athena.sql.model import Expr, Scope, all_uses, text_literal
 from localaws.athena.sql.translator import Translator
 from localaws.athena.sql.types import Type
-from localaws.athena.values.regexes import is_beyond, spelled
+from localaws.athena.values.regexes import is_beyond, may_be_empty, spelled
 
 _TEXTS = types.array(types.VARCHAR)
 _SHAPES: dict[str, tuple[tuple[int, ...], Type]] = {
@@ -31,6 +31,8 @@ _QUICK = {
     "regexp_count": "CAST(len(regexp_extract_all({0}, {1})) AS BIGINT)",
 }
 """What DuckDB does as Trino does; groups that have no part in a match it does not tell apart."""
+_REPEATED = ("regexp_extract_all", "regexp_count", "regexp_replace")
+"""What looks for further matches: DuckDB finds none of nothing right after another one."""
 _EXACT = {
     "regexp_like": "trino_re_like({0}, {1})",
     "regexp_extract": "trino_re_extract({0}, {1}, {2})",
@@ -62,9 +64,11 @@ def regular_expression(translator: Translator, call: Call, scope: Scope) -> Expr
     text = pattern.name if isinstance(pattern, exp.Literal) and pattern.is_string else None
     if text is not None:
         made[1] = text_literal(spelled(text))
-    quick = len(values) == 2 and text is not None and not is_beyond(text)
-    template = _QUICK.get(call.name) if quick else None
-    if call.name == "regexp_replace" and text is not None and not is_beyond(text):
+    quick = text is not None and not is_beyond(text)
+    if text is not None and call.name in _REPEATED:
+        quick = quick and not may_be_empty(text)
+    template = _QUICK.get(call.name) if quick and len(values) == 2 else None
+    if call.name == "regexp_replace" and quick:
         template = _quick_replace(call)
     made += _REST.get(call.name, ())[len(values) - 2 :]
     return Expr((template or _EXACT[call.name]).format(*made), returns, all_uses(values))

@@ -20,7 +20,7 @@ add_signatures(
     SCALAR,
     r"""
     lower(T:text) -> T : lower({0})
-    upper(T:text) -> T : upper({0})
+    upper(T:text) -> T : trino_upper({0})
     length(varchar) -> bigint : length({0})
     length(varbinary) -> bigint : octet_length({0})
     reverse(T:text) -> T : trino_reverse({0})
@@ -28,8 +28,8 @@ add_signatures(
     substr(T:text, bigint, bigint) -> T : trino_substr_n({0}, {1}, {2})
     substring(T:text, bigint) -> T : trino_substr({0}, {1})
     substring(T:text, bigint, bigint) -> T : trino_substr_n({0}, {1}, {2})
-    ltrim(T:text) -> T : ltrim({0}, E' \t\n\r\f\v')
-    rtrim(T:text) -> T : rtrim({0}, E' \t\n\r\f\v')
+    ltrim(T:text) -> T : ltrim({0}, trino_blanks())
+    rtrim(T:text) -> T : rtrim({0}, trino_blanks())
     ltrim(T:text, varchar) -> T : ltrim({0}, {1})
     rtrim(T:text, varchar) -> T : rtrim({0}, {1})
     replace(varchar, varchar) -> varchar : replace({0}, {1}, '')
@@ -88,7 +88,6 @@ add_signatures(
     """,
 )
 
-_BLANKS = r"E' \t\n\r\f\v'"
 _TRIMS = {"BOTH": "trim", "LEADING": "ltrim", "TRAILING": "rtrim"}
 
 
@@ -100,7 +99,7 @@ def trim(translator: Translator, node: exp.Expr, scope: Scope) -> Expr:
     kind = value.type if value.type.is_text else types.VARCHAR
     value = coerce(value, kind)
     characters = node.args.get("expression")
-    what = _text(translator, characters, scope).sql if characters else _BLANKS
+    what = _text(translator, characters, scope).sql if characters else "trino_blanks()"
     name = _TRIMS[str(node.args.get("position") or "BOTH").upper()]
     return value.typed(f"{name}({value.sql}, {what})", kind)
 
