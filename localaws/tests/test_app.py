@@ -88,6 +88,18 @@ def test_a_bucket_is_not_served_to_who_means_another_accounts(aws_client, name):
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
 
 
+def test_what_s3_does_not_take_is_refused(aws_client, name):
+    """A key of more than 1,024 bytes, and a new name for an object of a common bucket."""
+    s3, bucket = aws_client("s3"), name("bucket")
+    s3.create_bucket(Bucket=bucket)
+    s3.put_object(Bucket=bucket, Key="é" * 512, Body=b"x")
+    with pytest.raises(ClientError, match="KeyTooLong"):
+        s3.put_object(Bucket=bucket, Key="é" * 512 + "a", Body=b"x")
+    with pytest.raises(ClientError, match="NotImplemented"):
+        s3.rename_object(Bucket=bucket, Key="new", RenameSource="old")
+    assert [one["Key"] for one in s3.list_objects_v2(Bucket=bucket)["Contents"]] == ["é" * 512]
+
+
 def test_the_wire_is_aws_json(localaws_server):
     """Any client of the protocol is understood, with an empty body too."""
     status, error_type, content = post(localaws_server, "AWSGlue.ListJobs", b"")

@@ -64,6 +64,9 @@ _IN_NEED_OF_PATIENCE = b"aws-sdk-go"
 # By which a client says whose bucket it means: all buckets here are of one account.
 _OWNER_HEADERS = (b"x-amz-expected-bucket-owner", b"x-amz-source-expected-bucket-owner")
 
+# RenameObject is for directory buckets alone; ministack makes an empty object of such a request.
+_RENAME_HEADER = b"x-amz-rename-source"
+
 # An operation of another name changes something, and shows that there is room again.
 _READING = ("Get", "List", "BatchGet", "Search", "Describe")
 
@@ -111,7 +114,7 @@ class LocalAws:
         try:
             caller, body = await self._callers.identify(scope, receive)
             await self._callers.permit(caller, await self._passed_roles(scope, caller, body))
-            self._check_owner(scope)
+            self._check_headers(scope)
         except CredentialsError as error:
             await send_answer(send, *refusal(scope, error))
             return
@@ -129,12 +132,14 @@ class LocalAws:
         else:
             await self._answer(service, target.partition(".")[2], caller, body, send)
 
-    def _check_owner(self, scope: Scope) -> None:
-        """Refuse a request for a bucket of another account; ministack passes over whose it is."""
+    def _check_headers(self, scope: Scope) -> None:
+        """Refuse what ministack passes over: whose a bucket is said to be, and a new name."""
         for header in _OWNER_HEADERS:
             owner = _header(scope, header).decode("latin-1")
             if owner and owner != self._settings.account_id:
                 raise AwsError("AccessDenied", "Access Denied", status=403)
+        if _header(scope, _RENAME_HEADER):
+            raise AwsError("NotImplemented", "There are no directory buckets here.", status=501)
 
     async def _passed_roles(self, scope: Scope, caller: Caller, body: bytes) -> list[Need]:
         """Return the roles that a request hands on: whoever passes one needs the right to.

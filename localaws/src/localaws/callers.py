@@ -441,7 +441,7 @@ def _check_old_link(request: _Request, link: _OldLink, secret: str) -> None:
         def _get_date(self) -> str:  # when the link ends, not an hour from now
             return link.expires
 
-    if not link.expires.isdecimal() or int(link.expires) < time.time():
+    if not re.fullmatch("[0-9]{1,12}", link.expires) or int(link.expires) < time.time():
         raise CredentialsError("AccessDenied", "Request has expired", 403)
     headers = HTTPHeaders()
     # What a link demands of the request stands in its query, under the names of headers.

@@ -32,6 +32,7 @@ from localaws.wire import (
     Scope,
     Send,
     read_body,
+    send_refusal,
     send_unavailable,
 )
 
@@ -45,6 +46,7 @@ _SAID = ("Failed to persist S3", "Failed to delete persisted S3 object")
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.ENAMETOOLONG)
 _ENCODED_KEYS_DIR = ".ministack-keys"
 _LOST_UPLOADS = 1000
+_LONGEST_KEY = 1024  # bytes
 
 
 @dataclass
@@ -90,6 +92,9 @@ class DurableObjects:
 
     async def _write(self, scope: Scope, receive: Receive, send: Send) -> None:
         bucket, key = split_path(scope["path"])
+        if len(key.encode()) > _LONGEST_KEY:
+            await send_refusal(scope, send, AwsError("KeyTooLongError", "Your key is too long"))
+            return
         upload = _completed_upload(scope)
         if upload in self._lost_uploads:
             await send_unavailable(scope, send, _LOST.format(key=key))
