@@ -75,7 +75,7 @@ class LocalAws:
     """An ASGI application that answers its services' operations and hands on every other request.
 
     Every request must be signed by somebody whom this server knows. One that is not ours reaches
-    `backend` with its scope and its `send` untouched: S3 is the hot path.
+    `backend` with its `send` untouched, and its scope but for one header: S3 is the hot path.
     """
 
     def __init__(

@@ -212,9 +212,9 @@ class Callers:
                 self.authorize(caller, [(action, resource)])
                 continue
             found = await self._role(resource)
-            arn = found[0] if found and not resource.startswith("arn:") else self.role_arn(resource)
+            arn = found[0] if found else self.role_arn(resource)
             self.authorize(caller, [(action, arn)])
-            if not found or arn != found[0]:
+            if not found:
                 raise AwsError("InvalidInputException", f"There is no role {arn}.")
 
     def authorize(self, caller: Caller, needs: Iterable[Need]) -> None:
@@ -267,11 +267,7 @@ class Callers:
             keys = self._settings.keys
             return Session(keys.access_key_id, keys.secret_access_key, "")
         found = await self._role(role)
-        if (
-            not found
-            or (role.startswith("arn:") and role != found[0])
-            or not evaluate_trust_policy(_as_seen_by(found[1], service), service)
-        ):
+        if not found or not evaluate_trust_policy(_as_seen_by(found[1], service), service):
             message = f"{service} cannot assume the role {self.role_arn(role)}."
             raise AwsError("AccessDeniedException", message)
         return self._register(found[0], name, time.time() + seconds)
@@ -314,13 +310,16 @@ class Callers:
     async def _role(self, role: str) -> tuple[str, str] | None:
         """Return ARN and trust policy of a role, given by name or ARN; None where there is none.
 
-        A role's name is its own whatever its path is, so the ARN may be another than the given one.
+        A name is one role's whatever its path is: an ARN with another path is that of no role.
         """
         name = role.rpartition("/")[2]
         answer = await self._backend.query("iam", Action="GetRole", RoleName=name)
-        arn = re.search("<Arn>(.*?)</Arn>", answer)
+        found = re.search("<Arn>(.*?)</Arn>", answer)
         trust = re.search("<AssumeRolePolicyDocument>(.*?)</AssumeRolePolicyDocument>", answer)
-        return (unescape(arn[1]), unquote(unescape(trust[1]))) if arn and trust else None
+        arn = unescape(found[1]) if found else ""
+        if not arn or not trust or (role.startswith("arn:") and role != arn):
+            return None
+        return arn, unquote(unescape(trust[1]))
 
 
 _caller: ContextVar[Caller | None] = ContextVar("localaws_caller", default=None)

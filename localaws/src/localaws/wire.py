@@ -118,12 +118,14 @@ def parse_payload(body: bytes) -> dict[str, Any]:
         raise AwsError("SerializationException", f"The body is not JSON: {error}.") from error
     if not isinstance(payload, dict):
         raise AwsError("SerializationException", "The body is not a JSON object.")
+    depth = 0
     layer: list[Any] = [payload]
-    for _ in range(_DEEPEST):
+    while layer:
+        if depth == _DEEPEST:  # what is kept must be read and written again, deep in the stack
+            raise too_deep()
         inside = (node.values() if isinstance(node, dict) else node for node in layer)
         layer = [each for each in chain.from_iterable(inside) if isinstance(each, dict | list)]
-    if layer:  # what is kept must be read and written again, from anywhere in the stack
-        raise too_deep()
+        depth += 1
     return payload
 
 

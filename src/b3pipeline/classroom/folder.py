@@ -8,11 +8,10 @@ from b3pipeline.errors import ConfigError
 from b3pipeline.language import say
 
 
-def check_folder(folder: Path) -> Path:
-    """Return the folder of the hand-ins; raise ConfigError where there is no such folder."""
+def check_folder(folder: Path) -> None:
+    """Raise ConfigError where there is no such folder of hand-ins."""
     if not folder.is_dir():
         raise ConfigError(
             say("{folder} is no folder.", folder=folder),
             hint=say("name the one with the notebooks."),
         )
-    return folder

@@ -282,10 +282,7 @@ def _fields(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def _check_words(found: BatchManifest) -> None:
     """Raise ValueError for a ticker or a session that is none."""
-    gaps = (
-        *(*found.missing, *found.quarantined, *found.corrected),
-        *(*found.no_trade, *found.doubtful),
-    )
+    gaps = [*found.missing, *found.quarantined, *found.corrected, *found.no_trade, *found.doubtful]
     tickers = {*found.partitions, *found.unknown, *(gap.ticker for gap in gaps)}
     tickers |= {one.ticker for one in found.restated} | {one.ticker for one in found.replaced}
     for ticker in tickers:
