@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from b3pipeline import lake
-from b3pipeline.errors import DateRangeError, InvalidTickerError, StorageError
+from b3pipeline.errors import (
+    DateRangeError,
+    InvalidTickerError,
+    OriginError,
+    SourceError,
+    StorageError,
+)
 from b3pipeline.ingest import ingest
 from b3pipeline.reconcile import compare, reconcile
 from b3pipeline.reconcile.factors import explains, find_stretches, simplest, written
@@ -307,3 +313,19 @@ def test_what_makes_no_sense_is_refused(lake_and_exchange, tmp_path, arguments, 
     cloud, listed = lake_and_exchange
     with pytest.raises(error):
         reconcile(cloud, exchange(listed, tmp_path), *arguments)
+
+
+def test_simulated_bronze_is_not_compared_with_real_quotes(lake_and_exchange, monkeypatch):
+    """The exchange's files would be downloaded for nothing: nobody is asked."""
+    cloud, _ = lake_and_exchange
+    source = open_source("cotahist")
+    monkeypatch.setattr(source, "fetch", lambda *_, **__: pytest.fail("somebody was asked"))
+    with pytest.raises(OriginError, match="bronze holds simulated quotes"):
+        reconcile(cloud, source)
+
+
+def test_a_file_that_is_not_there_is_named(lake_and_exchange, tmp_path):
+    """Nothing is known of it, not even whether its quotes would be real."""
+    cloud, _ = lake_and_exchange
+    with pytest.raises(SourceError, match="zip cannot be read"):
+        reconcile(cloud, open_source("cotahist", path=tmp_path / "not_there.zip"))

@@ -19,7 +19,7 @@ import pandas as pd
 from b3pipeline import lake, names
 from b3pipeline.calendar import parse_date
 from b3pipeline.cloud.clients import Cloud
-from b3pipeline.errors import DateRangeError, StorageError
+from b3pipeline.errors import DateRangeError, OriginError, StorageError
 from b3pipeline.language import say
 from b3pipeline.progress import Progress
 from b3pipeline.reconcile.factors import HALF_TICK, Stretch, explains, find_stretches
@@ -56,7 +56,8 @@ def reconcile(
 
     All tickers and sessions that bronze holds, unless some are named; both dates included. Raises
     InvalidTickerError and DateRangeError for what makes no sense, StorageError where bronze holds
-    none of it, and what the source's `fetch` raises.
+    none of it, OriginError where it holds simulated quotes and the source has real ones, and what
+    the source's `fetch` raises.
     """
     codes = None if tickers is None else [names.normalise_ticker(ticker) for ticker in tickers]
     first = None if start is None else parse_date(start)
@@ -76,6 +77,17 @@ def reconcile(
                 last=last or say("today"),
             ),
             hint=say("ingest them first: `b3 ingest`."),
+        )
+    made_up = sorted(filter(lake.is_made_up, set(bronze["source"])))
+    if made_up and not source.simulated:
+        raise OriginError(
+            say(
+                "bronze holds simulated quotes ({held}), {source} has real ones: they have nothing "
+                "in common. Nothing was asked for.",
+                held=", ".join(made_up),
+                source=source.name,
+            ),
+            hint=say("compare them with `--source sample`, or with a simulated file (`--path`)."),
         )
     days = bronze["traded_at"]
     quotes = source.fetch(

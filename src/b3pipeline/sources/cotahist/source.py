@@ -77,7 +77,7 @@ class CotahistSource:
     @property
     def simulated(self) -> bool:
         """Whether any file says of itself that it was made from simulated quotes."""
-        if self._path is None or not self._path.exists():
+        if self._path is None:
             return False
         return any(read_header(path).simulated for path in self._files_in(self._path))
 
