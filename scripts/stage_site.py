@@ -3,10 +3,12 @@
 The pages keep the places that they have in the repository, so that their links hold. Notebooks
 come from build/notebooks, where `b3 tutorial` leaves the executed ones. A link to a file that is
 no page leads to the repository where SITE_REPOSITORY names its address, else it is plain text.
+What a notebook printed shows where the project lay only as seen from its folder, or from `~`.
 """
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -14,6 +16,7 @@ import shutil
 import sys
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -36,6 +39,7 @@ def main() -> None:
         if not executed.exists() or executed.stat().st_mtime < source.stat().st_mtime:
             sys.exit(f"build/ has no {place} of today: run `b3 tutorial` in its language first.")
         stage_notebook(executed, STAGE / place)
+    copy(ROOT / "scripts" / "site.css", STAGE / "assets" / "site.css")
     rooms = [*write_api("b3pipeline", ROOT / "src"), *write_api("localaws", ROOT / "localaws/src")]
     for page in STAGE.rglob("*.md"):
         text = LINK.sub(partial(link, page), page.read_text())
@@ -54,13 +58,34 @@ def copy(source: Path, target: Path) -> None:
 
 def stage_notebook(source: Path, target: Path) -> None:
     """Copy a notebook; its text links to pages, which only Markdown gets from MkDocs itself."""
-    notebook = json.loads(source.read_text())
+    notebook = json.loads(without_places(source.read_text()))
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             text = "".join(cell["source"])
             cell["source"] = re.sub(r"(\]\([^):]+)\.(?:md|ipynb)\b", r"\1.html", text)
+        for output in cell.get("outputs", []):
+            stage_output(output)
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(notebook))
+
+
+def without_places(text: str) -> str:
+    """Return a text whose paths do not tell where on its machine the project lay."""
+    text = text.replace(f"{ROOT}/", "")
+    text = re.sub(rf"{re.escape(str(ROOT))}(?![\w.-])", ".", text)
+    return re.sub(rf"(?<![\w.]){re.escape(str(Path.home()))}(?=/)", "~", text)
+
+
+def stage_output(output: dict[str, Any]) -> None:
+    """Show progress as what it is, no error, and a plot with the text that tells what it shows."""
+    if output.get("name") == "stderr":
+        output["name"] = "stdout"
+    told = output.get("metadata", {}).get("image/png", {}).get("alt")
+    if told:  # nbconvert has no place for it
+        image = "".join(output["data"].pop("image/png")).replace("\n", "")
+        output["data"]["text/html"] = (
+            f'<img alt="{html.escape(told)}" src="data:image/png;base64,{image}">'
+        )
 
 
 def drawing(page: Path) -> str:

@@ -36,6 +36,23 @@ shell.run_cell("from b3pipeline.plots import style; ax = style.new_axes()")
 print(len(drawn))
 """
 
+TOLD_IN_A_NOTEBOOK = """
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+InteractiveShell.enable_gui = lambda *_: None
+shell = InteractiveShell.instance()
+shell.run_line_magic("matplotlib", "inline")
+with capture_output() as shown:
+    shell.run_cell('''
+from b3pipeline.plots import style
+style.state_finding(style.new_axes(), "AAAA3 rose", [("close", "k"), ("mean", "k")], simulated=True)
+from matplotlib_inline import backend_inline
+backend_inline.show()
+''')
+print([output.metadata for output in shown.outputs if "image/png" in output.data])
+"""
+
 
 @pytest.fixture(autouse=True)
 def _close_figures() -> Iterator[None]:
@@ -500,3 +517,12 @@ def test_a_cell_draws_a_figure_no_more_often_than_it_must():
     command = [sys.executable, "-c", IN_A_NOTEBOOK]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
     assert answer.stdout.splitlines()[-1] == "2", answer.stdout
+
+
+@pytest.mark.process
+def test_a_notebook_keeps_what_a_plot_tells():
+    """For whoever cannot see it, in the picture's metadata; the report and the site read it."""
+    command = [sys.executable, "-c", TOLD_IN_A_NOTEBOOK]
+    answer = subprocess.run(command, capture_output=True, text=True, check=True)
+    told = "Simulated data. AAAA3 rose. close, mean"
+    assert answer.stdout.splitlines()[-1] == str([{"image/png": {"alt": told}}]), answer.stdout

@@ -99,6 +99,15 @@ def test_pictures_are_in_the_page_itself(page: Page) -> None:
     assert text_of(soup, "table.run tbody td")[2] == "2"
 
 
+def test_a_plot_that_tells_what_it_shows_is_described_by_that(page: Page) -> None:
+    """Its own words say more than the heading above it."""
+    told = new_output(
+        "display_data", data={"image/png": PIXEL}, metadata={"image/png": {"alt": "A rose"}}
+    )
+    soup = page(n04=[new_markdown_cell("# 4. Plot"), code("plot()", told)])
+    assert [image["alt"] for image in soup.select("figure img")] == ["A rose"]
+
+
 def test_the_page_fetches_nothing_and_runs_nothing(page: Page) -> None:
     """No script, style sheet, font or picture from elsewhere, whatever the outputs brought."""
     evil = (

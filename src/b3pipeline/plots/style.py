@@ -88,7 +88,7 @@ def new_panels(rows: int, columns: int, *, height: float, **options: Any) -> lis
     with plt.rc_context(STYLE):
         grid = plt.subplots(
             rows, columns, figsize=(WIDTH, height), sharex=True, squeeze=False,
-            layout="constrained", **options,
+            layout="constrained", FigureClass=_Described, **options,
         )[1]  # fmt: skip
         interactive = plt.isinteractive()
     if mpl.get_backend().endswith("inline"):
@@ -98,6 +98,13 @@ def new_panels(rows: int, columns: int, *, height: float, **options: Any) -> lis
     # put it back to what it was, and no later figure would show.
     mpl.interactive(interactive)
     return list(grid.flat)
+
+
+class _Described(Figure):
+    """A figure whose label tells in words what is drawn: a notebook keeps it as the `alt` text."""
+
+    def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        return {}, {"image/png": {"alt": str(self.get_label())}}
 
 
 def require(frame: pd.DataFrame, columns: Sequence[str], query: str) -> pd.DataFrame:
@@ -135,8 +142,11 @@ def wide(frame: pd.DataFrame, values: str, index: str = "trade_date") -> pd.Data
 def state_finding(ax: Axes, finding: str, words: Words = (), *, simulated: bool = False) -> None:
     """Write above the figure what it shows, and in the line below what is drawn in which colour.
 
-    Simulated data is called so before anything else is said.
+    Simulated data is called so before anything else is said. The figure's label says all of it.
     """
+    parts = [say("Simulated data")] if simulated else []
+    parts += [finding, *([", ".join(text for text, _ in words)] if words else [])]
+    figure_of(ax).set_label(". ".join(parts))
     lines = textwrap.wrap(finding, _TITLE_CHARACTERS)
     below = "\n" if words or simulated else ""
     title = figure_of(ax).suptitle(

@@ -122,7 +122,8 @@ def _picture(kind: str, payload: str, size: dict[str, Any], caption: str) -> str
         payload = base64.b64encode(payload.encode()).decode()
     width = f' width="{int(size["width"])}"' if "width" in size else ""
     source = f"data:{kind};base64,{''.join(payload.split())}"
-    return f'<figure><img src="{source}"{width} alt="{html.escape(caption)}"></figure>'
+    told = str(size.get("alt") or caption)
+    return f'<figure><img src="{source}"{width} alt="{html.escape(told)}"></figure>'
 
 
 def _embed_image(image: Tag, attachments: dict[str, Any], place: Place) -> None:
