@@ -428,6 +428,40 @@ def test_a_lambda_is_its_role_by_a_key_that_nobody_can_guess(
     assert refused(guessed.get_caller_identity)[0] in ("InvalidClientTokenId", "AccessDenied")
 
 
+@pytest.mark.parametrize("role", [None, "", ["r"]], ids=str)
+def test_a_lambda_has_a_role_whatever_its_maker_may(identity, jobs, aws_client, name, role):
+    """Without one AWS makes none; an update cannot take it away, either."""
+    function = name("roleless")
+    whose = jobs.role(allow("s3:ListBucket"), Service="lambda.amazonaws.com")
+    settings = {"Runtime": "python3.11", "Handler": "handler.handler"}
+    settings |= {"FunctionName": function, "Code": {"ZipFile": zipped(WHO)}, "Role": whose}
+    hostile = adding(identity(EVERYTHING)("lambda"), Role=role)
+    assert refused(hostile.create_function, **settings)[0] == "ValidationException"
+
+    aws_client("lambda").create_function(**settings)
+    change = hostile.update_function_configuration
+    assert refused(change, FunctionName=function, Timeout=9)[0] == "ValidationException"
+    kept = aws_client("lambda").get_function_configuration(FunctionName=function)
+    assert (kept["Role"], kept["Timeout"]) == (whose, 3)
+    aws_client("lambda").update_function_configuration(FunctionName=function, Timeout=9)
+
+
+def test_a_lambda_without_a_role_is_not_made(identity, name):
+    """The member is left out of the request altogether."""
+
+    def without(params, **_):
+        body = json.loads(params["body"])
+        del body["Role"]
+        params["body"] = json.dumps(body).encode()
+
+    client = identity(EVERYTHING)("lambda")
+    client.meta.events.register("before-call", without)
+    settings = {"Runtime": "python3.11", "Handler": "h.f", "Code": {"ZipFile": zipped("")}}
+    whose = f"arn:aws:iam::{ACCOUNT}:role/any"
+    found = refused(client.create_function, FunctionName=name("f"), Role=whose, **settings)
+    assert found[0] == "ValidationException"
+
+
 def test_a_bucket_that_refuses_plain_http_takes_what_a_run_sends(jobs, name, aws_client):
     """On AWS a run speaks TLS alone; here it is plain HTTP on the same machine."""
     bucket = name("bucket")

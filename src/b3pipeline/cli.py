@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gettext
 import json
 import logging
@@ -153,7 +154,15 @@ def main() -> None:
         from b3pipeline.refusals import call_failed
 
         _fail(*call_failed(error))
+    except OSError as error:
+        if error.errno not in _UNWRITTEN:
+            raise
+        path, why = error.filename or say("a file"), error.strerror
+        said = say("{path} cannot be read or written: {why}.", path=path, why=why)
+        _fail(said, say("make room on the disk, or give another folder."))
 
+
+_UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 TYPERS_HELP = (
     later("Show this message and exit."),

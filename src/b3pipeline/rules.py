@@ -17,6 +17,8 @@ import numpy as np
 from b3pipeline.language import note
 
 PRICES = ("open", "high", "low", "close", "adj_close")
+SMALLEST_PRICE, LARGEST_PRICE, LARGEST_VOLUME = 1e-12, 1e12, 10**13
+"""What no share reaches: a ratio of two prices and a sum of volumes stay numbers."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,11 @@ class Rule:
 def _prices_positive(quotes: Any) -> Any:
     kept = ((quotes[name] > 0) & np.isfinite(quotes[name]) for name in PRICES)
     return reduce(operator.and_, kept)
+
+
+def _in_reach(quotes: Any) -> Any:
+    kept = ((quotes[name] >= SMALLEST_PRICE) & (quotes[name] <= LARGEST_PRICE) for name in PRICES)
+    return reduce(operator.and_, kept, quotes["volume"] <= LARGEST_VOLUME)
 
 
 VALUE_RULES = (
@@ -48,5 +55,6 @@ VALUE_RULES = (
     Rule(
         "volume_not_negative", note("the volume is negative"), lambda quotes: quotes["volume"] >= 0
     ),
+    Rule("in_reach", note("a price or the volume is beyond what any share has"), _in_reach),
 )
 """What a quote's numbers can tell. A move is never too large: AMER3 lost 77% in a day."""

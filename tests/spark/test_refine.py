@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import math
+from array import array
 
 import pyarrow as pa
 import pytest
@@ -330,6 +331,47 @@ BAD |= {
     "negative volume": (bad_bar(volume=-1), "the volume is negative"),
     "no time": (bad_bar(traded_at=None), "a value is missing (traded_at None"),
     "no open": (bad_bar(open=None), "a value is missing"),
+    "price out of reach": (bad_bar(adj_close=1e308), "a price or the volume is beyond"),
+    "volume out of reach": (bad_bar(volume=2**62), "a price or the volume is beyond"),
+}
+
+
+def twice(name):
+    """Return how a column comes to be there a second time, or two of a name that bronze lacks."""
+
+    def make(table, encode):
+        values = table[name] if name in table.column_names else pa.array(["PETR4"] * len(table))
+        missing = 1 if name in table.column_names else 2
+        for _ in range(missing):
+            table = table.append_column(name, values)
+        return encode(table)
+
+    return make
+
+
+def no_text(table, encode):
+    """Return the object with a source that is no UTF-8."""
+    ends = pa.py_buffer(array("i", [0, 2]))
+    text = pa.Array.from_buffers(pa.string(), 1, [None, ends, pa.py_buffer(b"\xff\xfe")])
+    return encode(with_column(table, "source", text))
+
+
+def repeated(table, encode):
+    """Return the object with its bar two million times: 10 kB that become 200 MB."""
+    many = [pa.repeat(column[0], 2_000_000) for column in table.columns]
+    return encode(pa.table(many, schema=table.schema))
+
+
+BAD |= {
+    "column twice": (twice("close"), "column close is there more than once"),
+    "ticker twice": (twice("ticker"), "column ticker is there more than once"),
+    "no text": (no_text, "Invalid UTF8"),
+    "a bar without end": (repeated, "it is too large for a session: 2,000,000 rows"),
+    "a text without end": (bad_bar(source="a" * 2**27), "it is too large for a session: 1 rows"),
+    "encrypted footer": (
+        lambda table, encode: b"PARE" + encode(table)[4:-4] + b"PARE",
+        "Could not read encrypted metadata",
+    ),
 }
 
 
@@ -380,6 +422,23 @@ def test_bad_objects_can_be_set_aside(lake, closes):
     assert json.load(mark["Body"])["quarantined"] == summary["quarantined"]
 
 
+def test_every_kind_of_bad_object_can_be_set_aside_at_once(lake, closes, make_bar, bronze):
+    """Each is named with its reason, and the good one beside them is refined."""
+    kinds = {f"2024-02-{day:02}": kind for day, kind in enumerate(BAD.values(), 1)}
+    changes = {
+        ("ABEV3", day): make(bronze.table(day, [make_bar()]), bronze.encode)
+        for day, (make, _) in kinds.items()
+    }
+    manifest = lake.ingest("b1", {**closes([1.0, 2.0]), **changes})
+
+    summary = lake.run("--batch_manifest", manifest, "--on_bad_object", "quarantine")
+
+    found = {day: summary["quarantined"][names.bronze_key(day, "ABEV3")] for day in kinds}
+    wanted = {day: reason.replace("PETR4", "ABEV3") for day, (_, reason) in kinds.items()}
+    assert [found[day] for day in kinds if wanted[day] not in found[day]] == []
+    assert set(lake.silver()) == {("PETR4", DAYS[0]), ("PETR4", DAYS[1])}
+
+
 def test_a_repaired_object_comes_back(lake, closes):
     """A later batch that replaces the bad object heals the windows."""
     lake.ingest("b1", {**closes([1.0, 2.0, 4.0]), ("PETR4", DAYS[1]): b""})
@@ -401,14 +460,6 @@ def test_a_bad_object_of_an_earlier_batch_names_the_batches_that_wait(lake, clos
 
     assert lake.marks() == ["b1.json", "b2.json"]
     assert lake.refine("b3", closes([2.0], days=DAYS[1:]))["batch_ids"] == ["b3"]
-
-
-def test_a_volume_that_overflows_is_an_error(lake, make_bar):
-    """On Spark 3.5 as on 4.1: a sum that wraps around would be a false number."""
-    bars = [make_bar(volume=2**62), make_bar(volume=2**62, at="11:00")]
-
-    with pytest.raises(RefineError, match="overflow"):
-        lake.refine("b1", {("PETR4", DAYS[0]): bars})
 
 
 def test_objects_are_put_whole_and_a_missing_one_is_told_apart(lake):

@@ -1,11 +1,14 @@
 """Regular files only, and whole ones."""
 
 import datetime as dt
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
+from b3pipeline import cli
+from b3pipeline.course.notebooks import report
 from b3pipeline.errors import SourceError
 from b3pipeline.files import open_regular, write_whole
 from b3pipeline.sources import open_source
@@ -63,3 +66,37 @@ def test_a_draft_that_is_a_link_is_not_followed(tmp_path):
 
 def _no_room(_):
     raise OSError(28, "No space left on device")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+def test_a_report_on_a_full_disk_ends_in_a_sentence(monkeypatch, capsys):
+    """Also where the folder is the system's, or became read-only."""
+    monkeypatch.setattr(cli, "command_line", lambda: lambda: report([], "/dev/full"))
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 1
+    assert "a file cannot be read or written: No space left on device." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.EDQUOT])
+def test_a_folder_that_takes_no_file_is_named(monkeypatch, capsys, number):
+    """The sentence has the path and the system's reason."""
+
+    def refuse():
+        raise OSError(number, os.strerror(number), "build/report")
+
+    monkeypatch.setattr(cli, "command_line", lambda: refuse)
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "build/report cannot be read or written: " in capsys.readouterr().err
+
+
+def test_an_error_of_the_system_that_is_no_full_disk_stays_one(monkeypatch):
+    """A mistake of ours is not told as one of the disk."""
+
+    def fail():
+        raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+
+    monkeypatch.setattr(cli, "command_line", lambda: fail)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        cli.main()

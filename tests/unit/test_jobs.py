@@ -294,6 +294,23 @@ def test_a_summary_that_cannot_be_read_is_none(caplog):
     assert "is no summary of a run" in caplog.text
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        '{"rows_read": "many"}', '{"partitions_written": null}', '{"seconds": [1.5]}',
+        '{"seconds": {"read": "long"}}', '{"quarantined": {"raw/x": 7}}', '{"batch_ids": "b1"}',
+        '{"batch_ids": [["b1"]]}', '{"set_aside": ["b1"]}', '{"quarantined": {"raw/x": "\\ud800"}}',
+        '{"partitions_read": true}', "7", "[7]",
+    ],
+)  # fmt: skip
+def test_a_summary_of_other_types_is_none(caplog, wrong):
+    """A figure that is a text would end in a traceback where it is shown."""
+    report = described("SUCCEEDED", wrong)
+    assert str(report).encode()
+    assert (report.rows, report.quarantined, report.steps) == (0, {}, {})
+    assert "is no summary of a run" in caplog.text
+
+
 class Ended(FakeGlue):
     """A Glue whose run ended at a given time."""
 

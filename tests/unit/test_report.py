@@ -291,6 +291,27 @@ def test_what_is_harmless_in_an_output_stays(page: Page) -> None:
     assert soup.select_one("img[width='9']")
 
 
+def test_a_table_of_an_output_restyles_nothing_beside_it(page: Page) -> None:
+    """A rule that names a table may mean what follows it; a link with a backslash leads away."""
+    soup = page(
+        n01_check=[
+            new_markdown_cell("# 1. Check"),
+            code(
+                "show()",
+                shown(
+                    text_html="<style>#T_a ~ * { display: none } #T_a + p { color: red } "
+                    "#T_a td { color: blue }</style>"
+                    "<table id='T_a'><tr><td>1</td></tr></table><a href='/\\evil.example'>away</a>"
+                ),
+            ),
+        ]
+    )
+    rules = " ".join(style.get_text() for style in soup.select("body style"))
+    assert "color: blue" in rules
+    assert [word for word in ("display", "red") if word in rules] == []
+    assert [str(link) for link in soup.find_all("a", href=True) if "evil" in str(link)] == []
+
+
 def test_the_page_forbids_what_a_mistake_might_let_through(page: Page) -> None:
     """Its own policy lets the browser fetch nothing and run nothing."""
     soup = page(n01_check=[new_markdown_cell("# 1. Check")])

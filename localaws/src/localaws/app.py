@@ -30,7 +30,12 @@ from localaws.glue.java import find_java
 from localaws.glue.service import GlueService
 from localaws.guard import Guard
 from localaws.notifications import Notifications
-from localaws.permissions import passed_to_function, passed_to_host, passed_to_profile
+from localaws.permissions import (
+    check_role_of_function,
+    passed_to_function,
+    passed_to_host,
+    passed_to_profile,
+)
 from localaws.ports import HEALTH_PATH
 from localaws.settings import Settings
 from localaws.troubles import Troubles
@@ -115,6 +120,8 @@ class LocalAws:
             caller, body = await self._callers.identify(scope, receive)
             await self._callers.permit(caller, await self._passed_roles(scope, caller, body))
             self._check_headers(scope)
+            if "lambda" in {caller.service, routed_to(scope)}:
+                check_role_of_function(scope["method"], scope["path"], body)
         except CredentialsError as error:
             await send_answer(send, *refusal(scope, error))
             return

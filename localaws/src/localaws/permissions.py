@@ -11,9 +11,10 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from localaws.callers import Need
+from localaws.wire import AwsError
 
 Payload = dict[str, Any]
 
@@ -53,6 +54,31 @@ def passed_to_function(body: bytes) -> str:
     except (ValueError, AttributeError, RecursionError):
         return ""  # the answer to it says what is wrong
     return role if isinstance(role, str) else ""
+
+
+def check_role_of_function(method: str, path: str, body: bytes) -> None:
+    """Raise AwsError where a request makes a Lambda without a role, or takes it its role.
+
+    AWS reads a null in an update as no change; here it is refused, too.
+    """
+    parts = unquote(path).rstrip("/").split("/")  # as ministack does
+    made = method == "POST" and len(parts) == 3
+    changed = method == "PUT" and parts[4:5] == ["configuration"]
+    if parts[2:3] != ["functions"] or not (made or changed):
+        return
+    try:
+        given = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        return  # the answer to it says what is wrong
+    if not isinstance(given, dict) or not (made or "Role" in given):
+        return
+    role = given.get("Role")
+    if not isinstance(role, str) or not role:
+        raise AwsError(
+            "ValidationException",
+            f"1 validation error detected: Value {json.dumps(role)} at 'role' failed to satisfy "
+            "constraint: Member must not be null",
+        )
 
 
 def passed_to_host(form: bytes) -> list[str]:

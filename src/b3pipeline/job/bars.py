@@ -35,6 +35,8 @@ BARS = pa.schema(
 NO_BARS = pa.table([pa.nulls(1, column.type) for column in BARS][4:], names=BARS.names[4:])
 
 GONE, EMPTY = "the object is gone", "no bar has a close"
+MOST_BYTES = 2**26
+"""How large one object may become in memory; a session's bars of a minute take a third of it."""
 
 Batches = Iterable[pa.RecordBatch]
 
@@ -157,10 +159,16 @@ def decoded(data: bytes) -> pa.Table:
         raise ValueError(note("the object has zero bytes"))
     try:
         # Threads and read-ahead are for large files: on a small one they double the time.
-        table = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False).read(use_threads=False)
+        file = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False)
+        check_size(file.metadata)
+        table = file.read(use_threads=False)
+        table.validate(full=True)  # texts that are no UTF-8 come as they are
     except (pa.ArrowException, OSError) as error:
         raise ValueError(note("it is not a whole Parquet file ({error})", error=error)) from error
     if table.schema != BRONZE:
+        for name in (*BRONZE.names, "ticker", "dt"):
+            if table.column_names.count(name) > 1:
+                raise ValueError(note("column {name} is there more than once", name=name))
         for column in BRONZE:
             if column.name not in table.column_names:
                 raise ValueError(note("column {name} is missing", name=column.name))
@@ -173,6 +181,23 @@ def decoded(data: bytes) -> pa.Table:
                     )
                 )  # fmt: skip
     return table
+
+
+def check_size(footer: pq.FileMetaData) -> None:
+    """Raise ValueError for a file that may become too large in memory.
+
+    A dictionary holds a value once for all its rows: each may be as long as all that is stored.
+    """
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    stored = sum(group.total_byte_size for group in groups)
+    if footer.num_rows < 0 or stored < 0 or max(footer.num_rows, 1) * stored > MOST_BYTES:
+        raise ValueError(
+            note(
+                "it is too large for a session: {rows:,} rows, {stored:,} bytes unpacked",
+                rows=footer.num_rows,
+                stored=stored,
+            )
+        )
 
 
 def silver_writer(store: Store) -> Callable[[Batches], Batches]:

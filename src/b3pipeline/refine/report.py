@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.costs import format_usd, glue_run_cost
 from b3pipeline.errors import JobError
+from b3pipeline.lake.typed import check_types
 from b3pipeline.language import retold, say, shown
 from b3pipeline.markup import facts_table
 from b3pipeline.names import run_summary_key
@@ -79,6 +80,23 @@ class RunReport:
         return facts_table(self.facts)
 
 
+@dataclass(frozen=True)
+class _Summary:
+    """The fields of a summary that are read here and in the notebooks; a run may leave some out."""
+
+    event: str = ""
+    mode: str = ""
+    batch_ids: tuple[str, ...] = ()
+    set_aside: Mapping[str, str] = field(default_factory=dict)
+    quarantined: Mapping[str, str] = field(default_factory=dict)
+    rows_read: int = 0
+    partitions_read: int = 0
+    partitions_written: int = 0
+    partitions_removed: int = 0
+    partitions_skipped: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+
 def describe(cloud: Cloud, run: JobRun) -> RunReport:
     """Return what a run did and what it costs; zeros where it left no summary, as when it failed.
 
@@ -120,11 +138,14 @@ def run_summary(cloud: Cloud, run: JobRun) -> dict[str, Any]:
 def _summary(cloud: Cloud, run: JobRun) -> dict[str, Any] | None:
     bucket, key = cloud.config.raw_data_bucket, run_summary_key(run.run_id)
     try:
-        return dict(json.loads(cloud.s3.get_object(Bucket=bucket, Key=key)["Body"].read()))
+        said = dict(json.loads(cloud.s3.get_object(Bucket=bucket, Key=key)["Body"].read()))
+        known = {one.name for one in fields(_Summary)}
+        check_types(_Summary(**{name: value for name, value in said.items() if name in known}))
+        return said
     except ClientError as error:
         if error.response["Error"]["Code"] != "NoSuchKey":
             raise
         return None
-    except (ValueError, TypeError, RecursionError):
-        logger.warning("s3://%s/%s is no summary of a run", bucket, key)
+    except (ValueError, TypeError, RecursionError) as error:
+        logger.warning("s3://%s/%s is no summary of a run: %s", bucket, key, error)
         return None

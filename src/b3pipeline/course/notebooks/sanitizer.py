@@ -35,7 +35,7 @@ _ATTRIBUTES = {
 # What stands between these is no text for a reader.
 _DROPPED_WHOLE = {"script", "style", "svg", "math", "template", "noscript", "iframe", "object"}
 _PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp|svg\+xml);base64,[A-Za-z0-9+/=\s]*")
-_LINK = re.compile(r"(https?://|mailto:|#)[^\s]*|(?![a-z][a-z0-9+.-]*:)(?!//)(?!\\)[^\s]*", re.I)
+_LINK = re.compile(r"(https?://|mailto:|#)\S*|(?![a-z][a-z0-9+.-]*:)(?![/\\]{2}|\\)\S*", re.I)
 # A function of CSS that only computes: everything else may fetch (url, image, image-set, src, …).
 _FUNCTION = re.compile(r"([\w-]+)\s*\(")
 _HARMLESS_FUNCTIONS = {
@@ -43,8 +43,8 @@ _HARMLESS_FUNCTIONS = {
     *("linear-gradient", "translate", "rotate", "scale"),
 }
 _RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
-# A pandas Styler's rules name one table; all others would restyle the page.
-_SELECTOR = re.compile(r"#T_[\w-]+[\w\s.#:>+~()*-]*")
+# A pandas Styler's rules name one table; all others would restyle the page, its siblings too.
+_SELECTOR = re.compile(r"#T_[\w-]+[\w\s.#:>()*-]*")
 
 
 def harmless(html: str) -> str:

@@ -158,8 +158,16 @@ CREATE MACRO trino_value(m, k) AS
         CASE WHEN list_contains(map_keys(m), k) THEN list_position(map_keys(m), k)
         ELSE trino_fail('INVALID_FUNCTION_ARGUMENT: Key not present in map: '
             || CAST(k AS VARCHAR)) END) END;
+-- DuckDB takes two NaN for equal, and Trino does not: inside an array, a row or a map that is looked
+-- for it is refused.
+CREATE MACRO trino_hides_nan(x) AS
+    CASE WHEN regexp_matches(typeof(x), '(DOUBLE|FLOAT).*[\])]')
+              AND regexp_matches(CAST(x AS VARCHAR), '\bnan\b')
+         THEN trino_fail('NOT_SUPPORTED: a search for a value with NaN inside') IS NULL
+         ELSE FALSE END;
 CREATE MACRO trino_contains(a, x) AS
-    CASE WHEN list_contains(a, x) THEN TRUE
+    CASE WHEN trino_hides_nan(x) THEN NULL
+         WHEN list_contains(a, x) THEN TRUE
          WHEN len(list_filter(a, lambda trino_e: trino_e IS NULL)) > 0 THEN NULL
          ELSE list_contains(a, x) END;
 CREATE MACRO trino_contains_number(a, x) AS
@@ -182,7 +190,8 @@ CREATE MACRO trino_join(a, separator) AS
     CASE WHEN a IS NULL OR separator IS NULL THEN NULL
          ELSE coalesce(array_to_string(a, separator), '') END;
 CREATE MACRO trino_position(a, x) AS
-    CASE WHEN a IS NULL OR x IS NULL THEN NULL ELSE coalesce(list_position(a, x), 0) END;
+    CASE WHEN a IS NULL OR x IS NULL OR trino_hides_nan(x) THEN NULL
+         ELSE coalesce(list_position(a, x), 0) END;
 CREATE MACRO trino_list_distinct(a) AS
     list_filter(a, lambda trino_e, trino_i: len(list_filter(a[:trino_i - 1],
         lambda trino_f: trino_f IS NOT DISTINCT FROM trino_e)) = 0);
@@ -202,7 +211,7 @@ CREATE MACRO trino_ngrams(a, n) AS
         'INVALID_FUNCTION_ARGUMENT: N must be positive') ELSE n END, 0) + 2),
         lambda trino_i: a[trino_i : trino_i + n - 1]);
 CREATE MACRO trino_remove(a, x) AS
-    CASE WHEN x IS NULL THEN NULL
+    CASE WHEN x IS NULL OR trino_hides_nan(x) THEN NULL
          ELSE list_filter(a, lambda trino_e: trino_e IS DISTINCT FROM x) END;
 CREATE MACRO trino_intersect(a, b) AS
     CASE WHEN b IS NOT NULL THEN
