@@ -526,3 +526,8 @@ def test_a_notebook_keeps_what_a_plot_tells():
     answer = subprocess.run(command, capture_output=True, text=True, check=True)
     told = "Simulated data. AAAA3 rose. close, mean"
     assert answer.stdout.splitlines()[-1] == str([{"image/png": {"alt": told}}]), answer.stdout
+
+
+def test_a_figure_names_no_class_of_ours() -> None:
+    """A notebook keeps it beside the picture, in every language."""
+    assert repr(style.figure_of(plots.monthly_returns(MONTHLY))).startswith("<Figure size ")

@@ -106,6 +106,10 @@ class _Described(Figure):
     def _repr_mimebundle_(self, **_: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         return {}, {"image/png": {"alt": str(self.get_label())}}
 
+    def __repr__(self) -> str:
+        """Return what any figure says of itself, for a notebook keeps that as well."""
+        return super().__repr__().replace(type(self).__name__, Figure.__name__)
+
 
 def require(frame: pd.DataFrame, columns: Sequence[str], query: str) -> pd.DataFrame:
     """Return a frame's `columns`, ready to draw: dates as datetime64, numbers as float64.
