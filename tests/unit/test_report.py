@@ -48,6 +48,11 @@ def page(tmp_path: Path) -> Page:
     return make
 
 
+def showing(content: str) -> list[Any]:
+    """Return the cells of a notebook that shows some HTML."""
+    return [new_markdown_cell("# 1. Check"), code("show()", shown(text_html=content))]
+
+
 def text_of(soup: BeautifulSoup, selector: str) -> list[str]:
     """Return the words of every element that a selector finds."""
     return [" ".join(found.get_text().split()) for found in soup.select(selector)]
@@ -264,22 +269,15 @@ def test_markup_in_a_figure_is_text(page: Page) -> None:
 
 def test_what_is_harmless_in_an_output_stays(page: Page) -> None:
     """A table of pandas with its Styler's colours, a bar of progress, a link, a picture."""
-    soup = page(
-        n01_check=[
-            new_markdown_cell("# 1. Check"),
-            code(
-                "show()",
-                shown(
-                    text_html="<style>#T_a td.col1 { color: red; "
-                    "background: linear-gradient(90deg, #d65f5f 50%, transparent 50%) }</style>"
-                    '<table id="T_a"><tr><td class="col1" style="text-align: right;">1</td></tr>'
-                    "</table>"
-                    '<progress value="3" max="9"></progress><a href="https://b3.example/x">x</a>'
-                    f'<img src="data:image/png;base64,{PIXEL}" width="9">'
-                ),
-            ),
-        ]
+    html = (
+        "<style>#T_a td.col1 { color: red; "
+        "background: linear-gradient(90deg, #d65f5f 50%, transparent 50%) }</style>"
+        '<table id="T_a"><tr><td class="col1" style="text-align: right;">1</td></tr>'
+        "</table>"
+        '<progress value="3" max="9"></progress><a href="https://b3.example/x">x</a>'
+        f'<img src="data:image/png;base64,{PIXEL}" width="9">'
     )
+    soup = page(n01_check=showing(html))
     rules = next(style for style in soup.select("body style")).get_text()
     assert "color: red" in rules
     assert "linear-gradient(90deg, #d65f5f 50%, transparent 50%)" in rules
@@ -293,19 +291,12 @@ def test_what_is_harmless_in_an_output_stays(page: Page) -> None:
 
 def test_a_table_of_an_output_restyles_nothing_beside_it(page: Page) -> None:
     """A rule that names a table may mean what follows it; a link with a backslash leads away."""
-    soup = page(
-        n01_check=[
-            new_markdown_cell("# 1. Check"),
-            code(
-                "show()",
-                shown(
-                    text_html="<style>#T_a ~ * { display: none } #T_a + p { color: red } "
-                    "#T_a td { color: blue }</style>"
-                    "<table id='T_a'><tr><td>1</td></tr></table><a href='/\\evil.example'>away</a>"
-                ),
-            ),
-        ]
+    html = (
+        "<style>#T_a ~ * { display: none } #T_a + p { color: red } "
+        "#T_a td { color: blue }</style>"
+        "<table id='T_a'><tr><td>1</td></tr></table><a href='/\\evil.example'>away</a>"
     )
+    soup = page(n01_check=showing(html))
     rules = " ".join(style.get_text() for style in soup.select("body style"))
     assert "color: blue" in rules
     assert [word for word in ("display", "red") if word in rules] == []

@@ -76,7 +76,10 @@ class CotahistSource:
 
     @property
     def simulated(self) -> bool:
-        """Whether any file says of itself that it was made from simulated quotes."""
+        """Whether any file says of itself that it was made from simulated quotes.
+
+        Raises SourceError where there is no file, or none of the exchange's.
+        """
         if self._path is None:
             return False
         return any(read_header(path).simulated for path in self._files_in(self._path))
