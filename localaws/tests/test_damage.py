@@ -50,6 +50,11 @@ def foreign(path):
     database.close()
 
 
+def nested(path):
+    """Write JSON that no reader follows to its end."""
+    path.write_text("[" * 200_000)
+
+
 KINDS = [truncated, garbage, emptied, newer, foreign]
 
 
@@ -74,7 +79,7 @@ def test_a_damaged_database_is_set_aside_and_a_new_one_is_made(tmp_path, spoil):
     database.close()
 
 
-@pytest.mark.parametrize("spoil", KINDS, ids=lambda spoil: spoil.__name__)
+@pytest.mark.parametrize("spoil", [*KINDS, nested], ids=lambda spoil: spoil.__name__)
 def test_a_damaged_control_file_is_set_aside(tmp_path, spoil):
     """Ministack would pass over it, and write over it."""
     path = tmp_path / "control" / "iam.json"

@@ -66,3 +66,31 @@ def test_hostile_outputs_run_nothing_and_fetch_nothing(browser, tmp_path, kind):
     assert page.title() == "a report"
     words = page.inner_text("body")
     assert [number for number in range(len(HOSTILE)) if f"kept {number}" not in words] == []
+
+
+OVER = "width:3000px;height:3000px;background:#fff"
+COVERING = [
+    f"<div style='margin-top:-2000px;margin-left:-500px;{OVER}'>a</div>",
+    f"<div style='transform:translate(-500px,-2000px);z-index:9;{OVER}'>b</div>",
+    f"<div style='translate:-500px -2000px;{OVER}'>c</div>",
+]
+ON_TOP = """e => {
+  const box = e.getBoundingClientRect()
+  return e.contains(document.elementFromPoint(box.left + 5, box.top + box.height / 2))
+}"""
+
+
+def test_an_output_covers_nothing_beside_it(browser, tmp_path):
+    """What a reader sees at the place of a heading is that heading: above, beside and below."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    for html in COVERING:
+        output = new_output("display_data", data={"text/html": html})
+        cells = [new_markdown_cell("# 1. Evil"), new_code_cell("show()", outputs=[output])]
+        source = tmp_path / "01_evil.ipynb"
+        nbformat.write(new_notebook(cells=[*cells, new_markdown_cell("## Below")]), source)
+        done = ExecutedNotebook(source, source, 1.0, len(cells))
+        page.goto(report([done], tmp_path / "index.html", title="a report").as_uri())
+        for place in (".masthead h1", "nav a", "section.notebook h1", "section.notebook h2"):
+            found = page.locator(place).first
+            found.scroll_into_view_if_needed()
+            assert found.evaluate(ON_TOP), (place, html)

@@ -331,6 +331,8 @@ BAD |= {
     "negative volume": (bad_bar(volume=-1), "the volume is negative"),
     "no time": (bad_bar(traded_at=None), "a value is missing (traded_at None"),
     "no open": (bad_bar(open=None), "a value is missing"),
+    "no batch": (bad_bar(batch_id=None), "a value is missing"),
+    "no time of ingestion": (bad_bar(ingested_at=None), "a value is missing"),
     "price out of reach": (bad_bar(adj_close=1e308), "a price or the volume is beyond"),
     "volume out of reach": (bad_bar(volume=2**62), "a price or the volume is beyond"),
 }

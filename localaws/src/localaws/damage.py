@@ -78,7 +78,7 @@ def _control_problem(path: Path, newest: int) -> str:
         content = json.loads(path.read_bytes())
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return f"it is no JSON: {error}" if path.stat().st_size else "it is empty"
     version = content.get("__ministack_format__") if isinstance(content, dict) else None
     if not isinstance(version, int) or not isinstance(content.get("payload"), dict):

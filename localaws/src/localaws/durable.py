@@ -245,7 +245,7 @@ def _headers_of(metadata: str) -> dict[str, str]:
     try:
         with open(metadata) as file:  # noqa: PTH123
             content = json.load(file)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     headers = {
         "Content-Type": content.get("content_type"),

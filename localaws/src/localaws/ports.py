@@ -29,7 +29,7 @@ def ask_health(host: str, port: int, timeout: float = 2.0) -> dict[str, Any] | N
     try:
         with opener.open(endpoint_url(host, port) + HEALTH_PATH, timeout=timeout) as answer:
             health = json.load(answer)
-    except (OSError, ValueError, http.client.HTTPException):
+    except (OSError, ValueError, RecursionError, http.client.HTTPException):
         return None
     return health if isinstance(health, dict) and "state_dir" in health else None
 

@@ -113,7 +113,8 @@ def broken_rules(bars: pa.Table) -> dict[tuple[str, str], str]:
     if not len(quotes):  # of no chunk at all pyarrow's `indices_nonzero` ends the process
         return {}
     values = {name: numbers(quotes[name]) for name in (*PRICES, "volume")}
-    missing = [quotes[name].is_null() for name in ("traded_at", *values)]
+    needed = ("traded_at", *values, "batch_id", "ingested_at")
+    missing = [quotes[name].is_null() for name in needed]
     other_day = pc.not_equal(
         quotes["traded_at"].cast(pa.date32(), False), quotes["dt"].cast("date32")
     )

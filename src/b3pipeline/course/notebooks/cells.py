@@ -85,7 +85,8 @@ def output_html(output: Any, place: Place, caption: str) -> str:
     if _WIDGET in data:
         return ""
     if "text/html" in data:
-        return _boxed(BeautifulSoup(data["text/html"], "html.parser"))
+        shown_html = _boxed(BeautifulSoup(data["text/html"], "html.parser"))
+        return f'<div class="output">{shown_html}</div>'
     for kind in _IMAGES:
         if kind in data:
             return _picture(kind, data[kind], output.metadata.get(kind, {}), caption)
