@@ -40,7 +40,8 @@ tutorial: env ## run everything, notebooks and report; SOURCE=yahoo: real quotes
 test: env checkov ## run what this machine can test; NIGHTLY=1: the longest tests, too
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
-	@bash scripts/beside.sh "$(RUN) mypy" "bash scripts/test_spark4.sh" -- $(RUN) pytest $(PARALLEL)
+	@bash scripts/in_memory.sh bash scripts/beside.sh "$(RUN) mypy" "bash scripts/test_spark4.sh" \
+		-- $(RUN) pytest $(PARALLEL)
 
 # One process of tests: a second one would import and collect everything anew.
 # Its plugins are named: by itself pytest rewrites the asserts of each package that has one.

@@ -9,15 +9,18 @@ wanted="import sys, venv, ensurepip; sys.exit(sys.version_info[:2] not in ((3, 1
 
 say() { printf '%s\n' "$*" >&2; }
 
+# The one that is named, where it is supported; else the quickest on the path.
 supported_python() {
-  local candidate
-  for candidate in ${PYTHON:-} python3.11 python3.12 python3 python; do
-    if command -v "$candidate" >/dev/null 2>&1 && "$candidate" -c "$wanted" >/dev/null 2>&1; then
-      "$candidate" -c 'import sys; print(sys.executable)'
-      return 0
-    fi
+  local name candidate all=()
+  for name in ${PYTHON:+"$PYTHON"} python3.11 python3.12 python3 python; do
+    while read -r candidate; do
+      if "$candidate" -c "$wanted" >/dev/null 2>&1; then
+        all+=("$("$candidate" -c 'import os, sys; print(os.path.realpath(sys.executable))')")
+      fi
+    done < <(type -ap "$name")
+    if [ "$name" = "${PYTHON:-}" ] && [ ${#all[@]} -gt 0 ]; then break; fi
   done
-  return 1
+  [ ${#all[@]} -gt 0 ] && "${all[0]}" scripts/quickest_python.py "${all[@]}"
 }
 
 uv_command() {
@@ -33,7 +36,7 @@ uv_command() {
 if [ -x "$venv/bin/python" ] && "$venv/bin/python" -c "$wanted" >/dev/null 2>&1; then
   say "The environment in $venv is brought up to date."
 elif python=$(supported_python); then
-  say "Making $venv with $("$python" --version)."
+  say "Making $venv with $("$python" --version), $python."
   rm -rf "$venv"
   "$python" -m venv "$venv"
 elif uv=$(uv_command) && "$uv" venv --quiet --seed --python 3.11 "$venv"; then
