@@ -14,7 +14,7 @@ SCANNER := .venv-checkov
 SPARK4 := .venv-spark4
 SITE := .venv-site
 RUN := $(BIN)/python -m
-# A worker for each core, and one for the tests that wait; conftest.py says which share one.
+# A worker for each core, and one that begins with what waits; conftest.py says which share one.
 PARALLEL := -n logical
 # JupyterLab asks whoever works as root, as in a container, to say so.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)

@@ -51,8 +51,8 @@ WAITING = (
 )
 """Where tests wait more than they work: for an apply of Terraform, for a time-out.
 
-They share one worker beside those of the cores, which takes nothing else. ACADEMY, which runs the
-course, is not among them.
+They share one worker beside those of the cores, which then takes of the rest: whoever waits leaves
+a core to another. ACADEMY, which runs the course, is not among them.
 """
 
 LONGEST_FIRST = (
@@ -98,7 +98,7 @@ def group_of(nodeid: str) -> str:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Return a worker for each core, and one for the tests that wait; or what xdist is told."""
+    """Return a worker for each core and one that begins with what waits; or what xdist is told."""
     return int(os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS", CORES + 1))
 
 
@@ -110,13 +110,6 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ByGroup(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             return group_of(nodeid)
-
-        def _reschedule(self, node: Any) -> None:
-            waits = "waiting" in self.assigned_work.get(node, ())
-            if waits and len(self.nodes) > CORES and not node.shutting_down:
-                node.shutdown()  # once it has done what it was given
-            else:
-                super()._reschedule(node)
 
     config.option.loadscopereorder = False
     return ByGroup(config, log)

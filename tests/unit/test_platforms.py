@@ -111,3 +111,23 @@ def test_the_local_aws_on_plain_windows_says_what_it_needs():
     command = [sys.executable, "-c", code]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "on Windows, work in WSL 2" in answer.stderr
+
+
+@pytest.mark.process
+@pytest.mark.parametrize(
+    ("seconds", "taken"),
+    [((0.2, 0.1, 0.3), 1), ((0.1, 0.098, 0.3), 0), ((0.3, 0.3, 0.2), 2)],
+)
+def test_the_quickest_python_makes_the_environment(tmp_path, seconds, taken):
+    """The first of those that are as quick; what each takes is said by its own work."""
+    pythons = []
+    for number, one in enumerate(seconds):
+        python = tmp_path / f"python{number}"
+        python.write_text(f"#!/bin/sh\necho {one}\n")
+        python.chmod(0o755)
+        pythons.append(str(python))
+    script = ROOT / "scripts/quickest_python.py"
+    chosen = subprocess.run(
+        [sys.executable, script, *pythons], capture_output=True, text=True, check=True
+    )
+    assert chosen.stdout.strip() == pythons[taken]

@@ -79,17 +79,16 @@ def test_files_run_side_by_side(workers):
     assert workers["test_a 0"] != workers["test_b 0"]
 
 
-def test_what_waits_has_a_worker_of_its_own_beside_those_of_the_cores(tmp_path):
-    """It takes no core from the others, which are as many as there are cores."""
+def test_what_waits_is_begun_by_a_worker_beside_those_of_the_cores(tmp_path):
+    """It takes no core from the others, and that worker helps them when it has waited."""
     cores = os.cpu_count() or 1
     files = [f"tests/unit/test_{n}.py" for n in range(2 * cores + 2)] + ["tests/infra/test_w.py"]
     (tmp_path / "notes").mkdir()
     answer = run(tmp_path, dict.fromkeys(files, PROBE), *PARALLEL, PROBE=str(tmp_path / "notes"))
     assert answer.returncode == 0, answer.stdout + answer.stderr
     ran = {path.name: path.read_text() for path in (tmp_path / "notes").iterdir()}
-    (its_own,) = {ran.pop(f"test_w {n}") for n in range(4)}
-    assert its_own not in ran.values()
-    assert len(set(ran.values())) == cores
+    assert len({ran[f"test_w {n}"] for n in range(4)}) == 1
+    assert len(set(ran.values())) == cores + 1
 
 
 @pytest.mark.parametrize(
@@ -103,6 +102,52 @@ def test_what_runs_beside_the_tests_fails_with_them(beside, tests, code):
         [*command, f"sleep 0.2; echo tests; {tests}"], capture_output=True, text=True, check=False
     )
     assert (ran.returncode, ran.stdout.split()) == (code, ["tests", "types"])
+
+
+def temporary_folder(bin_folder, **variables):
+    """Return where a command's temporary files lie, under scripts/in_memory.sh, and its code."""
+    command = ["bash", ROOT / "scripts/in_memory.sh", "bash", "-c", 'echo "${TMPDIR:-}"; exit 3']
+    kept = {name: value for name, value in os.environ.items() if name not in ("TMPDIR", "NIGHTLY")}
+    environment = kept | {"PATH": f"{bin_folder}:{os.environ['PATH']}"} | variables
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == 3, ran.stderr
+    return ran.stdout.strip()
+
+
+@pytest.fixture
+def room(tmp_path):
+    """A machine whose memory has as much room for files as is said, in kB."""
+
+    def make(free):
+        program = tmp_path / "df"
+        program.write_text(f"#!/bin/sh\necho head\necho tmpfs 0 0 {free} 0% /dev/shm\n")
+        program.chmod(0o755)
+        return tmp_path
+
+    return make
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no /dev/shm on this machine")  # noqa: S108
+@pytest.mark.skipif(
+    os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") < 12 * 2**30,
+    reason="less than 12 GB of memory are free",
+)
+def test_files_of_the_tests_lie_in_memory_and_go_with_them(room):
+    """What the local AWS acknowledges it writes through, and a slow disk would be waited for."""
+    folder = temporary_folder(room(10**8))
+    assert folder.startswith("/dev/shm/b3-")  # noqa: S108
+    assert not Path(folder).exists()
+
+
+def test_files_of_the_tests_lie_where_they_would_if_there_is_no_room(room):
+    """As in a container, whose /dev/shm has 64 MB."""
+    assert temporary_folder(room(65_536)) == ""
+
+
+@pytest.mark.parametrize("variables", [{"TMPDIR": "/elsewhere"}, {"NIGHTLY": "1"}])
+def test_files_of_the_tests_lie_on_the_disk_where_that_is_asked_for(room, variables):
+    """Each night what is written is written to a file system, as the user's is."""
+    assert temporary_folder(room(10**8), **variables) == variables.get("TMPDIR", "")
 
 
 def test_a_costly_fixture_is_refused_where_its_file_is_not_named(tmp_path):
