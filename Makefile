@@ -14,6 +14,9 @@ SCANNER := .venv-checkov
 SPARK4 := .venv-spark4
 SITE := .venv-site
 RUN := $(BIN)/python -m
+# Where Python keeps no bytecode, each worker would compile every test at each run, and each process
+# that a test starts whatever was written since `make env`.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(RUN) pytest
 # A worker for each core, and one that begins with what waits; conftest.py says which share one.
 PARALLEL := -n logical
 # JupyterLab asks whoever works as root, as in a container, to say so.
@@ -41,7 +44,7 @@ test: env checkov ## run what this machine can test; NIGHTLY=1: the longest test
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@bash scripts/in_memory.sh bash scripts/beside.sh "$(RUN) mypy" "bash scripts/test_spark4.sh" \
-		-- $(RUN) pytest $(PARALLEL)
+		-- env $(PYTEST) $(PARALLEL)
 
 # One process of tests: a second one would import and collect everything anew.
 # Its plugins are named: by itself pytest rewrites the asserts of each package that has one.
@@ -52,12 +55,12 @@ QUICK := --disable-plugin-autoload -p hypothesispytest -p localaws -p timeout \
 check: env ## format, lint, types and the quick tests: about a minute
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
-	@bash scripts/beside.sh "$(RUN) mypy" -- $(RUN) pytest $(QUICK)
+	@bash scripts/beside.sh "$(RUN) mypy" -- env $(PYTEST) $(QUICK)
 
 .PHONY: test-unit
 # pt: roda os outros testes de unidade, que usam a AWS local ou outro processo
 test-unit: env ## run the other unit tests, which need the local AWS or another process
-	@$(RUN) pytest $(PARALLEL) -m "process and not slow" tests/unit
+	@$(PYTEST) $(PARALLEL) -m "process and not slow" tests/unit
 
 .PHONY: test-spark4
 # pt: roda os testes do refino no Spark 4.1, onde há Python 3.13 e um JDK completo
@@ -67,7 +70,7 @@ test-spark4: env ## run the refine's tests on Spark 4.1, where Python 3.13 and a
 .PHONY: test-browser
 # pt: roda os notebooks no JupyterLab e abre o relatório no Chromium
 test-browser: env ## run the notebooks in JupyterLab and the report in Chromium
-	@$(RUN) pytest tests/browser
+	@$(PYTEST) tests/browser
 
 .PHONY: lab
 # pt: abre o JupyterLab em cópias dos notebooks, em work/; LANG_=pt-BR: em português
