@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -107,11 +108,12 @@ def lab(
             command, cwd=course.root, env=environment, stdout=log, stderr=log, text=True
         )
     process = psutil.Process(server.pid)
-    url = _wait_for_url(folder, server)
-    yield Lab(url, token, process, course.root)
-    family = [process, *process.children(recursive=True)]
-    server.send_signal(signal.SIGTERM)
-    server.wait(30)
+    try:
+        yield Lab(_wait_for_url(folder, server), token, process, course.root)
+    finally:
+        family = [process, *process.children(recursive=True)]
+        server.send_signal(signal.SIGTERM)
+        server.wait(30)
     _, alive = psutil.wait_procs(family, timeout=20)
     assert alive == [], f"JupyterLab left {alive}: {(folder / 'log').read_text()[-2000:]}"
 
@@ -127,10 +129,12 @@ def _wait_for_url(folder: Path, server: subprocess.Popen[str], seconds: float = 
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         for path in (folder / "runtime").glob("jpserver-*.json"):
-            said = json.loads(path.read_text())
-            url = said["url"].rstrip("/")
-            with urllib.request.urlopen(f"{url}/api?token={said['token']}", timeout=10):  # noqa: S310
-                return url
+            # The file may be there half written, and before anybody listens.
+            with contextlib.suppress(ValueError, OSError):
+                said = json.loads(path.read_text())
+                url: str = said["url"].rstrip("/")
+                with urllib.request.urlopen(f"{url}/api?token={said['token']}", timeout=10):  # noqa: S310
+                    return url
         if server.poll() is not None:
             break
         time.sleep(0.3)
