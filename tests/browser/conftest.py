@@ -29,6 +29,7 @@ FLAGS = [
     "--no-first-run",
     "--disable-background-networking",
     "--disable-component-update",
+    "--disable-features=SpareRendererForSitePerProcess",  # a process a page that nobody opens
     "--disable-sync",
 ]
 
