@@ -16,7 +16,7 @@ SITE := .venv-site
 RUN := $(BIN)/python -m
 # Where Python keeps no bytecode, each worker would compile every test at each run, and each process
 # that a test starts whatever was written since `make env`.
-PYTEST := PYTHONDONTWRITEBYTECODE= $(RUN) pytest
+PYTEST := env PYTHONDONTWRITEBYTECODE= $(RUN) pytest
 # A worker for each core, and one that begins with what waits; conftest.py says which share one.
 PARALLEL := -n logical
 # JupyterLab asks whoever works as root, as in a container, to say so.
@@ -44,7 +44,7 @@ test: env checkov ## run what this machine can test; NIGHTLY=1: the longest test
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
 	@bash scripts/in_memory.sh bash scripts/beside.sh "$(RUN) mypy" "bash scripts/test_spark4.sh" \
-		-- env $(PYTEST) $(PARALLEL)
+		-- $(PYTEST) $(PARALLEL)
 
 # One process of tests: a second one would import and collect everything anew.
 # Its plugins are named: by itself pytest rewrites the asserts of each package that has one.
@@ -55,7 +55,7 @@ QUICK := --disable-plugin-autoload -p hypothesispytest -p localaws -p timeout \
 check: env ## format, lint, types and the quick tests: about a minute
 	@$(RUN) ruff check .
 	@$(RUN) ruff format --check .
-	@bash scripts/beside.sh "$(RUN) mypy" -- env $(PYTEST) $(QUICK)
+	@bash scripts/beside.sh "$(RUN) mypy" -- $(PYTEST) $(QUICK)
 
 .PHONY: test-unit
 # pt: roda os outros testes de unidade, que usam a AWS local ou outro processo

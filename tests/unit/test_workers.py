@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psutil
 import pytest
 
 pytestmark = pytest.mark.process
@@ -105,7 +106,7 @@ def test_what_runs_beside_the_tests_fails_with_them(beside, tests, code):
 
 
 def temporary_folder(bin_folder, **variables):
-    """Return where a command's temporary files lie, under scripts/in_memory.sh, and its code."""
+    """Return where a command's temporary files lie, under scripts/in_memory.sh."""
     command = ["bash", ROOT / "scripts/in_memory.sh", "bash", "-c", 'echo "${TMPDIR:-}"; exit 3']
     kept = {name: value for name, value in os.environ.items() if name not in ("TMPDIR", "NIGHTLY")}
     environment = kept | {"PATH": f"{bin_folder}:{os.environ['PATH']}"} | variables
@@ -129,8 +130,7 @@ def room(tmp_path):
 
 @pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no /dev/shm on this machine")  # noqa: S108
 @pytest.mark.skipif(
-    os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") < 12 * 2**30,
-    reason="less than 12 GB of memory are free",
+    psutil.virtual_memory().available < 12 * 2**30, reason="less than 12 GB of memory are free"
 )
 def test_files_of_the_tests_lie_in_memory_and_go_with_them(room):
     """What the local AWS acknowledges it writes through, and a slow disk would be waited for."""
