@@ -37,17 +37,19 @@ from localaws.permissions import (
     passed_to_host,
     passed_to_profile,
 )
+from localaws.plain import PlainObjects
 from localaws.ports import HEALTH_PATH
+from localaws.quicker import make_quicker
 from localaws.settings import Settings
 from localaws.troubles import Troubles
 from localaws.wire import (
     AsgiApp,
     AwsError,
-    Message,
     Receive,
     Scope,
     Send,
     Service,
+    again,
     live,
     parse_payload,
     send_answer,
@@ -137,7 +139,7 @@ class LocalAws:
         if service is None:
             scope = self._callers.as_it_came(caller, scope)
             try:
-                await self._backend(scope, _once(body, receive), send)
+                await self._backend(scope, again(body, receive), send)
             except RecursionError:  # ministack has read JSON, and has answered nothing yet
                 await send_refusal(scope, send, too_deep())
         else:
@@ -228,16 +230,6 @@ def _header(scope: Scope, wanted: bytes) -> bytes:
     return next((bytes(value) for name, value in scope["headers"] if name == wanted), b"")
 
 
-def _once(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives a body again that was read already, then what comes next."""
-    left = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def again() -> Message:
-        return left.pop() if left else await receive()
-
-    return again
-
-
 def _seal_lambdas(callers: Callers) -> None:
     """Give Lambdas credentials that nobody can guess: ministack has no setting for it."""
     from ministack.core import lambda_runtime
@@ -258,7 +250,8 @@ def create_app(settings: Settings) -> AsgiApp:
     check_control(settings.control_dir, damage, SERVICE_STATE_FORMAT_VERSIONS, STATE_FORMAT_VERSION)
     from ministack.app import app as ministack
 
-    durable = DurableObjects(ministack, settings, troubles)
+    make_quicker()
+    durable = DurableObjects(PlainObjects(ministack, settings), settings, troubles)
     store = EventStore(settings.events_dir / "events.db", damage)
     delivery = Delivery(store, Backend(durable, settings), settings, troubles)
     notifications = Notifications(durable, store, delivery, settings, troubles)

@@ -26,6 +26,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 from xml.sax.saxutils import unescape
 
 from localaws.backend import Backend
+from localaws.plain import CALLER
 from localaws.settings import Settings
 from localaws.wire import AwsError, Headers, Receive, Scope, read_body
 
@@ -131,12 +132,12 @@ class Callers:
         """Return a request as AWS would see it: a run and a Lambda reach it over TLS alone.
 
         So a bucket that refuses plain HTTP takes what they send here, too. Of others nobody may say
-        how they came: ministack believes a header.
+        how they came: ministack believes a header. Who signed it stands in the scope from here on.
         """
         headers = [pair for pair in scope["headers"] if pair[0] != _FORWARDED]
         if caller.access_key_id in self._of_services:
             headers.append((_FORWARDED, b"https"))
-        return {**scope, "headers": headers}
+        return {**scope, "headers": headers, CALLER: caller}
 
     def is_root(self, caller: Caller) -> bool:
         """Return whether a caller may everything."""

@@ -31,6 +31,7 @@ from localaws.wire import (
     Receive,
     Scope,
     Send,
+    again,
     read_body,
     send_refusal,
     send_unavailable,
@@ -71,7 +72,8 @@ class DurableObjects:
 
     def __init__(self, ministack: AsgiApp, settings: Settings, troubles: Troubles) -> None:
         self._ministack = ministack
-        self._settings = settings
+        self._kept_dir = str(settings.kept_dir)
+        self._data_dir = f"{settings.s3_data_dir}/{settings.account_id}"
         self._troubles = troubles
         self._backend = Backend(ministack, settings)
         self._numbers = itertools.count()
@@ -88,7 +90,7 @@ class DurableObjects:
             body = await read_body(receive)
         except AwsError:  # the client went away
             return
-        await self._write(scope, _whole(body, receive), send)
+        await self._write(scope, again(body, receive), send)
 
     async def _write(self, scope: Scope, receive: Receive, send: Send) -> None:
         bucket, key = split_path(scope["path"])
@@ -135,7 +137,7 @@ class DurableObjects:
         kept = _Kept()
         try:
             for path in self._files(bucket, key):
-                link = f"{self._settings.kept_dir}/{next(self._numbers)}"
+                link = f"{self._kept_dir}/{next(self._numbers)}"
                 if _link(path, link):
                     kept.links[path] = link
             yield kept
@@ -146,15 +148,14 @@ class DurableObjects:
         """Yield the paths at which ministack may have an object's body and metadata."""
         if not bucket or not key or "\x00" in key or bucket in (".", ".."):
             return
-        folder = f"{self._settings.s3_data_dir}/{self._settings.account_id}/{bucket}"
-        bodies = [f"{folder}/{_ENCODED_KEYS_DIR}/{_encoded(key)}"]
-        if not any(part in ("", ".", "..") for part in key.split("/")):
-            bodies.insert(0, f"{folder}/{key}")
-        for body in bodies:
-            if os.path.isfile(body):  # noqa: PTH113
-                yield body
-                yield body + METADATA_SUFFIX
+        body = f"{self._data_dir}/{bucket}/{key}"
+        named = not any(part in ("", ".", "..") for part in key.split("/"))
+        if not named or not os.path.isfile(body):  # noqa: PTH113
+            body = f"{self._data_dir}/{bucket}/{_ENCODED_KEYS_DIR}/{_encoded(key)}"
+            if not os.path.isfile(body):  # noqa: PTH113
                 return
+        yield body
+        yield body + METADATA_SUFFIX
 
     async def _undo(self, failures: list[Failure], target: tuple[str, str], kept: _Kept) -> None:
         """Put memory and files back to what they were before the request."""
@@ -198,20 +199,6 @@ def split_path(path: str) -> tuple[str, str]:
     """Return bucket and key of a path-style request; both are empty where it has none."""
     bucket, _, key = path.removeprefix("/").partition("/")
     return bucket, key
-
-
-def _whole(body: bytes, rest: Receive) -> Receive:
-    """Return a stream that gives a whole body at once, then what else the client sends."""
-    given = False
-
-    async def receive() -> Message:
-        nonlocal given
-        if given:
-            return await rest()
-        given = True
-        return {"type": "http.request", "body": body, "more_body": False}
-
-    return receive
 
 
 def _completed_upload(scope: Scope) -> str:

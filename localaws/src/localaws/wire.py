@@ -108,6 +108,16 @@ async def read_body(receive: Receive) -> bytes:
             return b"".join(chunks)
 
 
+def again(body: bytes, rest: Receive) -> Receive:
+    """Return a `receive` that gives a body again that was read already, then what comes next."""
+    left = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive() -> Message:
+        return left.pop() if left else await rest()
+
+    return receive
+
+
 def parse_payload(body: bytes) -> dict[str, Any]:
     """Return the JSON object of a request's body; an empty body is an empty object."""
     try:
