@@ -251,7 +251,10 @@ def create_app(settings: Settings) -> AsgiApp:
     from ministack.app import app as ministack
 
     make_quicker()
-    durable = DurableObjects(PlainObjects(ministack, settings), settings, troubles)
+    objects = ministack
+    if not settings.any_key and not settings.audit:  # a denial would be kept twice
+        objects = PlainObjects(ministack, settings)
+    durable = DurableObjects(objects, settings, troubles)
     store = EventStore(settings.events_dir / "events.db", damage)
     delivery = Delivery(store, Backend(durable, settings), settings, troubles)
     notifications = Notifications(durable, store, delivery, settings, troubles)

@@ -24,6 +24,7 @@ from localaws.damage import Damage
 from localaws.environment import server_environment
 from localaws.files import PRIVATE, check_links
 from localaws.glue.run_environment import work_folder
+from localaws.joined import JoinedProtocol
 from localaws.limits import check_open_files, raise_open_files
 from localaws.orphans import end_processes_of
 from localaws.ports import bound
@@ -111,7 +112,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
     gc.enable()
     config = uvicorn.Config(
         app,
-        http="httptools",
+        http=JoinedProtocol,
         ws="none",
         lifespan="on",
         backlog=_BACKLOG,
