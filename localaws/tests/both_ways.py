@@ -272,7 +272,13 @@ def differing_paths(settings: Settings) -> list[str]:
     ]  # fmt: skip
     buckets = ["lake", "versions", "none", "linked-bucket", "..", "lake/a", "lake/../versions"]
     bases = [f"{account}/{bucket}" for bucket in buckets] + [str(outside), "/", f"{account}"]
-    whole = s3._key_disk_path.__self__._whole
+    quick = s3._key_disk_path.__self__
+    whole, asked = quick._whole, []
+    quick._whole = lambda base, key: asked.append(key) or whole(base, key)
+    s3._key_disk_path(f"{account}/lake", "a/bars")
+    s3._key_disk_path(f"{account}/versions", "new/er/key")
+    if asked:
+        return [f"{key} was asked of ministack" for key in asked]
     return [
         f"{base}: {key}"
         for base in bases

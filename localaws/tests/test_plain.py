@@ -24,7 +24,7 @@ SHORT = (
 @pytest.fixture(scope="module")
 def found(tmp_path_factory):
     """What came of each case, by its name."""
-    folder = tmp_path_factory.mktemp("ways") / "state"
+    folder = tmp_path_factory.mktemp("ways") / ".localaws"
     run = subprocess.run(
         [sys.executable, str(BOTH_WAYS), str(folder)], capture_output=True, text=True
     )

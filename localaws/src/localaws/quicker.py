@@ -69,10 +69,13 @@ class DiskPaths:
     def of(self, base: str, key: str) -> str | None:
         """Return what ministack's `_key_disk_path` returns for a key below a folder."""
         path = f"{base}/{key}"
-        plain = self._applies and base.startswith(self._root) and "/." not in base
-        if plain and self._is_name_of_a_file(key) and self._is_own(base, path):
+        if self._is_below_root(base) and self._is_name_of_a_file(key) and self._is_own(base, path):
             return path
         return self._whole(base, key)
+
+    def _is_below_root(self, base: str) -> bool:
+        below = base.startswith(self._root) and "/." not in base[len(self._root) - 1 :]
+        return self._applies and below
 
     def _is_own(self, base: str, path: str) -> bool:
         end = len(self._root)
