@@ -102,7 +102,7 @@ def test_a_body_does_not_wait_for_the_answer_to_its_head(s3):
     """Nagle's algorithm would hold the second packet of a PUT back until the first is confirmed."""
     client = connected(s3)
     client.put("key", b"bars")
-    connection = client.http._manager.connection_from_url(client.url).pool.get()
+    connection = client.http.pool.get()
     assert connection.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
@@ -140,6 +140,7 @@ def test_the_last_attempt_says_what_the_server_said(s3, pauses):
         (refusal(404, "NoSuchBucket"), OSError),
         (refusal(403, "AccessDenied"), OSError),
         (refusal(301, "PermanentRedirect"), OSError),
+        (refusal(307, "TemporaryRedirect"), OSError),
     ],
 )
 def test_what_stays_is_asked_once(s3, pauses, answer, kind):
@@ -154,9 +155,25 @@ def test_what_stays_is_asked_once(s3, pauses, answer, kind):
 
 def test_nobody_there_is_an_error_after_all_attempts(pauses):
     """Port 1 of this machine answers nobody."""
-    with pytest.raises(OSError, match="Could not connect"):
+    with pytest.raises(OSError, match="Connection refused"):
         Store("lake", "us-east-1", "http://127.0.0.1:1", 3).connect().get("key")
     assert len(pauses) == 2
+
+
+def test_a_proxy_of_the_environment_is_asked(s3, monkeypatch):
+    """Under its user and password; what the environment excepts goes there directly."""
+    s3.answers = [(200, b"bars", None)]
+    address = f"127.0.0.1:{s3.server_port}"
+    monkeypatch.setenv("http_proxy", f"http://user:word@{address}")
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    there = "http://s3.test.invalid"
+
+    assert Store("lake", "us-east-1", there).connect().get("key") == b"bars"
+    assert connected(s3).get("key") == b"bars"
+
+    (_, through, _, told), (_, directly, _, _) = s3.asked
+    assert (through, directly) == (f"{there}/lake/key", "/lake/key")
+    assert told["Proxy-Authorization"] == "Basic dXNlcjp3b3Jk"
 
 
 def test_without_credentials_it_says_so(s3, monkeypatch):
