@@ -428,7 +428,7 @@ def test_a_lambda_is_its_role_by_a_key_that_nobody_can_guess(
     assert refused(guessed.get_caller_identity)[0] in ("InvalidClientTokenId", "AccessDenied")
 
 
-@pytest.mark.parametrize("role", [None, "", ["r"]], ids=str)
+@pytest.mark.parametrize("role", [None, "", ["r"], "LabRole", f"arn:aws:iam::{ACCOUNT}:user/u"])
 def test_a_lambda_has_a_role_whatever_its_maker_may(identity, jobs, aws_client, name, role):
     """Without one AWS makes none; an update cannot take it away, either."""
     function = name("roleless")
@@ -436,7 +436,9 @@ def test_a_lambda_has_a_role_whatever_its_maker_may(identity, jobs, aws_client, 
     settings = {"Runtime": "python3.11", "Handler": "handler.handler"}
     settings |= {"FunctionName": function, "Code": {"ZipFile": zipped(WHO)}, "Role": whose}
     hostile = adding(identity(EVERYTHING)("lambda"), Role=role)
-    assert refused(hostile.create_function, **settings)[0] == "ValidationException"
+    code, words = refused(hostile.create_function, **settings)[:2]
+    assert code == "ValidationException"
+    assert ("'LabRole' at 'role' failed to satisfy constraint" in words) == (role == "LabRole")
 
     aws_client("lambda").create_function(**settings)
     change = hostile.update_function_configuration

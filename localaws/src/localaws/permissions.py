@@ -27,6 +27,7 @@ _ON_EVERYTHING = (
     "ListApplicationDPUSizes",
 )  # fmt: skip
 _BY_ID = re.compile(r"(Get|BatchGet|Stop)Query\w+|(Get|BatchGet|Update|Delete)NamedQuery")
+_ROLE_ARN = r"arn:(aws[a-zA-Z-]*)?:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+"
 _OF_A_CATALOG = re.compile(r"DataCatalog|Databases?$|TableMetadata$")
 
 
@@ -57,9 +58,10 @@ def passed_to_function(body: bytes) -> str:
 
 
 def check_role_of_function(method: str, path: str, body: bytes) -> None:
-    """Raise AwsError where a request makes a Lambda without a role, or takes it its role.
+    """Raise AwsError where a request makes a Lambda without the ARN of a role, or takes it its own.
 
-    AWS reads a null in an update as no change; here it is refused, too.
+    In the words of AWS, as reports of failed deployments quote them. AWS reads a null in an update
+    as no change; here it is refused, too.
     """
     parts = unquote(path).rstrip("/").split("/")  # as ministack does
     made = method == "POST" and len(parts) == 3
@@ -73,12 +75,18 @@ def check_role_of_function(method: str, path: str, body: bytes) -> None:
     if not isinstance(given, dict) or not (made or "Role" in given):
         return
     role = given.get("Role")
-    if not isinstance(role, str) or not role:
-        raise AwsError(
-            "ValidationException",
-            f"1 validation error detected: Value {json.dumps(role)} at 'role' failed to satisfy "
-            "constraint: Member must not be null",
-        )
+    if not isinstance(role, str):
+        wanted = "must not be null"
+    elif not re.fullmatch(_ROLE_ARN, role, re.ASCII):
+        wanted = f"must satisfy regular expression pattern: {_ROLE_ARN}"
+    else:
+        return
+    value = f"'{role}'" if isinstance(role, str) else json.dumps(role)
+    raise AwsError(
+        "ValidationException",
+        f"1 validation error detected: Value {value} at 'role' failed to satisfy constraint: "
+        f"Member {wanted}",
+    )
 
 
 def passed_to_host(form: bytes) -> list[str]:
