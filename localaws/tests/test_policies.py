@@ -286,7 +286,7 @@ def test_a_role_is_judged_by_the_arn_that_it_has(identity, jobs, aws_client, nam
     assert "There is no role" in refused(user("glue").create_job, Role=other, **job)[1]
     settings = {"Runtime": "python3.11", "Handler": "h.f", "Code": {"ZipFile": zipped("")}}
     make = user("lambda").create_function
-    assert "There is no role" in refused(make, FunctionName=name("f"), Role=other, **settings)[1]
+    assert "be assumed" in refused(make, FunctionName=name("f"), Role=other, **settings)[1]
 
     trust = aws_client("iam").get_role(RoleName=role.rpartition("/")[2])["Role"]
     trust, kept = json.dumps(trust["AssumeRolePolicyDocument"]), name("kept")
@@ -446,6 +446,24 @@ def test_a_lambda_has_a_role_whatever_its_maker_may(identity, jobs, aws_client, 
     kept = aws_client("lambda").get_function_configuration(FunctionName=function)
     assert (kept["Role"], kept["Timeout"]) == (whose, 3)
     aws_client("lambda").update_function_configuration(FunctionName=function, Timeout=9)
+
+
+def test_a_lambda_has_a_role_that_lambda_may_assume(jobs, aws_client, name):
+    """Root's, too: AWS asks for the trust when the function is made, and when its role changes."""
+    lambda_ = aws_client("lambda")
+    settings = {"Runtime": "python3.11", "Handler": "handler.handler"}
+    settings |= {"FunctionName": name("trusted"), "Code": {"ZipFile": zipped(WHO)}}
+    glues, none = jobs.role(EVERYTHING), f"arn:aws:iam::{ACCOUNT}:role/none"
+    said = ("InvalidParameterValueException", "The role defined for the function cannot be ")
+    for role in (glues, none):
+        code, words = refused(lambda_.create_function, Role=role, **settings)
+        assert (code, words[: len(said[1])]) == said
+
+    own = jobs.role(EVERYTHING, Service="lambda.amazonaws.com")
+    lambda_.create_function(Role=own, **settings)
+    change = lambda_.update_function_configuration
+    assert refused(change, FunctionName=settings["FunctionName"], Role=glues)[0] == said[0]
+    change(FunctionName=settings["FunctionName"], Role=own)
 
 
 def test_a_lambda_without_a_role_is_not_made(identity, name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 import time
@@ -14,6 +15,10 @@ import pytest
 from localaws.testing import has_ended
 
 HANDLER = "def handler(event, context):\n    return 'alive'\n"
+TRUST = json.dumps({
+    "Statement": {"Effect": "Allow", "Principal": {"Service": "lambda.amazonaws.com"},
+                  "Action": "sts:AssumeRole"}
+})  # fmt: skip
 
 
 def zipped(source):
@@ -31,7 +36,7 @@ def provision(server):
     s3.create_bucket(Bucket="empty")
     for number in range(50):
         s3.put_object(Bucket="kept", Key=f"raw/n={number}/data", Body=b"x" * number)
-    role = server.client("iam").create_role(RoleName="role", AssumeRolePolicyDocument="{}")
+    role = server.client("iam").create_role(RoleName="role", AssumeRolePolicyDocument=TRUST)
     function = server.client("lambda").create_function(
         FunctionName="function",
         Runtime="python3.11",

@@ -32,10 +32,10 @@ from localaws.glue.service import GlueService
 from localaws.guard import Guard
 from localaws.notifications import Notifications
 from localaws.permissions import (
-    check_role_of_function,
     passed_to_function,
     passed_to_host,
     passed_to_profile,
+    role_of_function,
 )
 from localaws.plain import PlainObjects
 from localaws.ports import HEALTH_PATH
@@ -121,13 +121,16 @@ class LocalAws:
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             caller, body = await self._callers.identify(scope, receive)
-            await self._callers.permit(caller, await self._passed_roles(scope, caller, body))
-            self._check_headers(scope)
+            role = ""
             # The path first: S3 is the hot path, and hardly a key of it has this word.
             if "functions" in unquote(scope["path"]) and (
                 "lambda" in {caller.service, routed_to(scope)}
             ):
-                check_role_of_function(scope["method"], scope["path"], body)
+                role = role_of_function(scope["method"], scope["path"], body)
+            await self._callers.permit(caller, await self._passed_roles(scope, caller, body))
+            if role:
+                await self._callers.check_role_of_lambda(role)
+            self._check_headers(scope)
         except CredentialsError as error:
             await send_answer(send, *refusal(scope, error))
             return

@@ -215,7 +215,7 @@ class Callers:
             found = await self._role(resource)
             arn = found[0] if found else self.role_arn(resource)
             self.authorize(caller, [(action, arn)])
-            if not found:
+            if not found and caller.service != "lambda":  # which says so in words of its own
                 raise AwsError("InvalidInputException", f"There is no role {arn}.")
 
     def authorize(self, caller: Caller, needs: Iterable[Need]) -> None:
@@ -262,16 +262,33 @@ class Callers:
 
         Raises AwsError where there is no such role, or its trust does not name the service.
         """
-        from ministack.core.iam_evaluator import evaluate_trust_policy
-
         if self._settings.any_key:
             keys = self._settings.keys
             return Session(keys.access_key_id, keys.secret_access_key, "")
-        found = await self._role(role)
-        if not found or not evaluate_trust_policy(_as_seen_by(found[1], service), service):
+        arn = await self._assumable(role, service)
+        if not arn:
             message = f"{service} cannot assume the role {self.role_arn(role)}."
             raise AwsError("AccessDeniedException", message)
-        return self._register(found[0], name, time.time() + seconds)
+        return self._register(arn, name, time.time() + seconds)
+
+    async def check_role_of_lambda(self, role: str) -> None:
+        """Raise AwsError where a role is none, or one that Lambda may not assume: AWS asks at once.
+
+        ministack asks whether there is such a role.
+        """
+        if self._settings.any_key or await self._assumable(role, "lambda.amazonaws.com"):
+            return
+        message = "The role defined for the function cannot be assumed by Lambda."
+        raise AwsError("InvalidParameterValueException", message)
+
+    async def _assumable(self, role: str, service: str) -> str:
+        """Return the ARN of a role; empty where there is none, or its trust names no `service`."""
+        from ministack.core.iam_evaluator import evaluate_trust_policy
+
+        found = await self._role(role)
+        if not found or not evaluate_trust_policy(_as_seen_by(found[1], service), service):
+            return ""
+        return found[0]
 
     def lambda_environment(self, config: dict[str, Any]) -> dict[str, str]:
         """Return the credentials of a Lambda: those of its role, the same while the server lives.

@@ -57,30 +57,31 @@ def passed_to_function(body: bytes) -> str:
     return role if isinstance(role, str) else ""
 
 
-def check_role_of_function(method: str, path: str, body: bytes) -> None:
-    """Raise AwsError where a request makes a Lambda without the ARN of a role, or takes it its own.
+def role_of_function(method: str, path: str, body: bytes) -> str:
+    """Return the role that a request gives to a Lambda; empty where it gives none.
 
-    In the words of AWS, as reports of failed deployments quote them. AWS reads a null in an update
-    as no change; here it is refused, too.
+    Raises AwsError where it makes a Lambda without the ARN of a role, or takes it its own, in the
+    words of AWS, as reports of failed deployments quote them. AWS reads a null in an update as no
+    change; here it is refused, too.
     """
     parts = unquote(path).rstrip("/").split("/")  # as ministack does
     made = method == "POST" and len(parts) == 3
     changed = method == "PUT" and parts[4:5] == ["configuration"]
     if parts[2:3] != ["functions"] or not (made or changed):
-        return
+        return ""
     try:
         given = json.loads(body or b"{}")
     except (ValueError, RecursionError):
-        return  # the answer to it says what is wrong
+        return ""  # the answer to it says what is wrong
     if not isinstance(given, dict) or not (made or "Role" in given):
-        return
+        return ""
     role = given.get("Role")
     if not isinstance(role, str):
         wanted = "must not be null"
     elif not re.fullmatch(_ROLE_ARN, role, re.ASCII):
         wanted = f"must satisfy regular expression pattern: {_ROLE_ARN}"
     else:
-        return
+        return role
     value = f"'{role}'" if isinstance(role, str) else json.dumps(role)
     raise AwsError(
         "ValidationException",
