@@ -23,6 +23,9 @@ starts_programs() {
   printf '#!/bin/sh\n' >"$1/program" && chmod +x "$1/program" && "$1/program" 2>/dev/null
 }
 
+# A run that was killed leaves its folder; none takes a day.
+find "$MEMORY" -maxdepth 1 -name 'b3-??????' -user "$(id -u)" -mmin +1440 -exec rm -rf {} + 2>/dev/null
+
 if has_room && folder=$(mktemp -d "$MEMORY/b3-XXXXXX"); then
   trap 'rm -rf "$folder"' EXIT
   trap 'exit 130' INT TERM

@@ -112,7 +112,9 @@ def lab(
     try:
         yield Lab(_wait_for_url(folder, server), token, process, course.root)
     finally:
-        family = [process, *process.children(recursive=True)]
+        family = [process]
+        with contextlib.suppress(psutil.NoSuchProcess):  # it died at its start
+            family += process.children(recursive=True)
         server.send_signal(signal.SIGTERM)
         server.wait(30)
     _, alive = psutil.wait_procs(family, timeout=20)

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -137,6 +138,20 @@ def test_files_of_the_tests_lie_in_memory_and_go_with_them(room):
     folder = temporary_folder(room(10**8))
     assert folder.startswith("/dev/shm/b3-")  # noqa: S108
     assert not Path(folder).exists()
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no /dev/shm on this machine")  # noqa: S108
+def test_what_a_killed_run_left_in_memory_goes_after_a_day(room):
+    """A folder of today may be that of a run at work."""
+    old, new = (Path(tempfile.mkdtemp(prefix="b3-", dir="/dev/shm")) for _ in range(2))
+    old, new = (folder.rename(folder.with_name(folder.name[:9])) for folder in (old, new))
+    try:
+        os.utime(old, (0, 0))
+        temporary_folder(room(65_536))
+        assert (old.exists(), new.exists()) == (False, True)
+    finally:
+        shutil.rmtree(old, ignore_errors=True)
+        shutil.rmtree(new)
 
 
 def test_files_of_the_tests_lie_where_they_would_if_there_is_no_room(room):
