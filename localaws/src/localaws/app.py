@@ -38,6 +38,7 @@ from localaws.permissions import (
     passed_to_profile,
 )
 from localaws.ports import HEALTH_PATH
+from localaws.recovery import load_objects
 from localaws.settings import Settings
 from localaws.troubles import Troubles
 from localaws.wire import (
@@ -258,6 +259,7 @@ def create_app(settings: Settings) -> AsgiApp:
     check_control(settings.control_dir, damage, SERVICE_STATE_FORMAT_VERSIONS, STATE_FORMAT_VERSION)
     from ministack.app import app as ministack
 
+    load_objects(settings.s3_data_dir, damage)
     durable = DurableObjects(ministack, settings, troubles)
     store = EventStore(settings.events_dir / "events.db", damage)
     delivery = Delivery(store, Backend(durable, settings), settings, troubles)

@@ -34,7 +34,7 @@ class Damage:
     def set_aside(self, path: Path, why: str, lost: str) -> None:
         """Move a file out of the way; `lost` says what is gone with it, and what makes it anew."""
         self._folder.mkdir(exist_ok=True)
-        stem = f"{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 1000:03d}-{path.name}"
+        stem = f"{_moment()}-{path.name}"
         for companion in ("", *_COMPANIONS):
             source = path.with_name(path.name + companion)
             if os.path.lexists(source):
@@ -43,11 +43,34 @@ class Damage:
         logger.error("%s", sentence)
         self.sentences.insert(0, sentence)
 
+    def set_aside_all(self, files: Mapping[Path, str], root: Path, lost: str) -> None:
+        """Move files out of the way, each with what is wrong with it, under their paths in `root`.
+
+        They are one sentence, which names the first of them; the log names them all.
+        """
+        if not files:
+            return
+        folder = self._folder / f"{_moment()}-{root.name}"
+        for path, why in files.items():
+            target = folder / path.relative_to(root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(target)
+            logger.error("%s is damaged (%s) and was moved to %s", path, why, target)
+        first, why = next(iter(files.items()))
+        sentence = f"{first} is damaged ({why}) and was moved to {folder}"
+        if len(files) > 1:
+            sentence += f", and so were {len(files) - 1:,} other files of {root}"
+        self.sentences.insert(0, f"{sentence}. {lost}")
+
     def _names(self) -> list[str]:
         if not self._folder.is_dir():
             return []
         found = sorted(path.name for path in self._folder.iterdir())
         return [name for name in found if not name.endswith(_COMPANIONS)]
+
+
+def _moment() -> str:
+    return f"{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 1000:03d}"
 
 
 def check_control(

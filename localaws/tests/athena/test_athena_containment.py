@@ -133,6 +133,26 @@ def test_a_link_in_the_store_is_not_followed(tmp_path: Path, where: str) -> None
         Objects(tmp_path / "s3").under("s3://bucket/t/")
 
 
+def test_a_key_that_no_path_can_hold_is_read_without_its_metadata(tmp_path: Path) -> None:
+    """Damaged metadata hide no other object; a name that is a hash tells no key."""
+    keys = tmp_path / "bucket" / ".ministack-keys"
+    keys.mkdir(parents=True)
+    told: dict[str, str] = {
+        "t%2F%2Flost": "",
+        "t%2F%2Flist": "[]",
+        "t%2F%2Fcut": '{"key": "t',
+        "t%2F%2Fother": '{"key": 7}',
+        "t%2F%2Fwell": '{"key": "t//well"}',
+        "sha256-" + 64 * "a": "null",
+    }
+    for name, text in told.items():
+        (keys / name).write_bytes(b"body")
+        if text:
+            (keys / f"{name}.meta.json").write_text(text)
+    found = [file.uri for file in Objects(tmp_path).under("s3://bucket/t/")]
+    assert found == [f"s3://bucket/t//{key}" for key in ("cut", "list", "lost", "other", "well")]
+
+
 def test_a_state_folder_behind_a_link_is_read(tmp_path: Path) -> None:
     """The store itself may lie behind a link, as /tmp does on some systems."""
     folder = tmp_path / "real" / "bucket" / "t"
