@@ -21,6 +21,7 @@ from localaws.backend import Backend
 from localaws.hearing import Failure, Hearing
 from localaws.objectfiles import ENCODED_KEYS, METADATA_SUFFIX, encoded, read_metadata
 from localaws.settings import Settings
+from localaws.subresources import split_path
 from localaws.troubles import Troubles
 from localaws.wire import (
     AsgiApp,
@@ -230,12 +231,6 @@ def _unread(failures: list[Failure]) -> str:
         f"The file of s3://{bucket}/{key} cannot be read ({said}). Try again, and put the object "
         "again where that does not help."
     )
-
-
-def split_path(path: str) -> tuple[str, str]:
-    """Return bucket and key of a path-style request; both are empty where it has none."""
-    bucket, _, key = path.removeprefix("/").partition("/")
-    return bucket, key
 
 
 def _whole(body: bytes, rest: Receive) -> Receive:
