@@ -38,9 +38,9 @@ from localaws.permissions import (
     passed_to_profile,
 )
 from localaws.ports import HEALTH_PATH
+from localaws.readings import asked_of, check_form, check_post, check_subresource, needs_of
 from localaws.recovery import load_objects
 from localaws.settings import Settings
-from localaws.subresources import asked_of, check_post, check_subresource, needs_of
 from localaws.troubles import Troubles
 from localaws.wire import (
     AsgiApp,
@@ -123,7 +123,7 @@ class LocalAws:
             caller, body = await self._callers.identify(scope, receive)
             await self._callers.permit(caller, await self._passed_roles(scope, caller, body))
             self._check_headers(scope)
-            await self._check_s3(scope, caller, body)
+            self._check_reading(scope, caller, body)
             # The path first: S3 is the hot path, and hardly a key of it has this word.
             if "functions" in unquote(scope["path"]) and (
                 "lambda" in {caller.service, routed_to(scope)}
@@ -155,7 +155,7 @@ class LocalAws:
         if _header(scope, _RENAME_HEADER):
             raise AwsError("NotImplemented", "There are no directory buckets here.", status=501)
 
-    async def _check_s3(self, scope: Scope, caller: Caller, body: bytes) -> None:
+    def _check_reading(self, scope: Scope, caller: Caller, body: bytes) -> None:
         """Refuse what ministack would judge as one thing, and do as another."""
         method, path = scope["method"], scope["path"]
         asked = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
@@ -163,15 +163,25 @@ class LocalAws:
         if is_root and not asked_of(asked):
             return
         # A header says which service is called, a link does not: routing takes time.
-        if caller.service != "s3" and (_header(scope, b"authorization") and caller.service):
-            return
-        if caller.service != "s3" and routed_to(scope) != "s3":
+        signed = caller.service if _header(scope, b"authorization") else ""
+        if signed != "s3" and (signed or routed_to(scope) != "s3"):
+            if not is_root:
+                self._check_form(scope, body)
             return
         check_subresource(method, path, asked)
         if not is_root:
-            await self._callers.permit(caller, needs_of(method, path, asked))
+            try:
+                self._callers.authorize(caller, needs_of(method, path, asked))
+            except AwsError as error:
+                raise AwsError("AccessDenied", error.message, status=403) from error
             if method == "POST":
                 check_post(asked, path, body)
+
+    def _check_form(self, scope: Scope, body: bytes) -> None:
+        query, is_form = scope.get("query_string", b""), b"form" in _header(scope, b"content-type")
+        has_target = bool(_header(scope, b"x-amz-target"))
+        if is_form or has_target or scope["path"] == "/" or b"Action" in query:
+            check_form(query, body, is_form)
 
     async def _passed_roles(self, scope: Scope, caller: Caller, body: bytes) -> list[Need]:
         """Return the roles that a request hands on: whoever passes one needs the right to.

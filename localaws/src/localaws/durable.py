@@ -20,8 +20,8 @@ from urllib.parse import parse_qs
 from localaws.backend import Backend
 from localaws.hearing import Failure, Hearing
 from localaws.objectfiles import ENCODED_KEYS, METADATA_SUFFIX, encoded, read_metadata
+from localaws.readings import split_path
 from localaws.settings import Settings
-from localaws.subresources import split_path
 from localaws.troubles import Troubles
 from localaws.wire import (
     AsgiApp,

@@ -19,8 +19,8 @@ from urllib.parse import parse_qs, quote_plus, unquote, urlsplit
 
 from localaws.backend import Answer, Backend
 from localaws.events import SUBJECT, Delivery, EventStore
+from localaws.readings import split_path
 from localaws.settings import Settings
-from localaws.subresources import split_path
 from localaws.troubles import Troubles
 from localaws.wire import (
     AsgiApp,

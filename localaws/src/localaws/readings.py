@@ -1,8 +1,8 @@
-"""What a request asks of S3 beside an object or a bucket: one thing at most, and one there is.
+"""Requests that can be read in two ways are refused.
 
 ministack reads a request twice: for the rights that it needs, and for what is to be done. It does
 not read both alike: `GET /bucket/key?policy` needs the right to a bucket's policy, and gives the
-object. Here whatever could be read in two ways is refused, as S3 refuses it.
+object; `POST /?Action=ListUsers` lists users, unless its body says `Action=CreateUser`.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Collection, Iterator
+from urllib.parse import parse_qsl
 
 from localaws.callers import Need
 from localaws.wire import AwsError
@@ -103,6 +104,20 @@ _MALFORMED = (
 
 def _name(element: ET.Element) -> str:
     return element.tag.rpartition("}")[2]
+
+
+def check_form(query: bytes, body: bytes, is_form: bool) -> None:
+    """Raise AwsError where parameters stand in a request's address and in its body, or twice there.
+
+    `query` and `body` are those of a request that is no S3's.
+    """
+    if query and body:
+        message = "Parameters are given in the address or in the body, not in both."
+        raise AwsError("MalformedQueryString", message)
+    if is_form or query:
+        names = [name for name, _ in parse_qsl(body or query, keep_blank_values=True)]
+        if len(names) != len(set(names)):
+            raise AwsError("MalformedQueryString", "A parameter is given twice.")
 
 
 def split_path(path: str) -> tuple[str, str]:
