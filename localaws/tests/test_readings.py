@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import gzip
 import http.client
 import itertools
+import json
+import urllib.error
+import urllib.request
 from base64 import b64encode
 from hashlib import md5
 
+import boto3
 import pytest
 from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from localaws.readings import _KNOWN
@@ -188,6 +194,70 @@ def test_a_form_puts_nothing_that_its_signer_may_not(ask, bucket, aws_client):
     )
     asked("POST", f"/{bucket}", body.encode(), Content_Type="multipart/form-data; boundary=b")
     assert aws_client("s3").get_object(Bucket=bucket, Key="k")["Body"].read() == b"secret"
+
+
+@pytest.mark.parametrize(
+    "more", ["x-amz-meta-a=b%0D%0AX-Evil", "x-amz-meta-a%0A=b", "x-amz-meta-a=%00"]
+)
+def test_no_link_says_what_no_header_can_say(ask, bucket, more):
+    """Of such an object nobody could read the headers again."""
+    asked = ask(on(bucket))
+    assert asked("PUT", f"/{bucket}/new?{more}", b"x")[0] == 400
+    assert asked("GET", f"/{bucket}/new")[0] == 404
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+@pytest.mark.parametrize("name_", ["policy", "acl", "tagging", "versionId"])
+def test_no_body_says_which_right_is_needed(ask, bucket, aws_client, method, name_):
+    """The parameters of a form were judged as those of the address; the object was read."""
+    data = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+    asked = ask(on(bucket), on(bucket, effect="Deny", action=data))
+    before = objects(aws_client("s3"), bucket)
+    body = f"{name_}=x".encode()
+    assert asked(method, f"/{bucket}/k", body, Content_Type=FORM)[0] in (400, 403)
+    assert objects(aws_client("s3"), bucket) == before
+
+
+def test_a_link_puts_an_object_and_no_user(aws_client, localaws_server, bucket, name):
+    """Its signature covers no body: what a form says is an object's content."""
+    server, user = localaws_server, name("user")
+    keys = server.info.keys
+    s3 = boto3.client(
+        "s3", endpoint_url=server.endpoint_url, region_name="us-east-1",
+        aws_access_key_id=keys.access_key_id, aws_secret_access_key=keys.secret_access_key,
+        config=Config(signature_version="s3v4", s3={"addressing_style": "path"}),
+    )  # fmt: skip
+    names = {"Bucket": bucket, "Key": "new"}
+    for operation, verb in (("create_multipart_upload", "POST"), ("put_object", "PUT")):
+        address = s3.generate_presigned_url(operation, Params=names)
+        form = f"Action=CreateUser&UserName={user}&Version=2010-05-08".encode()
+        request = urllib.request.Request(address, form, {"Content-Type": FORM}, method=verb)  # noqa: S310
+        with pytest.raises(urllib.error.HTTPError) as caught, urllib.request.urlopen(request):  # noqa: S310
+            pass
+        assert caught.value.code == 403
+    assert user not in str(aws_client("iam").list_users()["Users"])
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "aws-chunked"])
+def test_no_role_is_passed_in_a_wrapping(localaws_server, jobs, name, encoding):
+    """Ministack unwraps a body after its role was looked for."""
+    role = jobs.role(
+        {"Effect": "Allow", "Action": "*", "Resource": "*"}, Service="lambda.amazonaws.com"
+    )
+    allowed = {"Effect": "Allow", "Action": "lambda:*", "Resource": "*"}
+    who = localaws_server.identity(name("user"), allowed)("s3")._request_signer._credentials
+    code = {"FunctionName": name("f"), "Runtime": "python3.11", "Handler": "h.h", "Role": role}
+    plain = json.dumps({**code, "Code": {"ZipFile": "UEsFBgAAAAAAAAAAAAAAAAAAAAAAAA=="}}).encode()
+    chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(plain), plain)
+    body = gzip.compress(plain) if encoding == "gzip" else chunks
+    address, path = localaws_server.endpoint_url, "/2015-03-31/functions"
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    request = AWSRequest("POST", address + path, headers, body)
+    SigV4Auth(who, "lambda", "us-east-1").add_auth(request)
+    connection = http.client.HTTPConnection(address.removeprefix("http://"), timeout=20)
+    connection.request("POST", path, body, dict(request.headers))
+    assert connection.getresponse().status == 400
+    connection.close()
 
 
 def test_the_requests_of_a_client_go_on(aws_client, bucket, jobs):

@@ -38,7 +38,15 @@ from localaws.permissions import (
     passed_to_profile,
 )
 from localaws.ports import HEALTH_PATH
-from localaws.readings import asked_of, check_form, check_post, check_subresource, needs_of
+from localaws.readings import (
+    asked_of,
+    check_body,
+    check_form,
+    check_headers_of,
+    check_subresource,
+    needs_of,
+    parameters_of,
+)
 from localaws.recovery import load_objects
 from localaws.settings import Settings
 from localaws.troubles import Troubles
@@ -159,14 +167,20 @@ class LocalAws:
         """Refuse what ministack would judge as one thing, and do as another."""
         method, path = scope["method"], scope["path"]
         asked = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+        check_headers_of(asked)
+        form = parameters_of(body, _header(scope, b"content-type"))
         is_root = self._callers.is_root(caller)
+        # A header says which service is called, a link does not: routing takes time.
+        is_link = not _header(scope, b"authorization") and not self._settings.any_key
+        if is_link and "Action" in form:
+            message = "There were parameters present in the request which were not signed: Action"
+            raise AwsError("AccessDenied", message, status=403)
         if is_root and not asked_of(asked):
             return
-        # A header says which service is called, a link does not: routing takes time.
-        signed = caller.service if _header(scope, b"authorization") else ""
+        signed = "" if is_link else caller.service
         if signed != "s3" and (signed or routed_to(scope) != "s3"):
             if not is_root:
-                self._check_form(scope, body)
+                check_form(scope, body)
             return
         check_subresource(method, path, asked)
         if not is_root:
@@ -174,14 +188,7 @@ class LocalAws:
                 self._callers.authorize(caller, needs_of(method, path, asked))
             except AwsError as error:
                 raise AwsError("AccessDenied", error.message, status=403) from error
-            if method == "POST":
-                check_post(asked, path, body)
-
-    def _check_form(self, scope: Scope, body: bytes) -> None:
-        query, is_form = scope.get("query_string", b""), b"form" in _header(scope, b"content-type")
-        has_target = bool(_header(scope, b"x-amz-target"))
-        if is_form or has_target or scope["path"] == "/" or b"Action" in query:
-            check_form(query, body, is_form)
+            check_body(method, asked, path, form, body)
 
     async def _passed_roles(self, scope: Scope, caller: Caller, body: bytes) -> list[Need]:
         """Return the roles that a request hands on: whoever passes one needs the right to.

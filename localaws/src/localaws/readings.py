@@ -7,13 +7,14 @@ object; `POST /?Action=ListUsers` lists users, unless its body says `Action=Crea
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Collection, Iterator
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qs, parse_qsl
 
 from localaws.callers import Need
-from localaws.wire import AwsError
+from localaws.wire import AwsError, Scope, header
 
 _OF_OBJECTS = {
     "GET": "acl annotation attributes legal-hold retention tagging uploadId",
@@ -30,6 +31,7 @@ _OF_BUCKETS = {
     "POST": "delete",
     "DELETE": _CONFIGURATIONS,
 }
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 # S3 has these; ministack passes over them: it would delete the bucket, or list what is in it.
 _MISSING = frozenset(
     (
@@ -61,6 +63,15 @@ def check_subresource(method: str, path: str, parameters: Collection[str]) -> No
         raise AwsError("MethodNotAllowed", message, status=405)
 
 
+def check_headers_of(parameters: dict[str, list[str]]) -> None:
+    """Raise AwsError where a link says in a header's place what no header can say."""
+    for name, values in parameters.items():
+        if name.lower().startswith(("x-amz-", "response-")) and _CONTROL.search(
+            "".join((name, *values))
+        ):
+            raise AwsError("InvalidArgument", f"The value of {name!r} has control characters.")
+
+
 def needs_of(method: str, path: str, parameters: dict[str, list[str]]) -> Iterator[Need]:
     """Yield the rights of a request to S3 for which ministack asks of something else, or not.
 
@@ -77,13 +88,20 @@ def needs_of(method: str, path: str, parameters: dict[str, list[str]]) -> Iterat
         yield "s3:ListBucket", f"arn:aws:s3:::{bucket}"
 
 
-def check_post(parameters: Collection[str], path: str, body: bytes) -> None:
-    """Raise AwsError for a POST to a bucket of which ministack judges one key, and uses another.
+def check_body(
+    method: str, parameters: Collection[str], path: str, form: Collection[str], body: bytes
+) -> None:
+    """Raise AwsError where the body of a request to S3 changes how it is judged, or what it does.
 
-    Of two keys of an object that is to be deleted it judges the last and deletes the first; of a
-    form it judges the bucket alone.
+    A form's parameters are judged, whatever the address says. Of two keys of an object that is to
+    be deleted the last is judged and the first deleted; of a form that puts an object, its bucket.
     """
-    if split_path(path)[1]:
+    if judged := sorted({*_KNOWN, "annotationName", "versionId"}.intersection(form)):
+        message = (
+            f"The body is a form that names {', '.join(judged)}: give it another Content-Type."
+        )
+        raise AwsError("InvalidArgument", message)
+    if method != "POST" or split_path(path)[1]:
         return
     if "delete" not in parameters:
         message = "The specified method is not allowed against this resource."
@@ -106,11 +124,29 @@ def _name(element: ET.Element) -> str:
     return element.tag.rpartition("}")[2]
 
 
-def check_form(query: bytes, body: bytes, is_form: bool) -> None:
-    """Raise AwsError where parameters stand in a request's address and in its body, or twice there.
+def parameters_of(body: bytes, content_type: bytes) -> dict[str, list[str]]:
+    """Return the parameters of a form, which ministack judges for S3 as well; none of no form."""
+    if not body or not content_type.startswith(b"application/x-www-form-urlencoded"):
+        return {}
+    return parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True)
 
-    `query` and `body` are those of a request that is no S3's.
+
+def check_form(scope: Scope, body: bytes) -> None:
+    """Raise AwsError where a request to another service than S3 says something twice.
+
+    Its parameters stand in its address or in its body, and the body is what is judged: ministack
+    takes it out of a wrapping that nobody has looked into.
     """
+    query, content_type = scope.get("query_string", b""), header(scope, b"content-type")
+    if header(scope, b"content-encoding") and b"/monitoring/" not in header(
+        scope, b"authorization"
+    ):
+        raise AwsError(
+            "InvalidRequest", "The local AWS reads no body that is compressed or chunked."
+        )
+    has_target, is_form = bool(header(scope, b"x-amz-target")), b"form" in content_type
+    if not (is_form or has_target or scope["path"] == "/" or b"Action" in query):
+        return
     if query and body:
         message = "Parameters are given in the address or in the body, not in both."
         raise AwsError("MalformedQueryString", message)
