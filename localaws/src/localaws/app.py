@@ -33,6 +33,7 @@ from localaws.guard import Guard
 from localaws.notifications import Notifications
 from localaws.permissions import (
     check_role_of_function,
+    check_services,
     passed_to_function,
     passed_to_host,
     passed_to_profile,
@@ -198,6 +199,7 @@ class LocalAws:
         if self._callers.is_root(caller):
             return []
         services, roles = {caller.service, routed_to(scope)}, []
+        check_services(services)
         of_forms = services & {"ec2", "iam"} or scope["path"] == "/"
         form = scope.get("query_string", b"") + b"&" + (body if of_forms else b"")
         if "lambda" in services and "/functions" in scope["path"]:
