@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -141,7 +142,9 @@ class Objects:
         try:
             with os.scandir(folder) as entries:
                 visible = [entry for entry in entries if not _hidden(entry.name)]
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+                raise
             return (), []
         if links := [entry.name for entry in visible if entry.is_symlink()]:
             raise _outside(f"{base}/{links[0]}")
