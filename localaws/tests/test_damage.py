@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 
 import pytest
 
 from localaws import process
 from localaws.damage import Damage, check_control
+from localaws.errors import LocalAwsError
 from localaws.objectfiles import metadata_files, read_metadata
 from localaws.sqlite import open_database
 
@@ -119,6 +121,48 @@ def test_a_server_with_damaged_files_starts_and_says_what_is_gone(local_server):
     glue = server.client("glue")
     assert glue.get_databases()["DatabaseList"] == []
     glue.create_database(DatabaseInput={"Name": "db"})
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"buckets_meta": {"__scoped__": True, "data": {"no account": 1}}},
+        {"buckets_meta": {"__scoped__": True, "data": []}},
+        {"queues": {"__account_region_scoped__": True}},
+    ],
+    ids=["no account", "no object", "no data"],
+)
+def test_a_control_file_that_ministack_cannot_read_does_not_stop_a_start(local_server, payload):
+    """It is JSON, and what ministack makes of it fails: the server ended with a traceback."""
+    server = local_server()
+    server.stop()
+    content = {"__ministack_format__": 2, "payload": payload}
+    (server.state_dir / "control/s3.json").write_text(json.dumps(content))
+    server.start()
+    [said] = process.status(server.state_dir).troubles
+    assert "control/s3.json is damaged (ministack cannot read it" in said
+
+
+def test_a_name_that_is_no_text_does_not_stop_a_start(local_server):
+    """No request makes one; another program may."""
+    server = local_server()
+    server.client("s3").create_bucket(Bucket="kept")
+    server.client("s3").put_object(Bucket="kept", Key="k", Body=b"body")
+    server.stop()
+    (bucket,) = (server.state_dir / "s3").glob("*/kept")
+    (bucket / "\udcff").write_bytes(b"x")
+    server.start()
+    assert server.client("s3").get_object(Bucket="kept", Key="k")["Body"].read() == b"body"
+
+
+@pytest.mark.parametrize("name", ["tmp", "damaged", "s3/.versions", "events"])
+def test_a_file_in_the_place_of_a_folder_is_a_sentence(tmp_path, name):
+    """And no traceback."""
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("x")
+    with pytest.raises(LocalAwsError, match=re.escape(f"{path} is no folder.")):
+        process.start(tmp_path, port=0)
 
 
 WRONG = [

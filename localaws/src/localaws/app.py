@@ -293,9 +293,15 @@ def create_app(settings: Settings) -> AsgiApp:
     """Return the local AWS as an ASGI application; set ministack's environment before."""
     troubles, damage = Troubles(settings.state_dir), Damage(settings.state_dir)
     # ministack reads its environment when it is imported, so not before this call.
-    from ministack.core.persistence import SERVICE_STATE_FORMAT_VERSIONS, STATE_FORMAT_VERSION
+    from ministack.core import persistence
 
-    check_control(settings.control_dir, damage, SERVICE_STATE_FORMAT_VERSIONS, STATE_FORMAT_VERSION)
+    check_control(
+        settings.control_dir,
+        damage,
+        persistence.SERVICE_STATE_FORMAT_VERSIONS,
+        persistence.STATE_FORMAT_VERSION,
+        persistence._json_object_hook,
+    )
     from ministack.app import app as ministack
 
     load_objects(settings.s3_data_dir, damage)

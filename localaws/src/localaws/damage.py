@@ -10,8 +10,9 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 logger = logging.getLogger(__name__)
 
@@ -74,14 +75,19 @@ def _moment() -> str:
 
 
 def check_control(
-    control_dir: Path, damage: Damage, versions: Mapping[str, int], default_version: int
+    control_dir: Path,
+    damage: Damage,
+    versions: Mapping[str, int],
+    default_version: int,
+    restore: Callable[[dict[str, Any]], object] | None = None,
 ) -> None:
     """Set aside each control file that ministack would pass over and then write over.
 
     `versions`: the newest format of each service that is understood, where it is not the default.
+    `restore` makes what ministack keeps of an object of JSON.
     """
     for path in sorted(control_dir.glob("*.json")):
-        why = _control_problem(path, versions.get(path.stem, default_version))
+        why = _control_problem(path, versions.get(path.stem, default_version), restore)
         if why:
             damage.set_aside(path, why, control_lost(path.stem))
 
@@ -95,10 +101,13 @@ def control_lost(service: str) -> str:
     )
 
 
-def _control_problem(path: Path, newest: int) -> str:
+def _control_problem(
+    path: Path, newest: int, restore: Callable[[dict[str, Any]], object] | None
+) -> str:
     """Return what is wrong with a control file; empty where nothing is."""
     try:
-        content = json.loads(path.read_bytes())
+        text = path.read_bytes()
+        content = json.loads(text)
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
     except (ValueError, RecursionError) as error:
@@ -106,4 +115,8 @@ def _control_problem(path: Path, newest: int) -> str:
     version = content.get("__ministack_format__") if isinstance(content, dict) else None
     if not isinstance(version, int) or not isinstance(content.get("payload"), dict):
         return "it is not what ministack writes"
+    try:
+        json.loads(text, object_hook=restore)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        return f"ministack cannot read it: {error}"
     return f"its format {version} is newer than {newest}" if version > newest else ""

@@ -23,8 +23,12 @@ _TIME = re.compile(r"\d{4}-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(\.\d{1,6})?Z")
 
 def encoded(key: str) -> str:
     """Return the name of the file of a key that can be no path."""
-    name = quote(key, safe="").replace(".", "%2E")
-    return name if len(name) <= _LONGEST_NAME else _HASHED + sha256(key.encode()).hexdigest()
+    name = quote(key, safe="", errors="replace").replace(".", "%2E")
+    return (
+        name
+        if len(name) <= _LONGEST_NAME
+        else _HASHED + sha256(key.encode(errors="replace")).hexdigest()
+    )
 
 
 def key_of(body: str) -> str | None:
