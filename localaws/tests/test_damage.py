@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 
 import pytest
 
 from localaws import process
 from localaws.damage import Damage, check_control
+from localaws.errors import LocalAwsError
+from localaws.objectfiles import metadata_files, read_metadata
 from localaws.sqlite import open_database
 
 SCHEMA = "CREATE TABLE IF NOT EXISTS things (name TEXT, body TEXT);"
@@ -118,3 +121,163 @@ def test_a_server_with_damaged_files_starts_and_says_what_is_gone(local_server):
     glue = server.client("glue")
     assert glue.get_databases()["DatabaseList"] == []
     glue.create_database(DatabaseInput={"Name": "db"})
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        {"buckets_meta": {"__scoped__": True, "data": {"no account": 1}}},
+        {"buckets_meta": {"__scoped__": True, "data": []}},
+        {"queues": {"__account_region_scoped__": True}},
+    ],
+    ids=["no account", "no object", "no data"],
+)
+def test_a_control_file_that_ministack_cannot_read_does_not_stop_a_start(local_server, payload):
+    """It is JSON, and what ministack makes of it fails: the server ended with a traceback."""
+    server = local_server()
+    server.stop()
+    content = {"__ministack_format__": 2, "payload": payload}
+    (server.state_dir / "control/s3.json").write_text(json.dumps(content))
+    server.start()
+    [said] = process.status(server.state_dir).troubles
+    assert "control/s3.json is damaged (ministack cannot read it" in said
+
+
+def test_a_name_that_is_no_text_does_not_stop_a_start(local_server):
+    """No request makes one; another program may."""
+    server = local_server()
+    server.client("s3").create_bucket(Bucket="kept")
+    server.client("s3").put_object(Bucket="kept", Key="k", Body=b"body")
+    server.stop()
+    (bucket,) = (server.state_dir / "s3").glob("*/kept")
+    (bucket / "\udcff").write_bytes(b"x")
+    server.start()
+    assert server.client("s3").get_object(Bucket="kept", Key="k")["Body"].read() == b"body"
+
+
+@pytest.mark.parametrize("name", ["tmp", "damaged", "s3/.versions", "events"])
+def test_a_file_in_the_place_of_a_folder_is_a_sentence(tmp_path, name):
+    """And no traceback."""
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("x")
+    with pytest.raises(LocalAwsError, match=re.escape(f"{path} is no folder.")):
+        process.start(tmp_path, port=0)
+
+
+WRONG = [
+    b"[]",
+    b"null",
+    b'"x"',
+    b"5",
+    b"",
+    b'{"size": ',
+    b"[" * 200_000,
+    b'{"size": "abc"}',
+    b'{"size": -1}',
+    b'{"size": true}',
+    b'{"etag": 7}',
+    b'{"metadata": []}',
+    b'{"metadata": {"x-amz-meta-a": 1}}',
+    b'{"preserved_headers": 7}',
+    b'{"checksums": []}',
+    b'{"content_type": "a\\nb: c"}',
+    b'{"last_modified": 5}',
+    b'{"last_modified": "yesterday"}',
+    b'{"storage_class": 7}',
+    b'{"versions": 7}',
+    b'{"versions": [{}]}',
+    b'{"tags": [1]}',
+    b'{"is_delete_marker": 1}',
+]
+
+
+@pytest.mark.parametrize("text", WRONG, ids=lambda text: text[:40].decode())
+def test_metadata_that_ministack_did_not_write_are_not_read(tmp_path, text):
+    """Whatever their JSON is: what is wrong is said."""
+    path = tmp_path / "key.meta.json"
+    path.write_bytes(text)
+    with pytest.raises(ValueError, match=r"it is|its "):
+        read_metadata(str(path))
+
+
+def test_metadata_of_any_object_are_read(local_server):
+    """What a client may say of an object is no damage."""
+    server = local_server()
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="kept")
+    s3.put_bucket_versioning(Bucket="kept", VersioningConfiguration={"Status": "Enabled"})
+    said = {
+        "ContentType": "text/plain; charset=utf-8",
+        "ContentEncoding": "gzip",
+        "CacheControl": "no-cache",
+        "Metadata": {"who": "somebody else"},
+        "Tagging": "a%20b=%C3%A9%0A&c=",
+        "ACL": "bucket-owner-full-control",
+        "StorageClass": "STANDARD_IA",
+    }
+    for key in ("a", "a//b", "ç" * 100):
+        for body in (b"old", b"new"):
+            s3.put_object(Bucket="kept", Key=key, Body=body, **said)
+    s3.delete_object(Bucket="kept", Key="a")
+    files = list(metadata_files(str(server.state_dir / "s3")))
+    assert len(files) == 3
+    for path in files:
+        read_metadata(path)
+    server.stop()
+    server.start()
+    assert process.status(server.state_dir).troubles == ()
+
+
+def test_damaged_metadata_of_an_object_cost_that_object_alone(local_server):
+    """Ministack would load no further object of any bucket, or fail at each listing of one."""
+    server = local_server()
+    s3 = server.client("s3")
+    buckets = [f"lake-{number}" for number in range(5)]
+    for bucket in buckets:
+        s3.create_bucket(Bucket=bucket)
+        for key in ("a/data", "b/data", "a//data", "e" * 300):
+            s3.put_object(Bucket=bucket, Key=key, Body=b"body", ContentType="text/csv")
+    server.stop()
+    root = next((server.state_dir / "s3").glob("[0-9]*"))
+    hashed = next((root / "lake-3/.ministack-keys").glob("sha256-*.meta.json"))
+    spoilt = {
+        root / "lake-0/a/data.meta.json": "[]",
+        root / "lake-1/a/data.meta.json": '{"size": "abc", "etag": "x"}',
+        root / "lake-1/b/data.meta.json": '{"cut": ',
+        root / "lake-2/.ministack-keys/a%2F%2Fdata.meta.json": "null",
+        hashed: "[]",
+    }
+    for path, text in spoilt.items():
+        path.write_text(text)
+    server.start()
+    [said] = process.status(server.state_dir).troubles
+    assert "is damaged (" in said
+    assert "and so were 5 other files" in said
+    kept = [path.read_text() for path in (server.state_dir / "damaged").rglob("*.meta.json")]
+    assert sorted(kept) == sorted(spoilt.values())
+    s3 = server.client("s3")
+    for bucket in buckets:
+        listed = s3.list_objects_v2(Bucket=bucket)["Contents"]
+        assert len(listed) == (3 if bucket == "lake-3" else 4)
+        for each in listed:
+            answer = s3.get_object(Bucket=bucket, Key=each["Key"])
+            assert (answer["Body"].read(), each["Size"]) == (b"body", 4)
+            assert answer["ETag"] == each["ETag"] == '"841a2d689ad86bd1611447453c22c6fc"'
+    assert s3.head_object(Bucket="lake-4", Key="a/data")["ContentType"] == "text/csv"
+
+
+def test_metadata_that_ministack_passes_over_are_named_too(local_server):
+    """Nothing fails where they are no JSON: tags and types would be gone without a word."""
+    server = local_server()
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="lake")
+    for key in ("a", "b"):
+        s3.put_object(Bucket="lake", Key=key, Body=b"body")
+    server.stop()
+    (path,) = (server.state_dir / "s3").glob("*/lake/a.meta.json")
+    path.write_bytes(bytes(300))
+    server.start()
+    [said] = process.status(server.state_dir).troubles
+    assert said.startswith(f"{path} is damaged (it is no JSON: ")
+    assert server.client("s3").head_object(Bucket="lake", Key="a")["ContentLength"] == 4

@@ -296,3 +296,24 @@ def troubles_of(disk):
     """Return what the server has in mind and cannot store."""
     info = process.status(disk.server.state_dir)
     return re.findall(r"The end of the \w+ \w[\w-]+", " ".join(info.troubles))
+
+
+def test_an_object_that_cannot_be_read_is_not_an_empty_one(local_server):
+    """Its file is gone, or too many files are open: a piece or a copy of it would be nothing."""
+    server = local_server()
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    for key in ("whole", "lost"):
+        s3.put_object(Bucket=BUCKET, Key=key, Body=b"x" * 100)
+    next((server.state_dir / "s3").glob(f"*/{BUCKET}/lost")).unlink()
+    source = f"{BUCKET}/lost"
+    upload = s3.create_multipart_upload(Bucket=BUCKET, Key="parts")["UploadId"]
+    part = {"Key": "parts", "UploadId": upload, "PartNumber": 1, "CopySource": source}
+    said = f"The file of s3://{BUCKET}/lost cannot be read (No such file or directory)."
+    assert said in refusal(s3.get_object, Key="lost")
+    assert said in refusal(s3.get_object, Key="lost", Range="bytes=0-9")
+    assert said in refusal(s3.copy_object, Key="new", CopySource=source)
+    assert said in refusal(s3.copy_object, Key="whole", CopySource=source)
+    assert said in refusal(s3.upload_part_copy, **part)
+    s3.put_object(Bucket=BUCKET, Key="lost", Body=b"again")
+    assert stored(s3) == {"whole": b"x" * 100, "lost": b"again"}

@@ -494,3 +494,20 @@ def test_a_bucket_that_refuses_plain_http_takes_what_a_run_sends(jobs, name, aws
     script = f'import boto3; boto3.client("s3").put_object(Bucket="{bucket}", Key="k", Body=b"1")'
     run = jobs.finish(jobs.make(script))
     assert run["JobRunState"] == "SUCCEEDED", run.get("ErrorMessage")
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "request_"),
+    [
+        ("stepfunctions", "list_state_machines", {}),
+        ("cloudformation", "list_stacks", {}),
+        ("scheduler", "list_schedules", {}),
+        ("events", "list_rules", {}),
+    ],
+)
+def test_what_acts_for_roles_answers_root_alone(identity, aws_client, service, operation, request_):
+    """A state machine makes users whatever its role may: nobody asks for rights there."""
+    somebody = identity({"Effect": "Allow", "Action": "*", "Resource": "*"})(service)
+    with pytest.raises(ClientError, match="only the account's root may call it"):
+        getattr(somebody, operation)(**request_)
+    getattr(aws_client(service), operation)(**request_)

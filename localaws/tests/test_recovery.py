@@ -12,6 +12,7 @@ import zipfile
 import psutil
 import pytest
 
+from localaws import process
 from localaws.testing import has_ended
 
 HANDLER = "def handler(event, context):\n    return 'alive'\n"
@@ -216,6 +217,33 @@ def test_an_object_torn_from_its_metadata_is_whole_again(local_server):
     server.start()
     answer = server.client("s3").get_object(Bucket="torn", Key="a/key")
     assert (answer["Body"].read(), answer["ContentLength"]) == (b"new and longer", 14)
+
+
+def test_a_key_that_no_path_can_hold_outlives_its_metadata(local_server):
+    """A kill between the two writes leaves a file that is named by a hash: the key stays."""
+    server = local_server()
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="torn")
+    s3.put_object(Bucket="torn", Key="k" * 300, Body=b"old")
+    server.kill()
+    (body,) = (server.state_dir / "s3").glob("*/torn/.ministack-keys/sha256-*[!n]")
+    body.write_bytes(b"new and longer")
+    server.start()
+    answer = server.client("s3").get_object(Bucket="torn", Key="k" * 300)
+    assert (answer["Body"].read(), answer["ContentLength"]) == (b"new and longer", 14)
+
+
+def test_a_body_whose_key_nobody_knows_becomes_no_object(local_server):
+    """Killed before a new object's metadata were written, it was never answered for."""
+    server = local_server()
+    server.client("s3").create_bucket(Bucket="torn")
+    server.client("s3").put_object(Bucket="torn", Key="k" * 300, Body=b"body")
+    server.kill()
+    next((server.state_dir / "s3").glob("*/torn/.ministack-keys/*.meta.json")).unlink()
+    server.start()
+    assert "Contents" not in server.client("s3").list_objects_v2(Bucket="torn")
+    [said] = process.status(server.state_dir).troubles
+    assert "nothing tells its key" in said
 
 
 def test_a_run_of_a_killed_server_is_failed_and_its_processes_are_ended(

@@ -11,16 +11,17 @@ import hmac
 import http.client
 import json
 import stat
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass, field
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import boto3
 import pytest
 from botocore import UNSIGNED
-from botocore.auth import S3SigV4Auth, SigV4Auth
-from botocore.awsrequest import AWSRequest
+from botocore.auth import HmacV1QueryAuth, S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest, HTTPHeaders
 from botocore.config import Config
 from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
@@ -39,6 +40,7 @@ CALLS = {
     "sts": "get_caller_identity",
     "ec2": "describe_vpcs",
 }
+DENY_ALL = {"Effect": "Deny", "Action": "*", "Resource": "*"}
 NOBODY = {
     "AccessDenied", "AuthFailure", "InvalidAccessKeyId", "InvalidClientTokenId",
     "InvalidSignatureException", "MissingAuthenticationToken", "SignatureDoesNotMatch",
@@ -306,6 +308,66 @@ def test_a_presigned_link_opens_its_object_alone(link, version):
     assert follow(address, "DELETE")[0] == 403
     assert follow(address + "&uploads")[0] == 403 or version != "s3v4"
     assert follow(address.replace("Expires=", "Expires=9"))[0] == 403
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["Action=CreateUser&UserName={name}&Version=2010-05-08", "attributes", "retention", "aws"],
+)
+@pytest.mark.parametrize("method", ["get_object", "put_object", "create_multipart_upload"])
+def test_nothing_is_added_to_an_old_link(link, aws_client, name, method, more):
+    """Its signature covers few parameters; one more could make a user of IAM."""
+    user = name("user")
+    address = f"{link('s3', method=method)}&{more.format(name=user)}"
+    verbs = {"get_object": "GET", "put_object": "PUT", "create_multipart_upload": "POST"}
+    assert follow(address, verbs[method])[0] == 403
+    assert user not in [one["UserName"] for one in aws_client("iam").list_users()["Users"]]
+
+
+def test_an_old_link_shows_the_part_of_a_listing_that_is_asked_for(localaws_server, bucket):
+    """What S3 covers by no signature of this version either."""
+    keys = localaws_server.info.keys
+    s3 = client(localaws_server, "s3", keys.access_key_id, keys.secret_access_key)
+    names = {"Bucket": bucket, "Prefix": "k", "MaxKeys": 1}
+    address = s3.generate_presigned_url("list_objects_v2", Params=names)
+    assert "AWSAccessKeyId=" in address
+    status, body = follow(address)
+    assert (status, b"<Key>key</Key>" in body) == (200, True)
+
+
+@pytest.mark.parametrize("parameter", ["X-Amz-Credential", "x-amz-credential"])
+@pytest.mark.parametrize("who", ["test", "0" * 12, None])
+def test_who_signs_an_old_link_is_whose_rights_count(localaws_server, bucket, name, parameter, who):
+    """Ministack believes the credential of a newer link, which an old one may hold as well."""
+    denied = localaws_server.identity(name("user"), DENY_ALL)("s3")
+    keys = denied._request_signer._credentials
+    claimed = who or localaws_server.info.keys.access_key_id
+    claimed += "/20260101/us-east-1/s3/aws4_request"
+    ends = str(int(time.time()) + 600)
+
+    class Signer(HmacV1QueryAuth):
+        def _get_date(self):
+            return ends
+
+    headers = HTTPHeaders()
+    headers[parameter.lower()] = claimed
+    at = urlsplit(f"{localaws_server.endpoint_url}/{bucket}/key")
+    signature = Signer(keys).get_signature("GET", at, headers)
+    query = {"AWSAccessKeyId": keys.access_key, "Signature": signature, "Expires": ends}
+    address = f"{at.geturl()}?{urlencode({**query, parameter: claimed})}"
+    status, body = follow(address)
+    assert (status, b"there" in body) == (403, False)
+
+
+@pytest.mark.parametrize("who", ["test", "0" * 12])
+def test_who_signs_a_header_is_whose_rights_count(localaws_server, send, bucket, name, sign, who):
+    """A key in the query beside one in the header is nobody's."""
+    denied = localaws_server.identity(name("user"), DENY_ALL)("s3")
+    keys = denied._request_signer._credentials
+    for extra in (f"X-Amz-Credential={who}%2Fd%2Fr%2Fs3%2Faws4_request", f"AWSAccessKeyId={who}"):
+        signer = Keys(keys.access_key, keys.secret_key)
+        status, body = send(sign("GET", f"/{bucket}/key?{extra}", keys=signer))
+        assert (status, "there" in body) == (403, False)
 
 
 def test_a_presigned_link_to_copy_copies_its_object_alone(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -205,9 +206,21 @@ def test_links_that_a_run_or_a_lambda_left_do_not_stop_a_start(local_server, tmp
     assert not (tmp_path / "state/glue/runs/jr_1").exists()
 
 
+@pytest.mark.parametrize(
+    "name", ["control/s3.json", "glue/glue.db-wal", "s3/1/b/key", "s3/1/b/key.meta.json"]
+)
+def test_a_pipe_anywhere_in_the_state_folder_is_a_sentence(tmp_path, name):
+    """Whoever reads it waits: the start hung where a body was one."""
+    pipe = tmp_path / "state" / name
+    pipe.parent.mkdir(parents=True)
+    os.mkfifo(pipe)
+    with pytest.raises(LocalAwsError, match=re.escape(f"{pipe} is neither a file nor a folder")):
+        process.start(tmp_path / "state", port=0)
+
+
 def test_a_pipe_in_place_of_a_lock_or_the_log_is_a_sentence(tmp_path):
-    """Opening it would wait for ever."""
-    for name in ("server.lock", "start.lock", "server.log"):
+    """Opening it would wait for ever; so would reading the key."""
+    for name in ("server.lock", "start.lock", "server.log", "credentials"):
         folder = tmp_path / name
         folder.mkdir()
         os.mkfifo(folder / name)

@@ -7,7 +7,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Callable, Sequence
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote
 
 from localaws import statedir
 from localaws.athena.service import AthenaService
@@ -32,6 +32,7 @@ from localaws.glue.service import GlueService
 from localaws.guard import Guard
 from localaws.notifications import Notifications
 from localaws.permissions import (
+    check_services,
     passed_to_function,
     passed_to_host,
     passed_to_profile,
@@ -40,6 +41,16 @@ from localaws.permissions import (
 from localaws.plain import PlainObjects
 from localaws.ports import HEALTH_PATH
 from localaws.quicker import make_quicker
+from localaws.readings import (
+    asked_of,
+    check_body,
+    check_form,
+    check_headers_of,
+    check_subresource,
+    needs_of,
+    parameters_of,
+)
+from localaws.recovery import load_objects
 from localaws.settings import Settings
 from localaws.troubles import Troubles
 from localaws.wire import (
@@ -131,6 +142,7 @@ class LocalAws:
             if role:
                 await self._callers.check_role_of_lambda(role)
             self._check_headers(scope)
+            self._check_reading(scope, caller, body)
         except CredentialsError as error:
             await send_answer(send, *refusal(scope, error))
             return
@@ -157,6 +169,33 @@ class LocalAws:
         if _header(scope, _RENAME_HEADER):
             raise AwsError("NotImplemented", "There are no directory buckets here.", status=501)
 
+    def _check_reading(self, scope: Scope, caller: Caller, body: bytes) -> None:
+        """Refuse what ministack would judge as one thing, and do as another."""
+        method, path = scope["method"], scope["path"]
+        asked = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+        check_headers_of(asked)
+        form = parameters_of(body, _header(scope, b"content-type"))
+        is_root = self._callers.is_root(caller)
+        # A header says which service is called, a link does not: routing takes time.
+        is_link = not _header(scope, b"authorization") and not self._settings.any_key
+        if is_link and "Action" in form:
+            message = "There were parameters present in the request which were not signed: Action"
+            raise AwsError("AccessDenied", message, status=403)
+        if is_root and not asked_of(asked):
+            return
+        signed = "" if is_link else caller.service
+        if signed != "s3" and (signed or routed_to(scope) != "s3"):
+            if not is_root:
+                check_form(scope, body)
+            return
+        check_subresource(method, path, asked)
+        if not is_root:
+            try:
+                self._callers.authorize(caller, needs_of(method, path, asked))
+            except AwsError as error:
+                raise AwsError("AccessDenied", error.message, status=403) from error
+            check_body(method, asked, path, form, body)
+
     async def _passed_roles(self, scope: Scope, caller: Caller, body: bytes) -> list[Need]:
         """Return the roles that a request hands on: whoever passes one needs the right to.
 
@@ -165,6 +204,7 @@ class LocalAws:
         if self._callers.is_root(caller):
             return []
         services, roles = {caller.service, routed_to(scope)}, []
+        check_services(services)
         of_forms = services & {"ec2", "iam"} or scope["path"] == "/"
         form = scope.get("query_string", b"") + b"&" + (body if of_forms else b"")
         if "lambda" in services and "/functions" in scope["path"]:
@@ -248,11 +288,18 @@ def create_app(settings: Settings) -> AsgiApp:
     """Return the local AWS as an ASGI application; set ministack's environment before."""
     troubles, damage = Troubles(settings.state_dir), Damage(settings.state_dir)
     # ministack reads its environment when it is imported, so not before this call.
-    from ministack.core.persistence import SERVICE_STATE_FORMAT_VERSIONS, STATE_FORMAT_VERSION
+    from ministack.core import persistence
 
-    check_control(settings.control_dir, damage, SERVICE_STATE_FORMAT_VERSIONS, STATE_FORMAT_VERSION)
+    check_control(
+        settings.control_dir,
+        damage,
+        persistence.SERVICE_STATE_FORMAT_VERSIONS,
+        persistence.STATE_FORMAT_VERSION,
+        persistence._json_object_hook,
+    )
     from ministack.app import app as ministack
 
+    load_objects(settings.s3_data_dir, damage)
     make_quicker()
     objects = ministack
     if not settings.any_key and not settings.audit:  # a denial would be kept twice

@@ -44,6 +44,15 @@ _PAYLOADS = (
 _FORWARDED = b"x-forwarded-proto"
 _PARTS = ("Credential=", "SignedHeaders=", "Signature=")
 PASS_ROLE = "iam:PassRole"  # noqa: S105 - no password
+# What a link of signature version 2 may say unsigned: which part of a listing is shown.
+_OF_LISTINGS = frozenset(
+    (
+        "continuation-token", "delimiter", "encoding-type", "fetch-owner", "key-marker",
+        "list-type", "marker", "max-keys", "max-parts", "max-uploads", "part-number-marker",
+        "prefix", "start-after", "upload-id-marker", "version-id-marker", "x-id",
+    )
+)  # fmt: skip
+_OF_OLD_LINKS = frozenset(("AWSAccessKeyId", "Signature", "Expires", "content-md5", "content-type"))
 _LONGEST_LINK_SECONDS = 7 * 24 * 3600
 _SKEW = dt.timedelta(minutes=15)
 _DATE = re.compile(r"20\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3])[0-5]\d[0-5]\dZ")
@@ -150,6 +159,9 @@ class Callers:
         request = _Request(scope)
         # Before the body is read: a stranger does not make this server hold gigabytes.
         signature, secret = self._claimed(request)
+        _check_key(request, signature.access_key_id)
+        if isinstance(signature, _OldLink):
+            _check_extent(request, routed_to(scope))
         body = await read_body(receive)
         if len(body) > _LARGE:
             await asyncio.to_thread(_check, request, signature, secret, body)
@@ -398,6 +410,32 @@ def _check(request: _Request, signature: Any, secret: str, body: bytes) -> None:
         raise CredentialsError("SignatureDoesNotMatch", f"No such payload: {declared}.", 403)
 
 
+def _check_key(request: _Request, access_key_id: str) -> None:
+    """Raise CredentialsError where ministack would take a request for that of another key.
+
+    It reads for itself whose rights count, from a link's parameters of either version.
+    """
+    from ministack.core.router import extract_access_key_id
+
+    if extract_access_key_id(request.headers, request.query) != access_key_id:
+        message = "Only one auth mechanism allowed: the request names two access keys."
+        raise CredentialsError("InvalidArgument", message, 400)
+
+
+def _check_extent(request: _Request, service: str) -> None:
+    """Raise CredentialsError where an old link asks for what its signature does not cover."""
+    from botocore.auth import HmacV1QueryAuth
+
+    covered = {*HmacV1QueryAuth.QSAOfInterest, *_OF_LISTINGS, *_OF_OLD_LINKS}
+    unsigned = [name for name in request.query if name not in covered]
+    unsigned = [name for name in unsigned if not name.lower().startswith("x-amz-")]
+    if unsigned or service != "s3":
+        message = f"There were parameters present in the link which were not signed: {unsigned}"
+        if not unsigned:
+            message = f"A link of signature version 2 opens S3, and not {service}."
+        raise CredentialsError("AccessDenied", message, 403)
+
+
 def _check_time(request: _Request, signature: Any) -> None:
     from ministack.core.sigv4 import request_time_failure
 
@@ -467,7 +505,9 @@ def _check_old_link(request: _Request, link: _OldLink, secret: str) -> None:
         if name.startswith("x-amz-") or name in ("content-md5", "content-type"):
             headers[name] = value
     signer = Signer(Credentials(link.access_key_id, secret))
-    expected = signer.get_signature(request.method, urlsplit(request.url), headers)
+    bucket_alone = request.path.rfind("/") == 0 and request.path != "/"  # signed with a slash
+    path = f"{request.path}/" if bucket_alone else request.path
+    expected = signer.get_signature(request.method, urlsplit(request.url), headers, auth_path=path)
     if not hmac.compare_digest(str(expected).encode(), link.signature.encode()):
         message = "The request signature we calculated does not match the signature you provided."
         raise CredentialsError("SignatureDoesNotMatch", message, 403)

@@ -10,8 +10,9 @@ import json
 import logging
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class Damage:
     def set_aside(self, path: Path, why: str, lost: str) -> None:
         """Move a file out of the way; `lost` says what is gone with it, and what makes it anew."""
         self._folder.mkdir(exist_ok=True)
-        stem = f"{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 1000:03d}-{path.name}"
+        stem = f"{_moment()}-{path.name}"
         for companion in ("", *_COMPANIONS):
             source = path.with_name(path.name + companion)
             if os.path.lexists(source):
@@ -43,6 +44,25 @@ class Damage:
         logger.error("%s", sentence)
         self.sentences.insert(0, sentence)
 
+    def set_aside_all(self, files: Mapping[Path, str], root: Path, lost: str) -> None:
+        """Move files out of the way, each with what is wrong with it, under their paths in `root`.
+
+        They are one sentence, which names the first of them; the log names them all.
+        """
+        if not files:
+            return
+        folder = self._folder / f"{_moment()}-{root.name}"
+        for path, why in files.items():
+            target = folder / path.relative_to(root)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(target)
+            logger.error("%s is damaged (%s) and was moved to %s", path, why, target)
+        first, why = next(iter(files.items()))
+        sentence = f"{first} is damaged ({why}) and was moved to {folder}"
+        if len(files) > 1:
+            sentence += f", and so were {len(files) - 1:,} other files of {root}"
+        self.sentences.insert(0, f"{sentence}. {lost}")
+
     def _names(self) -> list[str]:
         if not self._folder.is_dir():
             return []
@@ -50,15 +70,24 @@ class Damage:
         return [name for name in found if not name.endswith(_COMPANIONS)]
 
 
+def _moment() -> str:
+    return f"{time.strftime('%Y%m%dT%H%M%S')}-{time.time_ns() % 1000:03d}"
+
+
 def check_control(
-    control_dir: Path, damage: Damage, versions: Mapping[str, int], default_version: int
+    control_dir: Path,
+    damage: Damage,
+    versions: Mapping[str, int],
+    default_version: int,
+    restore: Callable[[dict[str, Any]], object] | None = None,
 ) -> None:
     """Set aside each control file that ministack would pass over and then write over.
 
     `versions`: the newest format of each service that is understood, where it is not the default.
+    `restore` makes what ministack keeps of an object of JSON.
     """
     for path in sorted(control_dir.glob("*.json")):
-        why = _control_problem(path, versions.get(path.stem, default_version))
+        why = _control_problem(path, versions.get(path.stem, default_version), restore)
         if why:
             damage.set_aside(path, why, control_lost(path.stem))
 
@@ -72,10 +101,13 @@ def control_lost(service: str) -> str:
     )
 
 
-def _control_problem(path: Path, newest: int) -> str:
+def _control_problem(
+    path: Path, newest: int, restore: Callable[[dict[str, Any]], object] | None
+) -> str:
     """Return what is wrong with a control file; empty where nothing is."""
     try:
-        content = json.loads(path.read_bytes())
+        text = path.read_bytes()
+        content = json.loads(text)
     except OSError as error:
         return f"it cannot be read: {error.strerror}"
     except (ValueError, RecursionError) as error:
@@ -83,4 +115,8 @@ def _control_problem(path: Path, newest: int) -> str:
     version = content.get("__ministack_format__") if isinstance(content, dict) else None
     if not isinstance(version, int) or not isinstance(content.get("payload"), dict):
         return "it is not what ministack writes"
+    try:
+        json.loads(text, object_hook=restore)
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        return f"ministack cannot read it: {error}"
     return f"its format {version} is newer than {newest}" if version > newest else ""

@@ -10,18 +10,17 @@ from __future__ import annotations
 
 import errno
 import itertools
-import json
 import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from hashlib import sha256
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs
 
 from localaws.backend import Backend
 from localaws.hearing import Failure, Hearing
-from localaws.recovery import METADATA_SUFFIX
+from localaws.objectfiles import ENCODED_KEYS, METADATA_SUFFIX, encoded, read_metadata
+from localaws.readings import split_path
 from localaws.settings import Settings
 from localaws.troubles import Troubles
 from localaws.wire import (
@@ -32,6 +31,7 @@ from localaws.wire import (
     Scope,
     Send,
     again,
+    header,
     read_body,
     send_refusal,
     send_unavailable,
@@ -43,9 +43,10 @@ SUBJECT = "objects"
 # What ministack logs where a file of an object cannot be written, or not be removed; the
 # arguments of these lines are bucket, key and error.
 _SAID = ("Failed to persist S3", "Failed to delete persisted S3 object")
+# What it logs where it cannot read one: it goes on as if the object were empty.
+_SAID_UNREAD = ("Failed to read persisted S3",)
 # Without hard links in the file system, or for a folder, there is nothing to keep.
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK, errno.ENAMETOOLONG)
-_ENCODED_KEYS_DIR = ".ministack-keys"
 _LOST_UPLOADS = 1000
 _LONGEST_KEY = 1024  # bytes
 
@@ -79,10 +80,14 @@ class DurableObjects:
         self._numbers = itertools.count()
         self._lost_uploads: dict[str, None] = {}
         self._hearing = Hearing("s3", _SAID)
+        self._reading = Hearing("s3", _SAID_UNREAD)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+        if scope["type"] != "http":
             await self._ministack(scope, receive, send)
+            return
+        if scope["method"] in ("GET", "HEAD", "OPTIONS"):
+            await self._read(scope, receive, send)
             return
         # Once the body is there, ministack answers in one go: between looking at the files and
         # the answer no other request changes them.
@@ -91,6 +96,20 @@ class DurableObjects:
         except AwsError:  # the client went away
             return
         await self._write(scope, again(body, receive), send)
+
+    async def _read(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refused = False
+
+        async def checked(message: Message) -> None:
+            nonlocal refused
+            if unread and not refused:
+                refused = True
+                await send_unavailable(scope, send, _unread(unread))
+            if not refused:
+                await send(message)
+
+        with self._reading.listening() as unread:
+            await self._ministack(scope, receive, checked)
 
     async def _write(self, scope: Scope, receive: Receive, send: Send) -> None:
         bucket, key = split_path(scope["path"])
@@ -111,11 +130,22 @@ class DurableObjects:
                 if upload:
                     self._lose(upload)
                 await send_unavailable(scope, send, self._sentence(failures))
+            elif copies and unread and not refused:
+                refused = True
+                if not is_part:
+                    await self._undo([(bucket, key)], (bucket, key), kept)
+                await send_unavailable(scope, send, _unread(unread))
             if not refused:
                 await send(message)
 
+        copies = bool(header(scope, b"x-amz-copy-source"))
+        is_part = b"uploadId=" in scope.get("query_string", b"")
         try:
-            with self._keeping(bucket, key) as kept, self._hearing.listening() as failures:
+            with (
+                self._keeping(bucket, key) as kept,
+                self._hearing.listening() as failures,
+                self._reading.listening() as unread,
+            ):
                 await self._ministack(scope, receive, checked)
         except OSError as error:
             what = f"s3://{bucket}/{key}"
@@ -151,7 +181,7 @@ class DurableObjects:
         body = f"{self._data_dir}/{bucket}/{key}"
         named = not any(part in ("", ".", "..") for part in key.split("/"))
         if not named or not os.path.isfile(body):  # noqa: PTH113
-            body = f"{self._data_dir}/{bucket}/{_ENCODED_KEYS_DIR}/{_encoded(key)}"
+            body = f"{self._data_dir}/{bucket}/{ENCODED_KEYS}/{encoded(key)}"
             if not os.path.isfile(body):  # noqa: PTH113
                 return
         yield body
@@ -195,10 +225,13 @@ _LOST = (
 )
 
 
-def split_path(path: str) -> tuple[str, str]:
-    """Return bucket and key of a path-style request; both are empty where it has none."""
-    bucket, _, key = path.removeprefix("/").partition("/")
-    return bucket, key
+def _unread(failures: list[Failure]) -> str:
+    bucket, key, error = failures[0]
+    said = error.strerror if isinstance(error, OSError) else error
+    return (
+        f"The file of s3://{bucket}/{key} cannot be read ({said}). Try again, and put the object "
+        "again where that does not help."
+    )
 
 
 def _completed_upload(scope: Scope) -> str:
@@ -221,18 +254,11 @@ def _link(path: str, link: str) -> bool:
     return True
 
 
-def _encoded(key: str) -> str:
-    """Return the name under which ministack keeps a key that is no path of a file."""
-    name = quote(key, safe="").replace(".", "%2E")
-    return name if len(name) <= 200 else "sha256-" + sha256(key.encode()).hexdigest()
-
-
 def _headers_of(metadata: str) -> dict[str, str]:
     """Return the headers with which an object of this metadata was put."""
     try:
-        with open(metadata) as file:  # noqa: PTH123
-            content = json.load(file)
-    except (OSError, ValueError, RecursionError):
+        content = read_metadata(metadata)
+    except (OSError, ValueError):
         return {}
     headers = {
         "Content-Type": content.get("content_type"),

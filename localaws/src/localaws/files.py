@@ -15,6 +15,10 @@ PRIVATE = 0o077
 """The umask of a server and of all that it starts: what they write is for their user alone."""
 
 
+_MADE_ANEW = (".db", "server.json")
+"""How files end that are set aside, and made anew, whatever lies in their place."""
+
+
 def open_own(path: Path) -> BinaryIO:
     """Return a file opened for reading and writing, made where it is missing, for this user alone.
 
@@ -48,7 +52,7 @@ def check_folder(folder: Path) -> None:
 
 
 def check_links(folder: Path, scratch: Collection[Path]) -> None:
-    """Raise StateDirError where a symbolic link lies anywhere in a folder, but within `scratch`.
+    """Raise StateDirError where a link, a pipe or a device lies in a folder, but within `scratch`.
 
     Whatever is written later, by ministack and SQLite as well, is then written in the folder:
     it is closed to other users, and no request makes a link. `scratch` holds what Lambdas and
@@ -58,6 +62,21 @@ def check_links(folder: Path, scratch: Collection[Path]) -> None:
     for entry in _walk(str(folder), passed):
         if entry.is_symlink():
             raise _is_link(entry.path)
+        is_plain = entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
+        if not is_plain and not entry.name.endswith(_MADE_ANEW):
+            raise StateDirError(
+                f"{entry.path} is neither a file nor a folder: whoever reads it may wait for ever.",
+                hint="remove it, and start again.",
+            )
+
+
+def check_folders(folders: Collection[Path]) -> None:
+    """Raise StateDirError where something else lies in the place of a folder."""
+    for folder in folders:
+        if folder.exists() and not folder.is_dir():
+            raise StateDirError(
+                f"{folder} is no folder.", hint="move it away, and start again: a folder is made."
+            )
 
 
 def _walk(folder: str, passed: set[str]) -> Iterator[os.DirEntry[str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import os
 import secrets
+import stat
 import string
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -66,8 +67,11 @@ def _write(path: Path, keys: Keys) -> None:
 def _read(path: Path) -> Keys:
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        # A pipe would be waited for.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         with os.fdopen(descriptor) as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise ValueError("it is no regular file")
             parser.read_file(file)
         profile = parser[_PROFILE]
         keys = Keys(profile["aws_access_key_id"], profile["aws_secret_access_key"])

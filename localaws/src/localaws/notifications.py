@@ -18,8 +18,8 @@ from typing import Any
 from urllib.parse import parse_qs, quote_plus, unquote, urlsplit
 
 from localaws.backend import Answer, Backend
-from localaws.durable import split_path
 from localaws.events import SUBJECT, Delivery, EventStore
+from localaws.readings import split_path
 from localaws.settings import Settings
 from localaws.troubles import Troubles
 from localaws.wire import (

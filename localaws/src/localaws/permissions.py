@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -46,6 +46,28 @@ def passed_role(operation: str, payload: Payload) -> str:
     if operation not in ("CreateJob", "UpdateJob") or not isinstance(given, dict):
         return ""
     return _text(given, "Role")
+
+
+# Services of ministack that do what a role may do, or give its keys, and ask for no right of it.
+_ACTING = frozenset(
+    (
+        "airflow", "apigateway", "appsync", "appsync-events", "batch", "bedrock-agent",
+        "bedrock-agentcore", "cloudcontrol", "cloudformation", "codebuild", "cognito-identity",
+        "ecs", "ecs-metadata", "eks", "elasticmapreduce", "events", "firehose", "imds", "iot",
+        "kinesisanalyticsv2", "lambda-core", "lambda-microvms", "pipes", "s3files", "scheduler",
+        "states", "transfer",
+    )
+)  # fmt: skip
+
+
+def check_services(services: Collection[str]) -> None:
+    """Raise AwsError where a request of anybody but root calls a service that acts for roles."""
+    if acting := sorted(_ACTING.intersection(services)):
+        message = (
+            f"The local AWS does not check what {acting[0]} does in the name of a role: only the "
+            "account's root may call it. Use the keys that `b3 local env` prints."
+        )
+        raise AwsError("AccessDeniedException", message, status=403)
 
 
 def passed_to_function(body: bytes) -> str:

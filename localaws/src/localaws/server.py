@@ -22,7 +22,7 @@ from localaws import statedir
 from localaws.app import create_app
 from localaws.damage import Damage
 from localaws.environment import server_environment
-from localaws.files import PRIVATE, check_links
+from localaws.files import PRIVATE, check_folders, check_links
 from localaws.glue.run_environment import work_folder
 from localaws.joined import JoinedProtocol
 from localaws.limits import check_open_files, raise_open_files
@@ -64,6 +64,7 @@ def serve(settings: Settings) -> None:
     with statedir.held(settings.state_dir), bound(settings.host, settings.port) as listener:
         settings = replace(settings, port=listener.getsockname()[1])
         check_links(settings.state_dir, (settings.temp_dir, work_folder(settings)))
+        check_folders(settings.folders)
         _recover(settings)
         with _recorded(settings):
             environment = server_environment(settings, os.environ)

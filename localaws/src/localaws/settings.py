@@ -139,6 +139,13 @@ class Settings:
         """Folder of the temporary files of the server and of all that it starts."""
         return self.state_dir / "tmp"
 
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders in which a server keeps its files."""
+        kept = (self.kept_dir.parent, self.kept_dir, self.control_dir, self.glue_dir)
+        others = (self.athena_dir, self.events_dir, self.temp_dir, self.state_dir / "damaged")
+        return (self.s3_data_dir, *kept, *others)
+
 
 def endpoint_url(host: str, port: int) -> str:
     """Return the address under which clients reach a server."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from localaws.athena.errors import QueryError
 from localaws.athena.scan.objects import Objects, split_uri
+from localaws.objectfiles import encoded
 
 SECRET = pa.table({"close": [42.0]})
 COLUMNS = {"close": "double"}
@@ -131,6 +133,38 @@ def test_a_link_in_the_store_is_not_followed(tmp_path: Path, where: str) -> None
         (keys / "t%2Fx").symlink_to(outside / "secret.parquet")
     with pytest.raises(QueryError, match="leads out of its bucket"):
         Objects(tmp_path / "s3").under("s3://bucket/t/")
+
+
+def test_a_key_that_no_path_can_hold_is_read_without_its_metadata(tmp_path: Path) -> None:
+    """Damaged metadata hide no other object; a name that is a hash tells no key."""
+    keys = tmp_path / "bucket" / ".ministack-keys"
+    keys.mkdir(parents=True)
+    told: dict[str, str] = {
+        "t%2F%2Flost": "",
+        "t%2F%2Flist": "[]",
+        "t%2F%2Fcut": '{"key": "t',
+        "t%2F%2Fother": '{"key": 7}',
+        "t%2F%2Fwell": '{"key": "t//well"}',
+        "sha256-" + 64 * "a": "null",
+    }
+    for name, text in told.items():
+        (keys / name).write_bytes(b"body")
+        if text:
+            (keys / f"{name}.meta.json").write_text(text)
+    found = [file.uri for file in Objects(tmp_path).under("s3://bucket/t/")]
+    assert found == [f"s3://bucket/t//{key}" for key in ("cut", "list", "lost", "other", "well")]
+
+
+def test_a_key_that_is_too_long_for_a_path_is_found(tmp_path: Path) -> None:
+    """Its folder cannot be looked for; the object lies among those that no path can hold."""
+    part = "d" * 300
+    keys = tmp_path / "bucket" / ".ministack-keys"
+    keys.mkdir(parents=True)
+    body = keys / encoded(f"{part}/x")
+    body.write_bytes(b"body")
+    Path(f"{body}.meta.json").write_text(json.dumps({"key": f"{part}/x"}))
+    found = Objects(tmp_path).under(f"s3://bucket/{part}/")
+    assert [file.uri for file in found] == [f"s3://bucket/{part}/x"]
 
 
 def test_a_state_folder_behind_a_link_is_read(tmp_path: Path) -> None:

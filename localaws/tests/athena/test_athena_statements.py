@@ -137,6 +137,75 @@ def test_a_view_is_replaced_and_dropped(lake: Any) -> None:
     lake.ask("DROP VIEW IF EXISTS v")
 
 
+BAD_VIEWS = {
+    "no_base64": "!!!",
+    "no_text": base64.b64encode(b"\xff\xfe").decode(),
+    "no_json": "{",
+    "nested": "[" * 50_000,
+    "a_list": [],
+    "no_columns": {"originalSql": "SELECT 1"},
+    "columns_of_a_number": {"originalSql": "SELECT 1", "columns": 7},
+    "column_of_a_text": {"originalSql": "SELECT 1", "columns": ["a"]},
+    "no_name": {"originalSql": "SELECT 1", "columns": [{"type": "integer"}]},
+    "type_of_a_number": {"originalSql": "SELECT 1", "columns": [{"name": "a", "type": 7}]},
+    "no_query": {"columns": []},
+    "query_of_a_number": {"originalSql": 7, "columns": []},
+}
+
+
+def test_a_view_that_athena_did_not_write_is_invalid_and_hides_no_other(lake: Any) -> None:
+    """Glue takes any text; what lists tables and columns passes over those that make no sense."""
+    lake.ask("CREATE VIEW good AS SELECT 1 AS x")
+    for name, content in BAD_VIEWS.items():
+        text = content if isinstance(content, str) else json.dumps(content)
+        if name not in ("no_base64", "no_text"):
+            text = base64.b64encode(text.encode()).decode()
+        view = {"TableType": "VIRTUAL_VIEW", "ViewOriginalText": f"/* Presto View: {text} */"}
+        lake.glue.create_table(DatabaseName=lake.database, TableInput={"Name": name, **view})
+    for name in BAD_VIEWS:
+        reason = f"HIVE_INVALID_VIEW_DATA: Invalid view JSON: {lake.database}.{name} ("
+        assert lake.failure(f"SELECT * FROM {name}").startswith(reason)
+    known = sorted([*BAD_VIEWS, "good"])
+    assert [[name] for name in known] == lake.rows("SHOW TABLES") == lake.rows("SHOW VIEWS")
+    where = f"WHERE table_schema = '{lake.database}'"
+    views = f"SELECT table_name, view_definition FROM information_schema.views {where} ORDER BY 1"
+    assert lake.rows(views) == [[n, "SELECT 1 AS x" if n == "good" else None] for n in known]
+    columns = f"SELECT table_name FROM information_schema.columns {where}"
+    assert lake.rows(columns) == [["good"]]
+    assert lake.rows("SELECT x FROM good") == [["1"]]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["array<" * 5000 + "int" + ">" * 5000, "decimal(,)", f"varchar({'9' * 5000})", "struct<"],
+    ids=["deep", "no number", "large", "open"],
+)
+def test_a_type_that_no_reader_follows_hides_no_other_table(lake: Any, kind: str) -> None:
+    """Glue takes any text as a type; Athena knows none such."""
+    lake.create("good", COLUMNS)
+    lake.create("bad", {"x": kind})
+    assert lake.failure("SELECT x FROM bad").startswith(f"TYPE_NOT_FOUND: Unknown type: {kind[:9]}")
+    where = f"WHERE table_schema = '{lake.database}'"
+    columns = f"SELECT table_name FROM information_schema.columns {where}"
+    assert lake.rows(columns) == [["good"]]
+
+
+@pytest.mark.parametrize(
+    "storage",
+    [{}, {"StorageDescriptor": {"Columns": [{"Name": "x"}]}}],
+    ids=["no storage", "no type"],
+)
+def test_a_table_without_what_glue_does_not_ask_for_is_shown(lake: Any, storage: Any) -> None:
+    """Glue needs no more of a table than its name."""
+    lake.glue.create_table(DatabaseName=lake.database, TableInput={"Name": "t", **storage})
+    lake.ask("DESCRIBE t")
+    lake.ask("DESCRIBE FORMATTED t")
+    lake.ask("SHOW COLUMNS IN t")
+    lake.ask("SHOW CREATE TABLE t")
+    lake.ask("ALTER TABLE t ADD COLUMNS (y int)")
+    assert lake.rows("SHOW COLUMNS IN t")[-1] == ["y".ljust(20)]
+
+
 def test_a_view_cannot_contain_itself(lake: Any) -> None:
     """A circle of views fails, and does not run for ever."""
     lake.ask("CREATE VIEW a AS SELECT 1 AS x")

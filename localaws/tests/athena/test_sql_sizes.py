@@ -12,6 +12,7 @@ DEEP = {
     "subqueries": "SELECT * FROM (" * 500 + "SELECT 1" + ")" * 500,
     "cases": "SELECT " + "CASE WHEN true THEN " * 1000 + "1" + " END" * 1000,
     "signs": "SELECT " + "- " * 5000 + "1",
+    "types": "SELECT CAST(1 AS " + "array(" * 200 + "int" + ")" * 201,
     "arrays": "SELECT " + "ARRAY[" * 2000 + "1" + "]" * 2000,
 }
 LONG = {

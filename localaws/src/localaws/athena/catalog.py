@@ -65,7 +65,9 @@ class Catalog:
         return list(self._pages("GetTables", "TableList", **payload))
 
     def definition(self, database: str, name: str) -> Definition | None:
-        return self._found("GetTable", "Table", DatabaseName=database, Name=name)
+        """Return a table or view, with the members that statements read; Glue asks for none."""
+        found = self._found("GetTable", "Table", DatabaseName=database, Name=name)
+        return found and {"PartitionKeys": [], **found, "StorageDescriptor": _whole(found)}
 
     def partitions(self, database: str, table: str, expression: str = "") -> list[Partition]:
         """Return the registered partitions that an expression of Glue selects, by values."""
@@ -115,6 +117,12 @@ class Catalog:
                 return
 
 
+def _whole(table: Definition) -> Definition:
+    storage = table.get("StorageDescriptor", {})
+    columns = [{"Type": "string", **column} for column in storage.get("Columns", [])]
+    return {"Location": "", "SerdeInfo": {}, **storage, "Columns": columns}
+
+
 def _partition(given: Definition, columns: dict[int, tuple[tuple[str, str], ...]]) -> Partition:
     storage = given.get("StorageDescriptor", {})
     listed = storage.get("Columns", [])
@@ -124,11 +132,15 @@ def _partition(given: Definition, columns: dict[int, tuple[tuple[str, str], ...]
 
 
 def sql_table(definition: Definition) -> Table:
-    """Return a table or view of the catalog as SQL sees it."""
+    """Return a table or view of the catalog as SQL sees it.
+
+    Raises QueryError for a view whose text is none that Athena wrote, and for a type without a
+    name.
+    """
     storage = definition.get("StorageDescriptor", {})
     view = _VIEW_TEXT.fullmatch(definition.get("ViewOriginalText", "").strip())
     if view is not None:
-        return _sql_view(definition, json.loads(base64.b64decode(view[1])))
+        return _sql_view(definition, view[1])
     return Table(
         definition["DatabaseName"],
         definition["Name"],
@@ -137,12 +149,20 @@ def sql_table(definition: Definition) -> Table:
     )
 
 
-def _sql_view(definition: Definition, view: dict[str, Any]) -> Table:
-    columns = tuple(
-        Column(column["name"].lower(), trino_type(column["type"]), column["type"])
-        for column in view["columns"]
-    )
+def _sql_view(definition: Definition, text: str) -> Table:
     name, database = definition["Name"], definition["DatabaseName"]
+    try:
+        view = json.loads(base64.b64decode(text, validate=True))
+        columns = tuple(
+            Column(column["name"].lower(), trino_type(column["type"]), column["type"])
+            for column in view["columns"]
+        )
+        if not isinstance(view["originalSql"], str):
+            raise TypeError("originalSql is no text")
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        why = f"{type(error).__name__}: {error}"
+        message = f"Invalid view JSON: {database}.{name} ({why}). Make the view anew."
+        raise QueryError("HIVE_INVALID_VIEW_DATA", message) from error
     return Table(database, name, columns, view_sql=view["originalSql"])
 
 
@@ -218,7 +238,14 @@ def _tables(catalog: Catalog) -> Iterator[tuple[Any, ...]]:
 def _views(catalog: Catalog) -> Iterator[tuple[Any, ...]]:
     for found in _definitions(catalog):
         if found.get("TableType") == "VIRTUAL_VIEW":
-            yield CATALOG, found["DatabaseName"], found["Name"], sql_table(found).view_sql
+            yield CATALOG, found["DatabaseName"], found["Name"], _view_sql(found)
+
+
+def _view_sql(definition: Definition) -> str | None:
+    try:
+        return sql_table(definition).view_sql
+    except QueryError:  # the other views can be shown
+        return None
 
 
 def _columns(catalog: Catalog) -> Iterator[tuple[Any, ...]]:
@@ -226,7 +253,7 @@ def _columns(catalog: Catalog) -> Iterator[tuple[Any, ...]]:
         try:
             table = sql_table(found)
         except QueryError:
-            # A type that Athena does not know: the table cannot be read, the others can.
+            # A view or a type that Athena does not know: it cannot be read, the others can.
             continue
         keys = {key.name for key in table.partition_keys}
         place = (CATALOG, table.database, table.name)

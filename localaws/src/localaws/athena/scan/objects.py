@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import errno
 import os
 import re
 import stat
@@ -16,10 +16,9 @@ from pathlib import Path
 
 from localaws.athena.errors import QueryError
 from localaws.athena.rights import Rights
+from localaws.objectfiles import ENCODED_KEYS, SUFFIXES, key_of
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
-_SIDECARS = (".meta.json", ".tmp")
-_ENCODED_KEYS = ".ministack-keys"
 _SETTLED_NS = 2_000_000_000
 """A folder that changed less than this before it was listed may change again unseen."""
 
@@ -143,7 +142,9 @@ class Objects:
         try:
             with os.scandir(folder) as entries:
                 visible = [entry for entry in entries if not _hidden(entry.name)]
-        except (FileNotFoundError, NotADirectoryError):
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+                raise
             return (), []
         if links := [entry.name for entry in visible if entry.is_symlink()]:
             raise _outside(f"{base}/{links[0]}")
@@ -155,16 +156,23 @@ class Objects:
         return self._split(folder, base)[0]
 
     def _encoded(self, bucket: str) -> Iterator[tuple[str, DataFile]]:
-        """Yield, with their keys, the objects whose key no path can hold; a sidecar tells it."""
-        for sidecar in (self._root / bucket / _ENCODED_KEYS).glob("*.meta.json"):
-            key = json.loads(sidecar.read_text()).get("key", "")
-            body = Path(str(sidecar).removesuffix(".meta.json"))
-            if not key.endswith("/") and body.is_file():
-                if body.is_symlink():
-                    raise _outside(f"s3://{bucket}/{key}")
+        """Yield, with their keys, the objects whose key no path can hold."""
+        folder = f"{self._base}/{bucket}/{ENCODED_KEYS}"
+        try:
+            with os.scandir(folder) as entries:
+                bodies = [entry for entry in entries if not entry.name.endswith(SUFFIXES)]
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        for body in bodies:
+            key = key_of(body.path)
+            if key is None or key.endswith("/"):
+                continue
+            uri = f"s3://{bucket}/{key}"
+            if body.is_symlink():
+                raise _outside(uri)
+            if body.is_file():
                 state = body.stat()
-                uri = f"s3://{bucket}/{key}"
-                yield key, DataFile(uri, str(body), state.st_size, state.st_mtime_ns)
+                yield key, DataFile(uri, body.path, state.st_size, state.st_mtime_ns)
 
 
 @lru_cache(maxsize=100_000)
@@ -215,7 +223,7 @@ def _mtime(folder: str) -> int | None:
 
 
 def _data_file(entry: os.DirEntry[str], base: str) -> DataFile | None:
-    if entry.name.endswith(_SIDECARS):
+    if entry.name.endswith(SUFFIXES):
         return None
     try:
         state = entry.stat()

@@ -136,14 +136,14 @@ def _parse(source: Source) -> exp.Expr:
     parser = cast("TrinoParser", StrictTrino().parser(error_level=ErrorLevel.IMMEDIATE))
     try:
         trees = parser.parse(list(source.tokens), source.text)
+        tree = trees[0] if len(trees) == 1 else None
+        if tree is None:
+            raise _mismatch(source, _second_statement(source), "<EOF>")
+        _check_echo(source, tree)
     except ParseError as error:
         raise _from_parse_error(source, error) from error
-    except RecursionError as error:
+    except RecursionError as error:  # types go deeper into the stack when they are written
         raise MalformedQueryError("The statement is nested too deeply", Position(1, 1)) from error
-    tree = trees[0] if len(trees) == 1 else None
-    if tree is None:
-        raise _mismatch(source, _second_statement(source), "<EOF>")
-    _check_echo(source, tree)
     return tree
 
 

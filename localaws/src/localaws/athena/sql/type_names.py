@@ -49,15 +49,31 @@ _NESTED = re.compile(r"(array|map|row|struct)\s*[(<](.*)[)>]", re.DOTALL)
 _ZONED = re.compile(r"timestamp\s*\((\d+)\)\s+with\s+time\s+zone")
 _ROW_FIELD = re.compile(r'(?:"([^"]+)"|([a-z_]\w*))\s+(.+)', re.DOTALL)
 
+_DEEPEST = 100
+"""Types inside one another; what is kept of a type must be read again, deep in the stack."""
+
 
 def trino_type(text: str) -> Type:
     """Return the type that Trino writes as `text`; QueryError where it has none."""
-    return _parse(text, _HIVE_ONLY)
+    return _checked(text, _HIVE_ONLY)
 
 
 def hive_type(text: str) -> Type:
     """Return the type of a column of the Data Catalog; QueryError where Athena has none."""
-    return _parse(text, _TRINO_ONLY)
+    return _checked(text, _TRINO_ONLY)
+
+
+def _checked(text: str, foreign: set[str]) -> Type:
+    depth = deepest = 0
+    for char in text:
+        depth += (char in "(<") - (char in ")>")
+        deepest = max(deepest, depth)
+    try:
+        if deepest <= _DEEPEST:
+            return _parse(text, foreign)
+    except ValueError:  # a precision that is no number, or has thousands of digits
+        pass
+    raise QueryError("TYPE_NOT_FOUND", f"Unknown type: {text[:200]}")
 
 
 def _parse(text: str, foreign: set[str]) -> Type:
@@ -68,7 +84,7 @@ def _parse(text: str, foreign: set[str]) -> Type:
         return _SIMPLE[name]
     found = _nested(name, foreign) or _parametric(name)
     if found is None:
-        raise QueryError("TYPE_NOT_FOUND", f"Unknown type: {text}")
+        raise QueryError("TYPE_NOT_FOUND", f"Unknown type: {text[:200]}")
     return found
 
 
