@@ -143,6 +143,20 @@ def test_a_control_file_that_ministack_cannot_read_does_not_stop_a_start(local_s
     assert "control/s3.json is damaged (ministack cannot read it" in said
 
 
+def test_buckets_that_cannot_be_listed_do_not_stop_a_start(local_server):
+    """Ministack takes a bucket's region of any type, and cannot write it into a list."""
+    server = local_server()
+    server.client("s3").create_bucket(Bucket="kept")
+    server.stop()
+    path = server.state_dir / "control/s3.json"
+    content = json.loads(path.read_text())
+    for bucket in content["payload"]["buckets_meta"]["data"].values():
+        bucket["region"] = 7
+    path.write_text(json.dumps(content))
+    server.start()
+    assert server.client("glue").get_databases()["DatabaseList"] == []
+
+
 def test_a_name_that_is_no_text_does_not_stop_a_start(local_server):
     """No request makes one; another program may."""
     server = local_server()
@@ -155,7 +169,7 @@ def test_a_name_that_is_no_text_does_not_stop_a_start(local_server):
     assert server.client("s3").get_object(Bucket="kept", Key="k")["Body"].read() == b"body"
 
 
-@pytest.mark.parametrize("name", ["tmp", "damaged", "s3/.versions", "events"])
+@pytest.mark.parametrize("name", ["tmp", "damaged", "s3/.versions", "control"])
 def test_a_file_in_the_place_of_a_folder_is_a_sentence(tmp_path, name):
     """And no traceback."""
     path = tmp_path / name

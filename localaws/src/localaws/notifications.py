@@ -7,6 +7,7 @@ else a configuration holds (queues, topics, removals) stays with ministack.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import sys
 import time
@@ -94,6 +95,9 @@ class Notifications:
         for bucket, configuration in self._store.configurations().items():
             self._rules[bucket] = rules_of(configuration)
         answer = await self._backend.request_object("GET", "")
+        if answer.status >= 300:  # what is damaged is in the log; the server starts all the same
+            logging.getLogger(__name__).error("no bucket can be listed: %d", answer.status)
+            answer = Answer(answer.status, b"")
         for name in ET.fromstring(answer.body or b"<none/>").iter(f"{_NAMESPACE}Name"):  # noqa: S314
             await self._take_over(name.text or "")
         self._delivery.resume()

@@ -141,10 +141,9 @@ class Settings:
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """The folders in which a server keeps its files."""
-        kept = (self.kept_dir.parent, self.kept_dir, self.control_dir, self.glue_dir)
-        others = (self.athena_dir, self.events_dir, self.temp_dir, self.state_dir / "damaged")
-        return (self.s3_data_dir, *kept, *others)
+        """The folders of files that are no databases: these say for themselves where they lie."""
+        kept = (self.s3_data_dir, self.kept_dir.parent, self.kept_dir)
+        return (*kept, self.control_dir, self.temp_dir, self.state_dir / "damaged")
 
 
 def endpoint_url(host: str, port: int) -> str:
