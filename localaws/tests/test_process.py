@@ -135,7 +135,7 @@ def test_a_server_that_dies_at_its_start_shows_its_last_words(tmp_path):
     state = tmp_path / "state"
     state.mkdir()
     (state / "glue").write_text("a file where a folder must be")
-    with pytest.raises(process.LocalAwsError, match="glue is no folder"):
+    with pytest.raises(process.LocalAwsError, match=r"glue\.db cannot be opened"):
         process.start(state, port=0)
 
 
