@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 from urllib.parse import quote
 
+import urllib3
 from botocore import exceptions as boto
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
@@ -30,6 +31,8 @@ THREADS = 16
 """How many threads share one client, in a task as in the driver."""
 
 _LONGEST_PAUSE = 20.0
+_MOST_WORDS = 2**16
+"""How many bytes of an error or of the answer to a PUT are read."""
 _PASSING = ("RequestTimeout", "Throttling", "SlowDown")
 """How the codes of errors begin that may pass, whatever their status."""
 
@@ -67,20 +70,26 @@ class Objects:
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # as clients have it
         )
 
-    def get(self, key: str) -> bytes:
-        return self._ask("GET", key)
+    def get(self, key: str, most: int) -> bytes | None:
+        """Return an object, or None where it has more than `most` bytes: they are not fetched."""
+        return self._ask("GET", key, most=most)
 
     def put(self, key: str, body: bytes) -> None:
         self._ask("PUT", key, body)
 
-    def _ask(self, method: str, key: str, body: bytes | None = None) -> bytes:
-        """Return the body of an answer; what may pass is tried again, later each time."""
+    def _ask(
+        self, method: str, key: str, body: bytes | None = None, most: int = _MOST_WORDS
+    ) -> bytes | None:
+        """Return the body of an answer, None where it is longer than `most`.
+
+        What may pass is tried again, later each time.
+        """
         for attempt in range(self.store.attempts):
             if attempt:
                 time.sleep(random.random() * min(2.0**attempt, _LONGEST_PAUSE))  # noqa: S311
-            request = AWSRequest(method, f"{self.url}/{quote(key)}", data=body)
+            request = AWSRequest(method, f"{self.url}/{quote(key)}", data=body, stream_output=True)
             try:
-                status, content = self._answer(request)
+                status, content = self._answer(request, most)
             except boto.SSLError as error:
                 raise OSError(str(error)) from error
             except (boto.ConnectionError, boto.HTTPClientError) as error:
@@ -90,7 +99,7 @@ class Objects:
                 raise OSError(str(error)) from error
             if status == 200:
                 return content
-            code, words = _said(content)
+            code, words = _said(content or b"")
             failure = f"AWS Error {code or 'Unknown'} (HTTP status {status}): {words}"
             if status == 404 and code != "NoSuchBucket":
                 raise FileNotFoundError(failure)
@@ -98,15 +107,25 @@ class Objects:
                 break
         raise OSError(failure)
 
-    def _answer(self, request: AWSRequest) -> tuple[int, bytes]:
-        """Return status and body; raise HTTPClientError where less came than was promised."""
+    def _answer(self, request: AWSRequest, most: int) -> tuple[int, bytes | None]:
+        """Return status and body, None where it is longer than `most`.
+
+        Raises HTTPClientError where less came than was promised.
+        """
         keys = self.credentials.get_frozen_credentials() if self.credentials else None
         S3SigV4Auth(keys, "s3", self.store.region).add_auth(request)
         answer = self.http.send(request.prepare())
-        promised = answer.headers.get("Content-Length")
-        if promised is not None and int(promised) != len(answer.content):
-            raise boto.HTTPClientError(error=f"{len(answer.content)} of {promised} bytes came")
-        return answer.status_code, answer.content
+        promised = int(answer.headers.get("Content-Length", -1))
+        try:
+            content = answer.raw.read(most + 1) if promised <= most else None
+        except urllib3.exceptions.HTTPError as error:
+            raise boto.HTTPClientError(error=error) from error
+        if content is None or len(content) > most:
+            answer.raw.close()  # and the connection, on which the rest of it waits
+            return answer.status_code, None
+        if promised not in (-1, len(content)):
+            raise boto.HTTPClientError(error=f"{len(content)} of {promised} bytes came")
+        return answer.status_code, content
 
 
 def _said(content: bytes) -> tuple[str, str]:
