@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import reduce
 from itertools import accumulate
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -49,8 +49,9 @@ CHUNK_SESSIONS, CHUNK_BYTES = 1000, 2**22
 
 Batches = Iterable[pa.RecordBatch]
 Planned = tuple[str, str, bool]  # ticker and ISO date, and whether it is to be recomputed
-Found = pa.Table | str  # the bars of a session, or why there are none
-A, B = TypeVar("A"), TypeVar("B")
+Found: TypeAlias = pa.Table | str  # the bars of a session, or why there are none
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 def bronze_reader(store: Store, plan: Broadcast[Plan]) -> Callable[[Batches], Batches]:
@@ -66,11 +67,11 @@ def bronze_reader(store: Store, plan: Broadcast[Plan]) -> Callable[[Batches], Ba
             for batch in numbers:
                 sessions = [plan.value[number] for number in batch["id"].to_pylist()]
                 bodies = in_order(
-                    threads, lambda one: body_of(objects, *one[:2], SMALL_BYTES), sessions
+                    threads, lambda one: body_of(objects, one[0], one[1], SMALL_BYTES), sessions
                 )
                 found = (
-                    (session, bars_of(objects, *session[:2], body))
-                    for session, body in zip(sessions, bodies, strict=True)
+                    ((ticker, day, wanted), bars_of(objects, ticker, day, body))
+                    for (ticker, day, wanted), body in zip(sessions, bodies, strict=True)
                 )
                 for some in chunks(found):
                     yield from labelled(*zip(*some, strict=True)).to_batches()
@@ -190,11 +191,11 @@ def broken_rules(bars: pa.Table) -> dict[tuple[str, str], str]:
     other_day = pc.not_equal(
         quotes["traded_at"].cast(pa.date32(), False), quotes["dt"].cast("date32")
     )
-    too_long = pc.greater(pc.binary_length(quotes["batch_id"]), LONGEST_NAME)
+    lengths = numbers(pc.binary_length(quotes["batch_id"]))
     broken = {
         "a value is missing": pc.indices_nonzero(reduce(pc.or_, missing)),
         "the bar is of another day than its key": pc.indices_nonzero(other_day),
-        "the name of its batch is too long": pc.indices_nonzero(too_long),
+        "the name of its batch is too long": np.flatnonzero(lengths > LONGEST_NAME),
         **{rule.broken: np.flatnonzero(~rule.holds(values)) for rule in VALUE_RULES},
     }
     found: dict[tuple[str, str], str] = {}

@@ -22,6 +22,7 @@ from botocore.session import Session
 from botocore.utils import get_environ_proxies
 
 from b3pipeline.language import note
+from b3pipeline.parquet import MOST_BYTES
 
 ATTEMPTS = 10
 """How often a request is tried: botocore's own five do not wait a burst of 503s out."""
@@ -70,7 +71,7 @@ class Objects:
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # as clients have it
         )
 
-    def get(self, key: str, most: int) -> bytes | None:
+    def get(self, key: str, most: int = MOST_BYTES) -> bytes | None:
         """Return an object, or None where it has more than `most` bytes: they are not fetched."""
         return self._ask("GET", key, most=most)
 

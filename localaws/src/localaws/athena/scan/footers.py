@@ -48,15 +48,17 @@ class Schemas:
     def of(self, file: DataFile, metadata: Any, arrow: pa.Schema) -> ParquetSchema:
         """Return the schema of a file's metadata, which Arrow reads as `arrow`.
 
-        Raises QueryError, naming the object, where two columns have one name.
+        Raises QueryError, naming the object, where two columns have one name, or one is no UTF-8.
         """
         for known in self._known:
             if known.schema.equals(metadata.schema) and known.arrow.equals(arrow):
                 return known
         try:
             made = ParquetSchema(metadata.schema, arrow, _columns(metadata.schema))
-        except KeyError as error:
-            raise _cannot_open(file, "two of its columns have one name") from error
+        except (KeyError, UnicodeDecodeError) as error:
+            raise _cannot_open(
+                file, f"a name of its columns is there twice, or no text: {error}"
+            ) from error
         self._known.insert(0, made)
         return made
 
