@@ -194,8 +194,8 @@ def broken_rules(bars: pa.Table) -> dict[tuple[str, str], str]:
     lengths = numbers(pc.binary_length(quotes["batch_id"]))
     broken = {
         "a value is missing": pc.indices_nonzero(reduce(pc.or_, missing)),
-        "the bar is of another day than its key": pc.indices_nonzero(other_day),
-        "the name of its batch is too long": np.flatnonzero(lengths > LONGEST_NAME),
+        note("the bar is of another day than its key"): pc.indices_nonzero(other_day),
+        note("the name of its batch is too long"): np.flatnonzero(lengths > LONGEST_NAME),
         **{rule.broken: np.flatnonzero(~rule.holds(values)) for rule in VALUE_RULES},
     }
     found: dict[tuple[str, str], str] = {}
