@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gettext
 import json
 import logging
@@ -23,6 +22,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from b3pipeline import __version__
 from b3pipeline.classroom import verbs as classroom
 from b3pipeline.errors import B3Error
+from b3pipeline.files import unwritten
 from b3pipeline.language import (
     LANGUAGES,
     PORTUGUESE,
@@ -155,14 +155,10 @@ def main() -> None:
 
         _fail(*call_failed(error))
     except OSError as error:
-        if error.errno not in _UNWRITTEN:
+        if (told := unwritten(error)) is None:
             raise
-        path, why = error.filename or say("a file"), error.strerror
-        said = say("{path} cannot be read or written: {why}.", path=path, why=why)
-        _fail(said, say("make room on the disk, or give another folder."))
+        _fail(*told)
 
-
-_UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES)
 
 TYPERS_HELP = (
     later("Show this message and exit."),

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import shutil
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
+
+from b3pipeline.language import say
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -15,6 +20,29 @@ _KINDS = (
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
 )
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+
+
+def unwritten(error: OSError) -> tuple[str, str] | None:
+    """Return in a sentence that the disk is full or a folder takes no file, and what to try.
+
+    None for any other error: it may be a mistake of ours, and is not to be told as one of the disk.
+    """
+    number, path = error.errno, error.filename
+    if isinstance(error, shutil.Error):  # of a folder that was copied: each file, and why not
+        copied = error.args[0][0] if isinstance(error.args[0], list) else ("", "", "")
+        found = re.search(r"\[Errno (\d+)\]", str(copied[2]))
+        number, path = int(found[1]) if found else None, copied[1]
+    if number not in _NO_ROOM:
+        return None
+    said = say(
+        "{path} cannot be read or written: {why}.",
+        path=path or say("a file"),
+        why=os.strerror(number),
+    )
+    return said, say("make room on the disk, or give another folder.")
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -48,6 +76,8 @@ def write_whole(path: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
-    except OSError:
-        draft.unlink(missing_ok=True)
+    except OSError as error:
+        with suppress(OSError):  # the folder may take no change at all
+            draft.unlink(missing_ok=True)
+        error.filename = str(path)
         raise

@@ -39,7 +39,7 @@ BUCKET_MARK = "b3/bucket.json"
 """Says that `b3 buckets` has looked at a bucket, and whether it made it."""
 
 _PROJECT_PART = re.compile(r"[a-z][a-z0-9_]*")
-_PARTITION = re.compile(r"dt=(\d{4}-\d{2}-\d{2})/ticker=([A-Z0-9]+)/")
+_PARTITION = re.compile(r"dt=([0-9-]{10})/ticker=([A-Z0-9]+)/")
 
 
 @dataclass(frozen=True)
@@ -136,6 +136,11 @@ def manifest_key(batch_id: str) -> str:
     return f"{MANIFEST_PREFIX}{batch_id}{MANIFEST_SUFFIX}"
 
 
+def is_document(name: str) -> bool:
+    """Return whether a name below the manifests' or the marks' prefix is one of a batch."""
+    return re.fullmatch(r"[^/]+\.json", name) is not None
+
+
 def mark_key(batch_id: str) -> str:
     """Return the key of the mark that a batch is refined, or set aside."""
     return f"{MARK_PREFIX}{batch_id}.json"
@@ -152,6 +157,39 @@ def partition_path(session: dt.date | str, ticker: str) -> str:
 
 
 def partition_of(key: str) -> tuple[str, str] | None:
-    """Return the (dt, ticker) that a key or location lies in, or None outside a partition."""
+    """Return the (dt, ticker) that a key or location lies in, or None outside a session's."""
     found = _PARTITION.search(key)
-    return (found[1], found[2]) if found else None
+    return (found[1], found[2]) if found and is_session(found[1], found[2]) else None
+
+
+def is_session(day: str, ticker: str) -> bool:
+    """Return whether the values of a partition are a date such as 2024-01-31 and a ticker.
+
+    Catalog and bucket may hold others, put there by hand: Hive takes any text.
+    """
+    try:
+        return dt.date.fromisoformat(day).isoformat() == day and is_ticker(ticker)
+    except ValueError:
+        return False
+
+
+def session_of(key: str, prefix: str) -> tuple[str, str] | None:
+    """Return the (dt, ticker) whose one object of a table a key is; None for any other key."""
+    found = partition_of(key)
+    return found if found and key == f"{prefix}{partition_path(*found)}{DATA_FILE}" else None
+
+
+def is_stray(key: str, prefix: str) -> bool:
+    """Return whether Hive and Athena see an object that is no session's, and so not read by us.
+
+    They see none whose name, or a folder's above it, begins with `_` or `.`; the "folders" of the
+    console are empty.
+    """
+    *folders, name = key.removeprefix(prefix).split("/")
+    hidden = any(part.startswith(("_", ".")) for part in (*folders, name))
+    return bool(name) and "=" not in name and not hidden and session_of(key, prefix) is None
+
+
+def named_strays(keys: list[str]) -> str:
+    """Return in words what was passed over: how many objects, and the first of them."""
+    return f"{len(keys)} object(s) of no session passed over: {', '.join(keys[:5])}"

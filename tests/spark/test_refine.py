@@ -257,6 +257,23 @@ def test_a_rebuild_finds_what_is_to_go_and_registers_what_is_not(lake, closes):
     assert lake.registered() == set(lake.silver()) == kept
 
 
+def test_a_rebuild_passes_over_what_is_no_session(lake, closes, caplog):
+    """Objects that somebody put beside: one more of a session, days that are none, folders."""
+    lake.ingest("b1", closes([1.0, 2.0]))
+    odd = ["", "dt=2024-01-02/", "dt=2024-02-30/ticker=PETR4/data.parquet"]
+    odd += ["dt=9999-99-99/ticker=PETR4/data.parquet", "dt=2024-1-2/ticker=PETR4/data.parquet"]
+    odd += ["dt=\u0662\u0660\u0662\u0664-01-02/ticker=PETR4/data.parquet"]
+    odd += [f"dt={DAYS[0]}/ticker=PETR4/other.parquet", f"dt={DAYS[0]}/ticker=petr4/data.parquet"]
+    for key in odd:
+        lake.s3.put_object(Bucket=lake.bucket, Key=f"{names.BRONZE_PREFIX}{key}", Body=b"")
+
+    with caplog.at_level("WARNING"):
+        summary = lake.run("--rebuild", "true")
+
+    assert summary["partitions_written"] == 2
+    assert "raw/b3/: 6 object(s) of no session passed over: " in caplog.text
+
+
 def test_a_rebuild_ends_a_batch_whose_event_was_lost(lake, closes):
     """Older than what is done, never announced: a rebuild looks at every manifest."""
     lake.refine("b5", closes([1.0]))

@@ -82,6 +82,16 @@ def test_outputs_that_lack_something_name_it():
         parse_outputs(json.dumps(outputs), "local")
 
 
+@pytest.mark.parametrize("value", [5, True, 1e400, ["raw"], {"a": 1}, "\ud800", "two\nlines"])
+def test_an_output_that_is_no_text_is_named(value):
+    """Numbers for texts, and half of a surrogate pair, would end in a traceback much later."""
+    outputs = json.loads(dump_outputs(AWS))
+    outputs["glue_job_name"]["value"] = value
+    with pytest.raises(ConfigError, match="have no text for glue_job_name") as caught:
+        parse_outputs(json.dumps(outputs), "aws")
+    assert "b3 outputs" in caught.value.hint
+
+
 def test_the_environment_describes_a_deployment():
     """What the EC2 host is given."""
     assert config_from_environment(VARIABLES) == AWS

@@ -3,6 +3,8 @@
 import datetime as dt
 import errno
 import os
+import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -100,3 +102,53 @@ def test_an_error_of_the_system_that_is_no_full_disk_stays_one(monkeypatch):
     monkeypatch.setattr(cli, "command_line", lambda: fail)
     with pytest.raises(OSError, match="Bad file descriptor"):
         cli.main()
+
+
+@pytest.fixture
+def small_files():
+    """No file may grow beyond four kilobytes, as on a disk with so much room."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize(
+    ("language", "said", "hint"),
+    [
+        ("en", "cannot be read or written: File too large.", "make room on the disk"),
+        ("pt_BR", "não pode ser lido nem gravado: File too large.", "libere espaço no disco"),
+    ],
+)
+def test_a_folder_that_cannot_be_copied_whole_ends_in_a_sentence(
+    tmp_path, monkeypatch, capsys, request, language, said, hint
+):
+    """What shutil says of each file is a list; the first is named, as `b3 class work` copies."""
+    (tmp_path / "from").mkdir()
+    (tmp_path / "from" / "01.ipynb").write_bytes(bytes(10_000))
+    monkeypatch.setenv("B3_LANG", language)
+    copied = partial(shutil.copytree, tmp_path / "from", tmp_path / "to", copy_function=by_hand)
+    monkeypatch.setattr(cli, "command_line", lambda: copied)
+    request.getfixturevalue("small_files")
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    shown = capsys.readouterr().err
+    assert (ended.value.code, str(tmp_path / "to" / "01.ipynb") in shown) == (1, True)
+    assert said in shown
+    assert hint in shown
+
+
+def by_hand(source, target):
+    """Copy a file by writing it: a copy by the system itself has no limit here."""
+    with Path(target).open("wb") as file:
+        file.write(Path(source).read_bytes())
+
+
+def test_a_draft_that_cannot_be_written_is_named_by_its_file(tmp_path, small_files):
+    """Nobody has heard of the draft."""
+    path = tmp_path / "outputs.json"
+    with pytest.raises(OSError) as caught:
+        write_whole(path, "x" * 10_000)
+    assert caught.value.filename == str(path)
+    assert list(tmp_path.iterdir()) == []

@@ -153,6 +153,15 @@ def test_what_stays_is_asked_once(s3, pauses, answer, kind):
     assert (len(s3.asked), pauses) == (1, [])
 
 
+def test_an_object_that_is_too_long_is_not_fetched(s3):
+    """The next request has a connection of its own: the rest waits on the old one."""
+    s3.answers = [(200, b"b" * 100, None)]
+    client = connected(s3)
+
+    assert client.get("key", 99) is None
+    assert client.get("key", 100) == b"b" * 100
+
+
 def test_nobody_there_is_an_error_after_all_attempts(pauses):
     """Port 1 of this machine answers nobody."""
     with pytest.raises(OSError, match="Connection refused"):

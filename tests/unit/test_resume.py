@@ -201,6 +201,21 @@ def test_a_journal_with_a_field_of_another_type_is_set_aside(
     assert "/raw/b3/_journal_aside/spoilt/" in caplog.text
 
 
+@pytest.mark.parametrize("day", ["1999-01-04", "9999-12-31"])
+def test_a_journal_of_days_beyond_the_calendar_is_set_aside(lake_cloud, one_each, caplog, day):
+    """It would end each later ingestion."""
+    with pytest.raises(KeyboardInterrupt):
+        run(lake_cloud, Noted(break_at=1), batch_id="spoilt")
+    [journal] = lake.list_journals(lake_cloud)
+    spoilt = journal.read_plan()
+    spoilt["plan"]["end" if day > "2000" else "start"] = day
+    journal.write_plan(spoilt)
+    with pytest.raises(NothingToDoError):
+        go_on(lake_cloud, Noted())
+    assert f"{day} lies outside the calendar" in caplog.text
+    assert "/raw/b3/_journal_aside/spoilt/" in caplog.text
+
+
 def test_an_error_that_comes_at_each_replay_sets_the_journal_aside(lake_cloud, one_each):
     """The first resume says it, the second has nothing to do: none after it is killed."""
 

@@ -1,8 +1,11 @@
 """What a notebook shows of an error: a sentence and what to try."""
 
+import errno
 import logging
+import os
 import re
 
+import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from IPython.core.interactiveshell import InteractiveShell
 
@@ -56,6 +59,36 @@ def test_an_unknown_name_of_the_cell_leads_to_the_cells_above():
 def test_an_unknown_name_deeper_down_keeps_its_traceback():
     """That is a mistake of the code, and only the traceback says where."""
     assert sentences.describe(UNKNOWN, at_the_cell=False) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [("en", "make room on the disk"), ("pt_BR", "libere espaço no disco")],
+)
+def test_a_full_disk_at_a_cell_is_a_sentence(tmp_path, monkeypatch, capsys, language, said):
+    """A figure, a file of quotes: no file may grow beyond four kilobytes here."""
+    resource = pytest.importorskip("resource")
+    monkeypatch.setenv("B3_LANG", language)
+    shell = InteractiveShell()
+    monkeypatch.setattr(sentences, "get_ipython", lambda: shell)
+    monkeypatch.setattr(logging, "lastResort", None)
+    sentences.install()
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        shell.run_cell(f"open({str(tmp_path / 'plot.png')!r}, 'wb', 0).write(bytes(10_000))")
+        shell.run_cell(f"open({str(tmp_path / 'plot.png')!r}, 'ab', 0).write(bytes(10_000))")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    shown = capsys.readouterr().out
+    assert said in shown
+    assert "Traceback" not in shown
+
+
+def test_an_error_of_the_system_that_is_no_full_disk_keeps_its_traceback():
+    """A file that is not there, say: the line tells which."""
+    error = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), "quotes.csv")
+    assert sentences.describe(error, at_the_cell=True) == []
 
 
 def test_a_check_that_fails_asks_its_question_in_the_readers_language(monkeypatch, capsys):

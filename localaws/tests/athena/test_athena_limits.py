@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import psutil
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from localaws.athena.limits import EXHAUSTED
@@ -230,3 +232,57 @@ def test_a_process_of_queries_that_was_killed_is_made_anew(
         engine.kill()
         engine.wait()
     assert lake.rows("SELECT 2") == [["2"]]
+
+
+LEAF = b"\x15\x0a\x25\x00\x18\x01x\x00"
+
+
+def columns_within_columns(depth):
+    """Return a Parquet file of no row, whose only column lies in so many others."""
+    count, length = depth + 2, bytearray()
+    while count > 127:
+        length.append(count & 127 | 128)
+        count >>= 7
+    schema = b"\x48\x01r\x15\x02\x00" + b"\x35\x02\x18\x01n\x15\x02\x00" * depth + LEAF
+    footer = b"\x15\x02\x19\xfc" + bytes([*length, count]) + schema + b"\x16\x00\x19\x0c\x00"
+    return b"PAR1" + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+
+
+def a_column_without_pages(body):
+    """Return a file of two columns with a third one, of which its row groups know nothing."""
+    start = len(body) - 8 - int.from_bytes(body[-8:-4], "little")
+    footer = body[start:-8]
+    root, orders = b"\x18\x06schema\x15\x04\x00", b"\x2c\x1c\x00\x00\x1c\x00\x00"
+    assert footer[2:4] == b"\x19\x3c"
+    assert (footer.count(root), footer.count(orders)) == (1, 1)
+    footer = footer[:3] + b"\x4c" + footer[4:]
+    footer = footer.replace(root, root.replace(b"\x04", b"\x06") + LEAF)
+    footer = footer.replace(orders, b"\x3c" + orders[1:] + b"\x1c\x00\x00")
+    return body[:start] + footer + len(footer).to_bytes(4, "little") + b"PAR1"
+
+
+def runs_without_end(rows):
+    """Return a small file with so many rows, all alike."""
+    column = pa.repeat(pa.scalar(1.5), rows)
+    sink = pa.BufferOutputStream()
+    options = {"compression": "none", "write_statistics": False, "store_schema": False}
+    pq.write_table(pa.table({"close": column}), sink, row_group_size=rows, **options)
+    return sink.getvalue().to_pybytes()
+
+
+@pytest.mark.parametrize("kind", ["nested", "without pages", "runs"])
+def test_a_file_that_would_end_the_engine_is_named(lake, kind):
+    """A schema without end, a damaged footer of a large file, runs that become gigabytes."""
+    rows = pa.table({"close": [1.0] * 99_000, "open": [i**0.3 for i in range(99_000)]})
+    body = {
+        "nested": lambda: columns_within_columns(30_000),
+        "without pages": lambda: a_column_without_pages(lake.put("other/large.parquet", rows)),
+        "runs": lambda: runs_without_end(2**25 + 2**20),
+    }[kind]()
+    lake.create("bars", {"close": "double"})
+    lake.s3.put_object(Bucket=lake.bucket, Key="bars/bad.parquet", Body=body)
+
+    said = lake.failure("SELECT count(close) FROM bars")
+
+    assert lake.uri("bars/bad.parquet") in said
+    assert lake.rows("SELECT 1") == [["1"]]

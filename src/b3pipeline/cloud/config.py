@@ -206,7 +206,28 @@ def parse_outputs(text: str, target: Target) -> Config:
             ),
             hint=say("apply once more, then write the outputs again."),
         )
+    strange = sorted(name for name, value in values.items() if not _is_text(value))
+    if strange:
+        raise ConfigError(
+            say(
+                "the outputs of target {target!r} have no text for {strange}.",
+                target=target,
+                strange=", ".join(strange),
+            ),
+            hint=say("write them again: `b3 outputs` for aws, `b3 local up` for local."),
+        )
     return Config(target=target, **values)
+
+
+def _is_text(value: object) -> bool:
+    """Return whether a value is a text on one line, or none at all.
+
+    JSON can spell half of a surrogate pair, which no file and no terminal takes; a path may have
+    the other half, where a name of this machine's is no UTF-8.
+    """
+    if not isinstance(value, str):
+        return value is None
+    return not any(sign < " " or "\ud800" <= sign < "\udc80" for sign in value)
 
 
 def config_from_environment(environ: Mapping[str, str]) -> Config:

@@ -13,6 +13,7 @@ from typing import Any
 from IPython.core.getipython import get_ipython
 
 from b3pipeline.errors import sentence
+from b3pipeline.files import unwritten
 from b3pipeline.language import english, retold, say
 from b3pipeline.refusals import CALL_ERRORS, call_failed
 
@@ -39,7 +40,7 @@ def install(*more: type[BaseException]) -> None:
     """
     shell: Any = get_ipython()
     if shell is not None:
-        known = (AssertionError, NameError, KeyError, *CALL_ERRORS, *more)
+        known = (AssertionError, NameError, KeyError, OSError, *CALL_ERRORS, *more)
         shell.set_custom_exc(known, _show)
         if logging.lastResort is not None:
             logging.lastResort.setFormatter(_Retold())
@@ -96,6 +97,9 @@ def describe(error: BaseException, *, at_the_cell: bool) -> list[str]:
         return sentence(kind, unknown, hint) if at_the_cell else []
     if isinstance(error, KeyError):
         return _of_column(error)
+    if isinstance(error, OSError) and not isinstance(error, CALL_ERRORS):
+        told = unwritten(error)
+        return sentence(kind, *told) if told else []
     if type(error).__module__.startswith(("pyspark.", "py4j.")):
         return _of_spark(error)
     said, hint = call_failed(error)

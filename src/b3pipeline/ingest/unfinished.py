@@ -59,7 +59,7 @@ class Unfinished:
         content = journal.read_plan()
         with journal.reading():
             if content["version"] not in range(1, VERSION + 1):
-                raise ValueError(f"version {content['version']} is not known")
+                raise ValueError(f"version {content['version']!r} is not known")
             request, plan = Request.from_dict(content["request"]), Plan.from_dict(content["plan"])
             check_types(request)
             check_types(plan)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import reduce
-from itertools import accumulate, islice
+from itertools import accumulate
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyspark import Broadcast
 
+from b3pipeline import parquet
 from b3pipeline.errors import RefineError
 from b3pipeline.job.objects import AGAIN, THREADS, Objects, Store
 from b3pipeline.job.plan import Plan
@@ -35,44 +38,109 @@ BARS = pa.schema(
 NO_BARS = pa.table([pa.nulls(1, column.type) for column in BARS][4:], names=BARS.names[4:])
 
 GONE, EMPTY = "the object is gone", "no bar has a close"
-MOST_BYTES = 2**26
-"""How large one object may become in memory; a session's bars of a minute take a third of it."""
+AHEAD = 128
+"""How many objects are got, or on their way, before their turn comes."""
+SMALL_BYTES = 2**18
+"""Of one that is got before its turn; a session's bars of a minute take a quarter of it."""
+LONGEST_NAME = 1024
+"""Of a batch, in bytes: it is part of a key. Spark keeps it with each bar."""
+CHUNK_SESSIONS, CHUNK_BYTES = 1000, 2**22
+"""What goes to Spark at once."""
 
 Batches = Iterable[pa.RecordBatch]
+Planned = tuple[str, str, bool]  # ticker and ISO date, and whether it is to be recomputed
+Found: TypeAlias = pa.Table | str  # the bars of a session, or why there are none
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 def bronze_reader(store: Store, plan: Broadcast[Plan]) -> Callable[[Batches], Batches]:
-    """Return what a task does with numbers of sessions of the plan: read many objects at once."""
+    """Return what a task does with numbers of sessions of the plan: read many objects at once.
+
+    What it holds is counted in bytes, a quarter of a gigabyte at most: threads get small objects
+    ahead, and each is unpacked when its turn comes, which is when a large one is got, too.
+    """
 
     def read(numbers: Batches) -> Batches:
         objects = store.connect()
         with ThreadPoolExecutor(THREADS) as threads:
             for batch in numbers:
                 sessions = [plan.value[number] for number in batch["id"].to_pylist()]
-                found = threads.map(
-                    lambda session: read_object(store, objects, *session[:2]), sessions
+                bodies = in_order(
+                    threads, lambda one: body_of(objects, one[0], one[1], SMALL_BYTES), sessions
                 )
-                while some := list(islice(found, 1000)):
-                    yield from labelled(sessions[: len(some)], some).to_batches()
-                    del sessions[: len(some)]
+                found = (
+                    ((ticker, day, wanted), bars_of(objects, ticker, day, body))
+                    for (ticker, day, wanted), body in zip(sessions, bodies, strict=True)
+                )
+                for some in chunks(found):
+                    yield from labelled(*zip(*some, strict=True)).to_batches()
 
     return read
 
 
-def read_object(store: Store, objects: Objects, ticker: str, day: str) -> pa.Table | str:
-    """Return the bars of a session, or why there are none."""
+def in_order(threads: ThreadPoolExecutor, act: Callable[[A], B], items: Iterable[A]) -> Iterator[B]:
+    """Yield `act` of each item in order, with `AHEAD` of them under way or waiting."""
+    pending: deque[Future[B]] = deque()
+    for item in items:
+        if len(pending) == AHEAD:
+            yield pending.popleft().result()
+        pending.append(threads.submit(act, item))
+    while pending:
+        yield pending.popleft().result()
+
+
+def chunks(found: Iterable[tuple[Planned, Found]]) -> Iterator[list[tuple[Planned, Found]]]:
+    """Yield what was found in pieces of so many sessions or bytes; the last of these may be large.
+
+    A piece is empty once the next is asked for: it is not to be in memory beside it.
+    """
+    some: list[tuple[Planned, Found]] = []
+    held = 0
+    for session, one in found:
+        some.append((session, one))
+        held += 0 if isinstance(one, str) else one.nbytes
+        if len(some) == CHUNK_SESSIONS or held > CHUNK_BYTES:
+            del one
+            yield some
+            some.clear()
+            if held > CHUNK_BYTES:
+                pa.default_memory_pool().release_unused()
+            held = 0
+    if some:
+        yield some
+
+
+def body_of(objects: Objects, ticker: str, day: str, most: int) -> bytes | str | None:
+    """Return the object of a session, why there is none, or None where it is above `most` bytes."""
     key = bronze_key(day, ticker)
     try:
-        bars = decoded(objects.get(key))
+        return objects.get(key, most)
     except FileNotFoundError:
         return GONE
     except OSError as error:
         raise RefineError(
             note(
-                "s3://{place} cannot be read: {error}", place=f"{store.bucket}/{key}", error=error
+                "s3://{place} cannot be read: {error}",
+                place=f"{objects.store.bucket}/{key}",
+                error=error,
             ),
             hint=AGAIN,
         ) from error
+
+
+def bars_of(objects: Objects, ticker: str, day: str, body: bytes | str | None) -> Found:
+    """Return the bars in the body of a session's object, or why there are none."""
+    if body is None:
+        body = body_of(objects, ticker, day, parquet.MOST_BYTES)
+    if body is None:
+        return note(
+            "it is too large for a session: more than {most:,} bytes", most=parquet.MOST_BYTES
+        )
+    if isinstance(body, str):
+        return body
+    try:
+        bars = decoded(body)
     except ValueError as error:
         return str(error)
     for name, value in (("ticker", ticker), ("dt", day)):
@@ -83,18 +151,23 @@ def read_object(store: Store, objects: Objects, ticker: str, day: str) -> pa.Tab
     return EMPTY if bars["close"].null_count == len(bars) else bars
 
 
-def labelled(sessions: Plan, found: Sequence[pa.Table | str]) -> pa.Table:
+def labelled(sessions: Sequence[Planned], found: Sequence[Found]) -> pa.Table:
     """Return what was found as one table, each bar with its session; one row where are none.
 
     A session with a bar that breaks a rule of quotes has a problem instead of bars.
     """
-    labels: list[tuple[str, str, str, str]] = []
-    tables = []
-    for (ticker, day, wanted), one in zip(sessions, found, strict=True):
-        problem = one if isinstance(one, str) else ""
-        tables.append(NO_BARS if isinstance(one, str) else one.select(NO_BARS.column_names))
-        labels += [(ticker, day, str(wanted).lower(), problem)] * len(tables[-1])
-    columns = [strings(values) for values in zip(*labels, strict=True)]
+    names = NO_BARS.column_names
+    tables = [NO_BARS if isinstance(one, str) else one.select(names) for one in found]
+    labels = zip(
+        *(
+            (ticker, day, str(wanted).lower(), one if isinstance(one, str) else "")
+            for (ticker, day, wanted), one in zip(sessions, found, strict=True)
+        ),
+        strict=True,
+    )
+    rows = np.repeat(np.arange(len(tables)), [len(table) for table in tables])
+    places = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(rows)])
+    columns = [strings(values).take(places) for values in labels]
     bars = pa.concat_tables(tables).combine_chunks()
     whole = pa.table([*columns, *bars.columns], names=BARS.names).cast(BARS)
     if broken := broken_rules(whole):
@@ -109,7 +182,7 @@ def broken_rules(bars: pa.Table) -> dict[tuple[str, str], str]:
 
     The rules are those of the ingestion, and hold for bars that are quotes: with a close.
     """
-    quotes = bars.filter(bars["close"].is_valid())
+    quotes = bars.filter(bars["close"].is_valid()) if bars["close"].null_count else bars
     if not len(quotes):  # of no chunk at all pyarrow's `indices_nonzero` ends the process
         return {}
     values = {name: numbers(quotes[name]) for name in (*PRICES, "volume")}
@@ -118,9 +191,11 @@ def broken_rules(bars: pa.Table) -> dict[tuple[str, str], str]:
     other_day = pc.not_equal(
         quotes["traded_at"].cast(pa.date32(), False), quotes["dt"].cast("date32")
     )
+    lengths = numbers(pc.binary_length(quotes["batch_id"]))
     broken = {
         "a value is missing": pc.indices_nonzero(reduce(pc.or_, missing)),
-        "the bar is of another day than its key": pc.indices_nonzero(other_day),
+        note("the bar is of another day than its key"): pc.indices_nonzero(other_day),
+        note("the name of its batch is too long"): np.flatnonzero(lengths > LONGEST_NAME),
         **{rule.broken: np.flatnonzero(~rule.holds(values)) for rule in VALUE_RULES},
     }
     found: dict[tuple[str, str], str] = {}
@@ -156,49 +231,25 @@ def strings(values: Iterable[str]) -> pa.Array:
 
 def decoded(data: bytes) -> pa.Table:
     """Return the table in a bronze object; raise ValueError naming what is wrong with it."""
-    if not data:
-        raise ValueError(note("the object has zero bytes"))
-    try:
-        # Threads and read-ahead are for large files: on a small one they double the time.
-        file = pq.ParquetFile(pa.BufferReader(data), pre_buffer=False)
-        check_size(file.metadata)
-        table = file.read(use_threads=False)
-        table.validate(full=True)  # texts that are no UTF-8 come as they are
-    except (pa.ArrowException, OSError) as error:
-        raise ValueError(note("it is not a whole Parquet file ({error})", error=error)) from error
-    if table.schema != BRONZE:
-        for name in (*BRONZE.names, "ticker", "dt"):
-            if table.column_names.count(name) > 1:
-                raise ValueError(note("column {name} is there more than once", name=name))
-        for column in BRONZE:
-            if column.name not in table.column_names:
-                raise ValueError(note("column {name} is missing", name=column.name))
-            found = table.schema.field(column.name).type
-            if found != column.type:
-                raise ValueError(
-                    note(
-                        "column {name} is {found} instead of {wanted}",
-                        name=column.name, found=found, wanted=column.type,
-                    )
-                )  # fmt: skip
-    return table
-
-
-def check_size(footer: pq.FileMetaData) -> None:
-    """Raise ValueError for a file that may become too large in memory.
-
-    A dictionary holds a value once for all its rows: each may be as long as all that is stored.
-    """
-    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
-    stored = sum(group.total_byte_size for group in groups)
-    if footer.num_rows < 0 or stored < 0 or max(footer.num_rows, 1) * stored > MOST_BYTES:
-        raise ValueError(
-            note(
-                "it is too large for a session: {rows:,} rows, {stored:,} bytes unpacked",
-                rows=footer.num_rows,
-                stored=stored,
-            )
-        )
+    file = parquet.opened(data)
+    schema = file.schema_arrow
+    if schema == BRONZE:
+        return parquet.read(file)
+    for name in (*BRONZE.names, "ticker", "dt"):
+        if schema.names.count(name) > 1:
+            raise ValueError(note("column {name} is there more than once", name=name))
+    for column in BRONZE:
+        if column.name not in schema.names:
+            raise ValueError(note("column {name} is missing", name=column.name))
+        found = schema.field(column.name).type
+        if found != column.type:
+            raise ValueError(
+                note(
+                    "column {name} is {found} instead of {wanted}",
+                    name=column.name, found=found, wanted=column.type,
+                )
+            )  # fmt: skip
+    return parquet.read(file, [*BRONZE.names, *({"ticker", "dt"} & {*schema.names})])
 
 
 def silver_writer(store: Store) -> Callable[[Batches], Batches]:

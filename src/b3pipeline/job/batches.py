@@ -16,6 +16,7 @@ from b3pipeline.names import (
     CHECKPOINT_KEY,
     MANIFEST_PREFIX,
     MARK_PREFIX,
+    is_document,
     is_ticker,
     manifest_key,
     mark_key,
@@ -42,7 +43,7 @@ def undone_batches(lake: Lake, batch_id: str | None = None) -> list[str]:
         for folder in (MANIFEST_PREFIX, MARK_PREFIX)
     )
     undone = [name for name in manifests if name not in set(marks)]
-    return [name.removesuffix(".json") for name in undone if re.fullmatch(r"[^/]+\.json", name)]
+    return [name.removesuffix(".json") for name in undone if is_document(name)]
 
 
 def mark_done(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,11 +18,16 @@ from b3pipeline.errors import RefineError
 from b3pipeline.job.objects import AGAIN, ATTEMPTS, THREADS, Store
 from b3pipeline.job.plan import Session
 from b3pipeline.language import note
-from b3pipeline.names import SILVER_PREFIX, is_ticker, partition_path, silver_key
+from b3pipeline.names import (
+    SILVER_PREFIX,
+    is_session,
+    is_stray,
+    named_strays,
+    partition_path,
+    session_of,
+    silver_key,
+)
 from b3pipeline.schema import SILVER, table_input
-
-OBJECT = re.compile(r"/dt=(\d{4}-\d{2}-\d{2})/ticker=(\w+)/data\.parquet$")
-DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 logger = logging.getLogger(__name__)
 
@@ -74,11 +78,15 @@ class Lake:
             yield from (entry["Key"] for entry in page.get("Contents", ()))
 
     def objects(self, prefix: str) -> Iterator[Session]:
-        """Yield the session of every object of a table."""
+        """Yield the session of every object of a table; name in the log what else Hive sees."""
+        strays = []
         for key in self.keys(f"{prefix}dt="):
-            found = OBJECT.search(key)
-            if found and is_ticker(found[2]):
-                yield found[2], found[1]
+            if found := session_of(key, prefix):
+                yield found[1], found[0]
+            elif is_stray(key, prefix):
+                strays.append(key)
+        if strays:
+            logger.warning("%s: %s", prefix, named_strays(strays))
 
     def partitions(self, table: str, expression: str = "") -> Iterator[Session]:
         """Yield the session of each registered partition that satisfies an expression."""
@@ -87,7 +95,7 @@ class Lake:
         for page in pager.paginate(**where, ExcludeColumnSchema=True):
             for partition in page["Partitions"]:
                 day, ticker = partition["Values"]
-                if is_ticker(ticker) and DAY.fullmatch(day):
+                if is_session(day, ticker):
                     yield ticker, day
                 else:
                     logger.warning("%s has a partition of no session: %s", table, [day, ticker])

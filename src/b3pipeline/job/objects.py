@@ -25,6 +25,7 @@ from urllib3 import PoolManager, proxy_from_url
 from urllib3.exceptions import HTTPError, ProtocolError, SSLError
 
 from b3pipeline.language import note
+from b3pipeline.parquet import MOST_BYTES
 
 ATTEMPTS = 10
 """How often a request is tried: botocore's own five do not wait a burst of 503s out."""
@@ -34,6 +35,8 @@ THREADS = 16
 """How many threads share one client, in a task as in the driver."""
 
 _LONGEST_PAUSE = 20.0
+_MOST_WORDS = 2**16
+"""How many bytes of an error or of the answer to a PUT are read."""
 _PASSING = ("RequestTimeout", "Throttling", "SlowDown")
 """How the codes of errors begin that may pass, whatever their status."""
 
@@ -82,19 +85,25 @@ class Objects:
             self.url if proxy and self.url.startswith("http:") else urlsplit(self.url).path
         )
 
-    def get(self, key: str) -> bytes:
-        return self._ask("GET", key)
+    def get(self, key: str, most: int = MOST_BYTES) -> bytes | None:
+        """Return an object, or None where it has more than `most` bytes: they are not fetched."""
+        return self._ask("GET", key, most=most)
 
     def put(self, key: str, body: bytes) -> None:
         self._ask("PUT", key, body)
 
-    def _ask(self, method: str, key: str, body: bytes | None = None) -> bytes:
-        """Return the body of an answer; what may pass is tried again, later each time."""
+    def _ask(
+        self, method: str, key: str, body: bytes | None = None, most: int = _MOST_WORDS
+    ) -> bytes | None:
+        """Return the body of an answer, None where it is longer than `most`.
+
+        What may pass is tried again, later each time.
+        """
         for attempt in range(self.store.attempts):
             if attempt:
                 time.sleep(random.random() * min(2.0**attempt, _LONGEST_PAUSE))  # noqa: S311
             try:
-                status, content = self._answer(method, quote(key), body)
+                status, content = self._answer(method, quote(key), body, most)
             except (SSLError, BotoCoreError) as error:  # nobody vouches for it; no credentials
                 raise OSError(str(error)) from error
             except HTTPError as error:
@@ -102,7 +111,7 @@ class Objects:
                 continue
             if status == 200:
                 return content
-            code, words = _said(content)
+            code, words = _said(content or b"")
             failure = f"AWS Error {code or 'Unknown'} (HTTP status {status}): {words}"
             if status == 404 and code != "NoSuchBucket":
                 raise FileNotFoundError(failure)
@@ -110,19 +119,28 @@ class Objects:
                 break
         raise OSError(failure)
 
-    def _answer(self, method: str, key: str, body: bytes | None) -> tuple[int, bytes]:
-        """Return status and body; raise HTTPError where less came than was promised."""
+    def _answer(
+        self, method: str, key: str, body: bytes | None, most: int
+    ) -> tuple[int, bytes | None]:
+        """Return status and body, None where it is longer than `most`.
+
+        Raises HTTPError where less came than was promised.
+        """
         request = AWSRequest(method, f"{self.url}/{key}", data=body)
         keys = self.credentials.get_frozen_credentials() if self.credentials else None
         S3SigV4Auth(keys, "s3", self.store.region).add_auth(request)
         answer = self.http.urlopen(
-            method, f"{self.target}/{key}", body, dict(request.headers),
-            redirect=False, assert_same_host=False, decode_content=False,
+            method, f"{self.target}/{key}", body, dict(request.headers), redirect=False,
+            assert_same_host=False, preload_content=False, decode_content=False,
         )  # fmt: skip
-        promised = answer.headers.get("Content-Length")
-        if promised is not None and int(promised) != len(answer.data):  # urllib3 1 lets it pass
-            raise ProtocolError(f"{len(answer.data)} of {promised} bytes came")
-        return answer.status, answer.data
+        promised = int(answer.headers.get("Content-Length", -1))
+        content = answer.read(most + 1) if promised <= most else b""
+        if max(promised, len(content)) > most:
+            answer.close()  # and the connection, on which the rest of it waits
+            return answer.status, None
+        if promised not in (-1, len(content)):  # urllib3 1 lets it pass
+            raise ProtocolError(f"{len(content)} of {promised} bytes came")
+        return answer.status, content
 
 
 def _said(content: bytes) -> tuple[str, str]:

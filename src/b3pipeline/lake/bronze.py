@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from b3pipeline import names
+from b3pipeline import names, parquet
 from b3pipeline.cloud.clients import Cloud
 from b3pipeline.errors import StorageError
 from b3pipeline.lake.storage import (
@@ -81,10 +81,10 @@ def decode_partition(key: str, body: bytes) -> pa.Table:
     Raises StorageError, naming the key, where the body is not Parquet with the bronze schema.
     """
     try:
-        table = pq.ParquetFile(pa.BufferReader(body)).read()
+        table = parquet.read(parquet.opened(body))
         partition = names.partition_of(key) or ("", "")
         return _with_keys(table.select(BRONZE.names).cast(BRONZE), partition)
-    except (pa.ArrowException, KeyError) as error:
+    except (pa.ArrowException, ValueError, KeyError) as error:
         raise StorageError(
             say("the object {key} is not a bronze partition: {error}.", key=key, error=error),
             hint=say("ingest that session again: its object is replaced."),

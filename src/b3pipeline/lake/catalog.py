@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,8 @@ from b3pipeline.lake.storage import in_parallel, stored_partitions
 from b3pipeline.language import say
 from b3pipeline.progress import Progress, track
 from b3pipeline.refusals import explain, told
+
+log = logging.getLogger(__name__)
 
 PARTITIONS_A_CALL = 100
 """What one BatchCreatePartition takes at most."""
@@ -87,15 +90,7 @@ def forget_partitions(cloud: Cloud, table: str, partitions: Iterable[tuple[str, 
 
 def list_partitions(cloud: Cloud, table: str) -> list[tuple[str, str]]:
     """Return the (dt, ticker) that the catalog holds of `table`, in order."""
-    pages = cloud.glue.get_paginator("get_partitions").paginate(
-        DatabaseName=cloud.config.glue_database, TableName=table, ExcludeColumnSchema=True
-    )
-    with _catalog_errors(cloud, table):
-        return sorted(
-            (day, ticker)
-            for page in pages
-            for day, ticker in (partition["Values"] for partition in page["Partitions"])
-        )
+    return sorted(_partitions_where(cloud, table, ""))
 
 
 def held_sessions(
@@ -176,7 +171,10 @@ def _partition_inputs(
 
 
 def _partitions_where(cloud: Cloud, table: str, expression: str) -> Iterator[tuple[str, str]]:
-    """Yield the (dt, ticker) of each partition that satisfies an expression."""
+    """Yield the (dt, ticker) of each partition that satisfies an expression.
+
+    One of no session, as MSCK REPAIR TABLE registers what was put by hand, is named in the log.
+    """
     pages = cloud.glue.get_paginator("get_partitions").paginate(
         DatabaseName=cloud.config.glue_database,
         TableName=table,
@@ -185,7 +183,11 @@ def _partitions_where(cloud: Cloud, table: str, expression: str) -> Iterator[tup
     )
     with _catalog_errors(cloud, table):
         for page in pages:
-            yield from ((day, ticker) for day, ticker in (p["Values"] for p in page["Partitions"]))
+            for day, ticker in (partition["Values"] for partition in page["Partitions"]):
+                if names.is_session(day, ticker):
+                    yield day, ticker
+                else:
+                    log.warning("%s has a partition of no session: %s", table, [day, ticker])
 
 
 def _expression(tickers: Sequence[str], start: dt.date | None, end: dt.date | None) -> str:

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 
 from b3pipeline import names
 from b3pipeline.cloud.clients import Cloud
-from b3pipeline.errors import DamagedJournalError, StorageError
+from b3pipeline.errors import DamagedJournalError, DateRangeError, StorageError
 from b3pipeline.lake.manifest import BatchManifest
 from b3pipeline.lake.storage import delete_objects, find_objects, list_keys, put_object
 from b3pipeline.language import say
@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 PLAN, SEAL = "plan.json", "seal.json"
 _SLICE, _WRITTEN = ".parquet", ".written"
 _NOTES = b"b3.notes"
-UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError)
-"""What content raises that is not what was written; pyarrow's errors are among them."""
+UNREADABLE = (
+    *(ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError),
+    *(pa.ArrowException, DateRangeError),
+)
+"""What content raises that is not what was written; a plan's dates may lie beyond the calendar."""
 
 
 @dataclass(frozen=True)

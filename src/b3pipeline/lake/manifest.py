@@ -163,7 +163,9 @@ class BatchManifest:
         try:
             content = json.loads(text)
             if content["version"] not in range(1, VERSION + 1):
-                raise ValueError(say("version {version} is not known", version=content["version"]))
+                raise ValueError(
+                    say("version {version!r} is not known", version=content["version"])
+                )
             if not isinstance(content["partitions"], dict):
                 raise ValueError(say("its partitions are not listed by ticker"))
             found = cls(bucket=bucket, **_fields(content))
@@ -175,7 +177,7 @@ class BatchManifest:
                 say(
                     "this is not a batch manifest of version 1 to {version} ({error}): {text!r}.",
                     version=VERSION,
-                    error=error,
+                    error=str(error).encode(errors="backslashreplace").decode(),
                     text=text[:80],
                 ),
                 hint=say("ingest that range again: it writes a new manifest."),
@@ -244,7 +246,8 @@ def list_answers(cloud: Cloud) -> list[BatchManifest]:
 
 def _manifests(cloud: Cloud, prefix: str) -> list[BatchManifest]:
     bucket = cloud.config.raw_data_bucket
-    keys = [key for key in list_keys(cloud, prefix) if key.endswith(names.MANIFEST_SUFFIX)]
+    listed = list_keys(cloud, prefix)
+    keys = [key for key in listed if names.is_document(key.removeprefix(prefix))]
 
     def read(key: str, body: bytes) -> BatchManifest | None:
         try:

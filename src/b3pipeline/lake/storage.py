@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import logging
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -25,6 +26,8 @@ from b3pipeline.errors import StorageError
 from b3pipeline.language import say
 from b3pipeline.progress import Progress, track
 from b3pipeline.refusals import explain, told
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -131,17 +134,21 @@ def stored_partitions(
 ) -> list[tuple[str, str]]:
     """Return the (dt, ticker) of every data object below `prefix`, in order of date and ticker.
 
+    What else lies there for Hive to see is named in the log.
     `start` and `end` (both included) keep the listing to a range of dates. Raises StorageError
     where the bucket is missing or cannot be listed.
     """
-    found = []
+    found, strays = [], []
     for key in list_keys(cloud, prefix, f"{prefix}dt={start or ''}"):
-        partition = names.partition_of(key)
-        if partition is None or not key.endswith(f"/{names.DATA_FILE}"):
+        partition = names.session_of(key, prefix)
+        if partition is None:
+            strays += [key] if names.is_stray(key, prefix) else []
             continue
         if end is not None and partition[0] > str(end):
             break
         found.append(partition)
+    if strays:
+        log.warning("%s: %s", prefix, names.named_strays(strays))
     return found
 
 
@@ -240,11 +247,39 @@ def in_parallel(act: Callable[[T], R], items: Iterable[T], workers: int = WORKER
 
 
 def list_keys(cloud: Cloud, prefix: str, offset: str | None = None) -> Iterator[str]:
-    """Yield the keys below `prefix` in their order, those after `offset` where one is given."""
-    store = open_store(cloud)
-    with storage_errors(cloud.config.raw_data_bucket):
-        for page in obstore.list(store, prefix, offset=offset, chunk_size=LIST_PAGE):
-            yield from (item["path"] for item in page)
+    """Yield the keys below `prefix` in their order, those after `offset` where one is given.
+
+    But for the "folders" of the console, whose keys end with a slash.
+    """
+    store, bucket = open_store(cloud), cloud.config.raw_data_bucket
+    last = offset
+    try:
+        with storage_errors(bucket):
+            for page in obstore.list(store, prefix, offset=offset, chunk_size=LIST_PAGE):
+                for item in page:
+                    last = item["path"]
+                    # Of a "folder" it leaves the slash out: where it is the prefix, no key is left.
+                    if last.startswith(prefix):
+                        yield last
+    except StorageError as error:
+        if "invalid path" not in str(error.__cause__):
+            raise
+        yield from _any_keys(cloud, prefix, last)
+
+
+def _any_keys(cloud: Cloud, prefix: str, offset: str | None) -> Iterator[str]:
+    """Yield as `list_keys`, where the object store refuses a key such as `a//b`: by boto3."""
+    bucket = cloud.config.raw_data_bucket
+    pages = cloud.s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix=prefix, StartAfter=offset or ""
+    )
+    try:
+        for page in pages:
+            for item in page.get("Contents", ()):
+                if not item["Key"].endswith("/"):
+                    yield item["Key"]
+    except (ClientError, BotoCoreError) as error:
+        raise _unusable(bucket, error) from error
 
 
 def _credentials(config: Config, session: boto3.Session | None) -> Boto3CredentialProvider:

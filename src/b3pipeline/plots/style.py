@@ -139,7 +139,22 @@ def _drawable(values: pd.Series[Any]) -> pd.Series[Any]:
 
 
 def wide(frame: pd.DataFrame, values: str, index: str = "trade_date") -> pd.DataFrame:
-    """Return a long frame as a wide one: a row a date, a column a ticker."""
+    """Return a long frame as a wide one: a row a date, a column a ticker.
+
+    Raises PlotError where a ticker has two rows of one date.
+    """
+    if (twice := frame.duplicated([index, "ticker"])).any():
+        first = frame[twice].iloc[0]
+        raise PlotError(
+            say(
+                "{ticker} has two rows of {day}.",
+                ticker=first["ticker"],
+                day=f"{first[index]!s:.10}",
+            ),
+            hint=say(
+                'is there a second object in its partition? SELECT "$path" of its rows says where.'
+            ),
+        )
     return frame.pivot(index=index, columns="ticker", values=values).sort_index()
 
 

@@ -124,7 +124,7 @@ def _list(cloud: Cloud, prefix: str) -> Iterator[tuple[str, dt.datetime]]:
         for page in pages:
             for item in page.get("Contents", ()):
                 name = item["Key"].removeprefix(prefix)
-                if name.endswith(names.MANIFEST_SUFFIX) and "/" not in name:
+                if names.is_document(name):
                     yield name, item["LastModified"]
     except (ClientError, BotoCoreError) as error:
         refusal = explain(error)

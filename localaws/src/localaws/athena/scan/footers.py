@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,10 @@ from localaws.athena.errors import QueryError
 from localaws.athena.scan.objects import DataFile
 
 _MAGIC = b"PAR1"
+_BEGINNING = re.compile(rb"\x15.\x19([\x0c-\xfc])([\x80-\xff]*.)", re.DOTALL)
+"""Of a footer, as Thrift's compact protocol has it: a version, and a list of so many structs."""
+_MOST_COLUMNS = 1000
+"""Columns within columns without end would end the process; stricter than Athena."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +45,20 @@ class Schemas:
     def __init__(self) -> None:
         self._known: list[ParquetSchema] = []
 
-    def of(self, metadata: Any, arrow: pa.Schema) -> ParquetSchema:
-        """Return the schema of a file's metadata, which Arrow reads as `arrow`."""
+    def of(self, file: DataFile, metadata: Any, arrow: pa.Schema) -> ParquetSchema:
+        """Return the schema of a file's metadata, which Arrow reads as `arrow`.
+
+        Raises QueryError, naming the object, where two columns have one name, or one is no UTF-8.
+        """
         for known in self._known:
             if known.schema.equals(metadata.schema) and known.arrow.equals(arrow):
                 return known
-        made = ParquetSchema(metadata.schema, arrow, _columns(metadata.schema))
+        try:
+            made = ParquetSchema(metadata.schema, arrow, _columns(metadata.schema))
+        except (KeyError, UnicodeDecodeError) as error:
+            raise _cannot_open(
+                file, f"a name of its columns is there twice, or no text: {error}"
+            ) from error
         self._known.insert(0, made)
         return made
 
@@ -69,7 +82,10 @@ def _columns(schema: Any) -> dict[str, ParquetColumn]:
 
 
 def leaf_sizes(metadata: Any) -> tuple[int, ...]:
-    """Return the compressed bytes of each leaf column, over all row groups."""
+    """Return the compressed bytes of each leaf column, over all row groups.
+
+    Of a file that was read: pyarrow ends the process where a column's metadata is damaged.
+    """
     total = [0] * metadata.num_columns
     for g in range(metadata.num_row_groups):
         group = metadata.row_group(g)
@@ -98,6 +114,24 @@ def not_parquet(file: DataFile, reason: str) -> QueryError:
         shown = tail.decode("latin-1")
         message = f"Not valid Parquet file: {file.uri} expected magic number: PAR1 got: {shown}"
         return QueryError("HIVE_BAD_DATA", message)
+    return _cannot_open(file, reason)
+
+
+def check_schema(file: DataFile, footer: bytes) -> None:
+    """Raise QueryError, naming the object, where a footer has more columns than one can read."""
+    found = _BEGINNING.match(footer)
+    if found is None:
+        return  # it is no footer, and read as none
+    count = found[1][0] >> 4
+    if count == 15:
+        count = sum((byte & 127) << 7 * place for place, byte in enumerate(found[2][:5]))
+    if count > _MOST_COLUMNS:
+        raise _cannot_open(
+            file, f"it has {count:,} columns, and {_MOST_COLUMNS:,} are read at most"
+        )
+
+
+def _cannot_open(file: DataFile, reason: str) -> QueryError:
     message = f"Error opening Hive split {file.uri} (offset=0, length={file.size}): {reason}"
     return QueryError("HIVE_CANNOT_OPEN_SPLIT", message)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -22,7 +23,7 @@ from localaws.athena.catalog import (
 from localaws.athena.errors import QueryError
 from localaws.athena.names import INFORMATION
 from localaws.athena.scan.column_types import check_partition, column_sql
-from localaws.athena.scan.footers import ParquetSchema, leaf_sizes, open_parquet
+from localaws.athena.scan.footers import ParquetSchema, not_parquet, open_parquet
 from localaws.athena.scan.objects import DataFile, Objects
 from localaws.athena.scan.small import SMALL_BYTES, FileRows, SmallFiles, rows_of
 from localaws.athena.sql.model import Column, Scan, quoted, text_literal
@@ -132,9 +133,11 @@ class Scanner:
         for piece in pieces:
             if piece.file.size >= SMALL_BYTES:
                 self.check()
+                sizes = self._leaf_sizes(piece.file)
                 with open_parquet(piece.file, piece.file.path) as parquet:
-                    schema = self.small.schemas.of(parquet.metadata, parquet.schema_arrow)
-                    self._count(scan, schema, [leaf_sizes(parquet.metadata)])
+                    metadata, arrow = parquet.metadata, parquet.schema_arrow
+                    schema = self.small.schemas.of(piece.file, metadata, arrow)
+                self._count(scan, schema, [sizes or (0,) * metadata.num_columns])
                 groups.setdefault(schema, []).append(piece)
         parts = []
         for number, (schema, mine) in enumerate(groups.items()):
@@ -148,6 +151,20 @@ class Scanner:
                 f'JOIN {name} AS p ON p."file path" = d."file name") AS f'
             )
         return parts
+
+    def _leaf_sizes(self, file: DataFile) -> tuple[int, ...]:
+        """Return the compressed bytes of each leaf column of a file that nobody has read yet.
+
+        By DuckDB, which says what is wrong where pyarrow would end the process.
+        """
+        sql = "SELECT sum(total_compressed_size)::BIGINT FROM parquet_metadata($path) "
+        try:
+            sizes = self.connection.execute(
+                f"{sql} GROUP BY column_id ORDER BY column_id", {"path": file.path}
+            )
+            return tuple(size for (size,) in sizes.fetchall())
+        except duckdb.Error as error:
+            raise not_parquet(file, str(error).replace(file.path, file.uri)) from error
 
     def _select(self, scan: Scan, schema: ParquetSchema, uri: str) -> str:
         """Return the SELECT list of a part: what is read, and NULL for what only is mentioned."""

@@ -13,6 +13,7 @@ import pyarrow as pa
 from localaws.athena.scan.footers import (
     ParquetSchema,
     Schemas,
+    check_schema,
     leaf_sizes,
     open_parquet,
     unreadable,
@@ -23,6 +24,9 @@ SMALL_BYTES = 256 * 1024
 """A file below this costs more to open than to keep."""
 _KEPT_BYTES = 512 * 1024 * 1024
 _MOST_CHUNKS = 32
+_MOST_UNPACKED = 256 * 1024 * 1024
+"""How large a small file may become; stricter than Athena."""
+_ROWS_AT_ONCE = 2**16
 _FILES_AT_ONCE = 200
 """Tables of one row each are large: only so many are held before they become one."""
 _FOOTERS = 1000
@@ -103,18 +107,40 @@ class SmallFiles:
             body = source.read()
         footer = body[-8 - int.from_bytes(body[-8:-4], "little") :]  # its length and magic as well
         known = self._footers.get(footer)
+        if known is None:
+            check_schema(file, footer)
         with open_parquet(file, pa.BufferReader(body), known and known[0]) as parquet:
             try:
-                table = parquet.read(use_threads=False).replace_schema_metadata(None)
+                table = parquet.read(use_threads=False) if known else _read_bounded(file, parquet)
+                table = table.replace_schema_metadata(None)
             except (pa.ArrowException, OSError) as error:
                 raise unreadable(file.uri, str(error)) from error
             if known is None:
                 metadata = parquet.metadata
-                known = metadata, self.schemas.of(metadata, table.schema), leaf_sizes(metadata)
+                known = (
+                    metadata,
+                    self.schemas.of(file, metadata, table.schema),
+                    leaf_sizes(metadata),
+                )
                 if len(self._footers) >= _FOOTERS:
                     self._footers.clear()
                 self._footers[footer] = known
             return known[1], known[2], table
+
+
+def _read_bounded(file: DataFile, parquet: Any) -> pa.Table:
+    """Return the rows of a file, whatever its footer says of how many they are.
+
+    Raises QueryError, naming the object, where they become larger than `_MOST_UNPACKED`.
+    """
+    batches, held = [], 0
+    for batch in parquet.iter_batches(_ROWS_AT_ONCE, use_threads=False):
+        batches.append(batch)
+        held += batch.nbytes
+        if held > _MOST_UNPACKED:
+            megabytes = _MOST_UNPACKED // 2**20
+            raise unreadable(file.uri, f"it becomes larger than {megabytes} MB in memory")
+    return pa.Table.from_batches(batches, parquet.schema_arrow)
 
 
 def _together(known: list[pa.Table], new: list[pa.Table]) -> pa.Table:
