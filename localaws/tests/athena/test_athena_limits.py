@@ -7,16 +7,19 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import duckdb
 import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from localaws.athena.engine import Engine
 from localaws.athena.limits import EXHAUSTED
 from localaws.athena.results import read_csv_rows
 from localaws.testing import LocalServer
 
 MEGABYTE = 1024 * 1024
+NUMBERS = [place**0.3 for place in range(99_000)]
 MEMORY_MB = 256
 SECONDS, FEW_SECONDS = 30.0, 1.5
 SLOWEST_PUT = 5.0
@@ -270,14 +273,59 @@ def runs_without_end(rows):
     return sink.getvalue().to_pybytes()
 
 
-@pytest.mark.parametrize("kind", ["nested", "without pages", "runs"])
+def a_size_below_zero(body):
+    """Return a file of one column whose pages take less than nothing."""
+    size = pq.ParquetFile(pa.BufferReader(body)).metadata.row_group(0).column(0)
+    told, lie = (b"\x16" + zigzag(sign * size.total_compressed_size) for sign in (1, -1))
+    start = len(body) - 8 - int.from_bytes(body[-8:-4], "little")
+    assert told in body[start:]
+    return body[:start] + body[start:].replace(told, lie, 1)
+
+
+def zigzag(value):
+    """Return a number as Thrift's compact protocol has it."""
+    value, found = (value << 1 ^ value >> 63) & 2**64 - 1, bytearray()
+    while value > 127:
+        found.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*found, value])
+
+
+def large(**columns):
+    """Return a file that is not small, of numbers of which no two are alike."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(pa.table(columns), sink, use_dictionary=False, write_statistics=False)
+    return sink.getvalue().to_pybytes()
+
+
+def no_text(body):
+    """Return a file whose column is called by what is no UTF-8."""
+    return body.replace(b"close", b"clos\xe9")
+
+
+def test_a_damaged_file_leaves_the_engine_to_the_next_query(tmp_path):
+    """DuckDB answers nothing any more once it has met an error of its own."""
+    path = tmp_path / "bad.parquet"
+    path.write_bytes(a_size_below_zero(large(close=NUMBERS)))
+    engine = Engine(tmp_path, tmp_path / "spill")
+    with pytest.raises(duckdb.InternalException):
+        engine.connect().execute(f"SELECT sum(close) FROM '{path}'").fetchall()
+    assert engine.connect().execute("SELECT 1").fetchall() == [(1,)]
+
+
+@pytest.mark.parametrize(
+    "kind", ["nested", "without pages", "runs", "below zero", "no text", "no text, large"]
+)
 def test_a_file_that_would_end_the_engine_is_named(lake, kind):
     """A schema without end, a damaged footer of a large file, runs that become gigabytes."""
-    rows = pa.table({"close": [1.0] * 99_000, "open": [i**0.3 for i in range(99_000)]})
+    rows = pa.table({"close": [1.0] * 99_000, "open": NUMBERS})
     body = {
         "nested": lambda: columns_within_columns(30_000),
         "without pages": lambda: a_column_without_pages(lake.put("other/large.parquet", rows)),
         "runs": lambda: runs_without_end(2**25 + 2**20),
+        "below zero": lambda: a_size_below_zero(large(close=NUMBERS)),
+        "no text": lambda: no_text(large(close=[1.5])),
+        "no text, large": lambda: no_text(large(close=NUMBERS)),
     }[kind]()
     lake.create("bars", {"close": "double"})
     lake.s3.put_object(Bucket=lake.bucket, Key="bars/bad.parquet", Body=body)

@@ -34,35 +34,45 @@ class Engine:
     def __init__(self, objects_dir: Path, spill_dir: Path, limits: Limits | None = None) -> None:
         """Open it; without limits it takes what DuckDB takes by itself."""
         spill_dir.mkdir(parents=True, exist_ok=True)
-        self._database = duckdb.connect(
+        self._lock = threading.Lock()
+        self._root, self._spill, self._limits = str(objects_dir), str(spill_dir), limits
+        self._database = self._opened()
+
+    def _opened(self) -> Any:
+        database = duckdb.connect(
             config={
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "python_enable_replacements": False,
-                "temp_directory": str(spill_dir),
-                **_limited(limits),
+                "temp_directory": self._spill,
+                **_limited(self._limits),
             }
         )
-        self._database.execute(
-            "SET allowed_directories = $folders", {"folders": [str(objects_dir)]}
-        )
-        self._database.execute("SET GLOBAL TimeZone = 'UTC'")
+        database.execute("SET allowed_directories = $folders", {"folders": [self._root]})
+        database.execute("SET GLOBAL TimeZone = 'UTC'")
         prelude = resources.files("localaws.athena.sql").joinpath("prelude.sql").read_text()
-        register_functions(self._database)
-        self._database.execute(prelude)
+        register_functions(database)
+        database.execute(prelude)
         # From here on no statement reaches another file or changes these settings.
-        self._database.execute("SET enable_external_access = false")
-        self._database.execute("SET lock_configuration = true")
-        self._lock = threading.Lock()
-        self._root = str(objects_dir)
+        database.execute("SET enable_external_access = false")
+        database.execute("SET lock_configuration = true")
+        return database
 
     def failure(self, error: Exception) -> Exception:
         """Return what an error of this DuckDB means, in the words of Athena."""
         return query_failure(error, self._root)
 
     def connect(self) -> Any:
-        """Return a connection: it has its own temporary relations, and can be interrupted."""
+        """Return a connection: it has its own temporary relations, and can be interrupted.
+
+        A DuckDB that met an error of its own, as at a damaged file, answers nothing any more: the
+        next query has a new one.
+        """
         with self._lock:
+            try:
+                self._database.execute("SELECT 1")
+            except duckdb.FatalException:
+                self._database = self._opened()
             return self._database.cursor()
 
     def close(self) -> None:

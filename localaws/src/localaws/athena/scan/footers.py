@@ -48,17 +48,15 @@ class Schemas:
     def of(self, file: DataFile, metadata: Any, arrow: pa.Schema) -> ParquetSchema:
         """Return the schema of a file's metadata, which Arrow reads as `arrow`.
 
-        Raises QueryError, naming the object, where two columns have one name, or one is no UTF-8.
+        Raises QueryError, naming the object, where two columns have one name.
         """
         for known in self._known:
             if known.schema.equals(metadata.schema) and known.arrow.equals(arrow):
                 return known
         try:
             made = ParquetSchema(metadata.schema, arrow, _columns(metadata.schema))
-        except (KeyError, UnicodeDecodeError) as error:
-            raise _cannot_open(
-                file, f"a name of its columns is there twice, or no text: {error}"
-            ) from error
+        except KeyError as error:
+            raise _cannot_open(file, "two of its columns have one name") from error
         self._known.insert(0, made)
         return made
 
@@ -102,7 +100,7 @@ def open_parquet(file: DataFile, source: Any, metadata: Any = None) -> pq.Parque
     try:
         # Read-ahead is for large files: on a small one it is a fifth of the time.
         return pq.ParquetFile(source, metadata=metadata, pre_buffer=False)
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise not_parquet(file, str(error)) from error
 
 

@@ -157,14 +157,17 @@ class Scanner:
 
         By DuckDB, which says what is wrong where pyarrow would end the process.
         """
-        sql = "SELECT sum(total_compressed_size)::BIGINT FROM parquet_metadata($path) "
+        sql = (
+            "SELECT sum(total_compressed_size)::BIGINT, min(total_compressed_size) "
+            "FROM parquet_metadata($path) GROUP BY column_id ORDER BY column_id"
+        )
         try:
-            sizes = self.connection.execute(
-                f"{sql} GROUP BY column_id ORDER BY column_id", {"path": file.path}
-            )
-            return tuple(size for (size,) in sizes.fetchall())
+            sizes = self.connection.execute(sql, {"path": file.path}).fetchall()
         except duckdb.Error as error:
             raise not_parquet(file, str(error).replace(file.path, file.uri)) from error
+        if any(least < 0 for _, least in sizes):
+            raise not_parquet(file, "a column has a size below zero")
+        return tuple(size for size, _ in sizes)
 
     def _select(self, scan: Scan, schema: ParquetSchema, uri: str) -> str:
         """Return the SELECT list of a part: what is read, and NULL for what only is mentioned."""
