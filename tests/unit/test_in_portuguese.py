@@ -141,6 +141,18 @@ def test_a_stored_reason_is_told_again_with_what_it_holds(monkeypatch):
     assert retold("it is not a whole Parquet object") == "it is not a whole Parquet object"
 
 
+def test_a_full_disk_is_told_again_whoever_met_it(monkeypatch):
+    """The system, or SQLite, whose words begin as a name of ours does."""
+    monkeypatch.setenv("B3_LANG", "pt_BR")
+    place = "/state (0.1 MB, 9 files free)"
+    advice = "Free some space or files there; then it goes on by itself."
+    for said in ("No space left on device", "database or disk is full"):
+        told = retold(f"At 2024-01-02 10:00:00 glue was not written: {said} in {place}. {advice}")
+        assert "Libere espaço" in told
+        assert f"em {place}" in told
+        assert not {"banco or", "disk", "left"}.intersection(told.split())
+
+
 def b3(*arguments):
     """Return what the command line says in Portuguese, on both streams."""
     command = [str(Path(sys.executable).with_name("b3")), *arguments]

@@ -258,6 +258,8 @@ LOCAL_AWS_SAYS = (
     ),
     later("Address already in use"),
     later("No space left on device"),
+    later("No space left on device in {where}"),
+    later("database or disk is full in {where}"),
     later("Permission denied"),
     later("Read-only file system"),
 )
