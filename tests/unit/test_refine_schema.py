@@ -15,7 +15,9 @@ from b3pipeline.job.spark import LOCAL_SETTINGS
 from localaws.glue import warm_process
 
 SCRIPT = Path(__file__).parents[2] / "glue/refine_job.py"
-ON_GLUE = {"pyspark", "py4j", "pyarrow", "numpy", "boto3", "botocore"} | sys.stdlib_module_names
+# urllib3 is what botocore sends with.
+ON_GLUE = {"pyspark", "py4j", "pyarrow", "numpy", "boto3", "botocore", "urllib3"}
+ON_GLUE |= sys.stdlib_module_names
 
 
 def archive():

@@ -139,7 +139,9 @@ class Objects:
             answer.close()  # and the connection, on which the rest of it waits
             return answer.status, None
         if promised not in (-1, len(content)):  # urllib3 1 lets it pass
-            raise ProtocolError(f"{len(content)} of {promised} bytes came")
+            raise ProtocolError(
+                note("{came} of {promised} bytes came", came=len(content), promised=promised)
+            )
         return answer.status, content
 
 
