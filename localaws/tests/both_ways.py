@@ -100,7 +100,9 @@ class Server:
             told.append(message)
 
         await self.app(scope, receive, send)
-        found = {name.decode().lower(): value.decode() for name, value in told[0]["headers"]}
+        found = {
+            name.decode().lower(): value.decode("latin-1") for name, value in told[0]["headers"]
+        }
         kept = {name: value for name, value in found.items() if name not in OWN}
         return told[0]["status"], kept, b"".join(part["body"] for part in told[1:])
 
@@ -173,6 +175,8 @@ async def fill(server: Server) -> None:
         await server.ask("PUT", f"/lake/{key}", BODY, content_type=kind)
     await server.ask("PUT", "/lake/a/tagged", BODY, x_amz_tagging="kind=bars")
     await server.ask("PUT", "/lake/a/told", BODY, x_amz_meta_batch="b1", content_language="pt")
+    told = 'attachment; filename="ação.csv"'
+    await server.ask("PUT", "/lake/a/named", BODY, content_disposition=told)
     await server.ask("PUT", "/lake/a/cold", BODY, x_amz_storage_class="GLACIER")
     for key in ("a/bars", "a/empty", "no/bars", "a/b/c", "dt=2024-01-02/ticker=PETR4/q.parquet"):
         await server.ask("PUT", f"/lake/{key}", b"" if "empty" in key else BODY)
@@ -185,7 +189,7 @@ def cases() -> dict[str, dict[str, Any]]:
     got = {
         key: {"path": f"/lake/{key}"}
         for key in (
-            "a/bars", "a/empty", "a/json", "a/xml", "a/text", "a/tagged", "a/told", "a/cold",
+            "a/bars", "a/empty", "a/json", "a/xml", "a/text", "a/tagged", "a/told", "a/named", "a/cold",
             "a/b", "a/none", "dt=2024-01-02/ticker=PETR4/q.parquet", "a//bars", "a/../bars",
             ".ministack-keys/a", "a/bars.meta.json", "A" * 700, quote("ações"), "a/bars/",
         )
