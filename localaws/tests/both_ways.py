@@ -15,6 +15,7 @@ import sys
 from base64 import b64encode
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import quote, unquote, urlencode
 from zlib import crc32
 
@@ -189,9 +190,10 @@ def cases() -> dict[str, dict[str, Any]]:
     got = {
         key: {"path": f"/lake/{key}"}
         for key in (
-            "a/bars", "a/empty", "a/json", "a/xml", "a/text", "a/tagged", "a/told", "a/named", "a/cold",
+            "a/bars", "a/empty", "a/json", "a/xml", "a/text", "a/tagged", "a/told", "a/cold",
             "a/b", "a/none", "dt=2024-01-02/ticker=PETR4/q.parquet", "a//bars", "a/../bars",
             ".ministack-keys/a", "a/bars.meta.json", "A" * 700, quote("ações"), "a/bars/",
+            "a/named",
         )
     }  # fmt: skip
     got |= {
@@ -283,12 +285,22 @@ def differing_paths(settings: Settings) -> list[str]:
     s3._key_disk_path(f"{account}/versions", "new/er/key")
     if asked:
         return [f"{key} was asked of ministack" for key in asked]
-    return [
+    differing = [
         f"{base}: {key}"
         for base in bases
         for key in keys
         if s3._key_disk_path(base, key) != whole(base, key)
     ]
+    look = os.lstat
+
+    def closed(path: str, **how: Any) -> os.stat_result:
+        if str(path).startswith(f"{lake}/a"):  # root may look into every folder
+            raise PermissionError(13, "Permission denied", path)
+        return look(path, **how)
+
+    with patch("os.lstat", closed):
+        same = s3._key_disk_path(str(lake), "a/bars") == whole(str(lake), "a/bars")
+    return differing if same else [*differing, "a closed folder"]
 
 
 async def main(folder: Path) -> None:

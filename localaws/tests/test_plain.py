@@ -53,6 +53,18 @@ def test_the_short_way_answers_with_an_object_or_not_at_all(found):
     assert {case["status"] for case in ways.values()} >= {200, 301, 400, 403, 404}
 
 
+def test_cloudtrail_keeps_each_call_where_it_is_told_to(local_server, monkeypatch):
+    """It hears of a call from ministack's dispatch, which the short way passes by."""
+    monkeypatch.setenv("CLOUDTRAIL_RECORDING", "1")
+    server = local_server()
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="lake")
+    s3.put_object(Bucket="lake", Key="bars", Body=b"bars")
+    s3.get_object(Bucket="lake", Key="bars")
+    kept = server.client("cloudtrail").lookup_events()["Events"]
+    assert [one["EventName"] for one in kept].count("GetObject") == 1
+
+
 def test_an_answer_leaves_in_one_piece(localaws_server, localaws_keys, aws_client, name):
     """Head and body together: a client who is woken by half an answer can do nothing with it."""
     bucket = name("bucket")
