@@ -7,12 +7,15 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+
+from localaws.joined import _Joined
 
 BOTH_WAYS = Path(__file__).parent / "both_ways.py"
 SHORT = (
@@ -92,3 +95,14 @@ def test_a_large_answer_is_whole(localaws_server, aws_client, name):
     aws_client("s3").create_bucket(Bucket=bucket)
     aws_client("s3").put_object(Bucket=bucket, Key="much", Body=body)
     assert aws_client("s3").get_object(Bucket=bucket, Key="much")["Body"].read() == body
+
+
+def test_a_large_answer_is_not_copied():
+    """Joined with its head, an object of a gigabyte would take two."""
+    sent, body = [], b"x" * 2**20
+    transport = SimpleNamespace(write=sent.append)
+    joined = _Joined(transport, SimpleNamespace(call_soon=lambda flush: None))
+    joined.write(b"head")
+    joined.write(body)
+    assert sent == [b"head", body]
+    assert sent[1] is body
