@@ -13,6 +13,7 @@ import os
 import re
 import sys
 from base64 import b64encode
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -259,6 +260,22 @@ async def compare(server: Server, method: str, **how: Any) -> dict[str, Any]:
     return {"short": not notes[0], "status": answers[0][0], "differ": differ}
 
 
+async def on_a_full_disk(server: Server) -> dict[str, Any]:
+    """Return what comes of a PUT over an object where nothing can be written."""
+    from ministack.services import s3
+
+    def full(path: str, *_: Any, **how: Any) -> None:
+        raise OSError(ENOSPC, "No space left on device", path)
+
+    path = server.settings.s3_data_dir / server.settings.account_id / "lake" / "a" / "bars"
+    before = server.whole
+    with patch.object(s3, "_atomic_write", full):
+        status = (await server.ask("PUT", "/lake/a/bars", b"new bars"))[0]
+    whole = server.whole - before
+    kept = (await server.ask("GET", "/lake/a/bars"))[2].decode()
+    return {"differ": "", "refused": status, "whole": whole, "kept": [kept, path.read_text()]}
+
+
 def differing_paths(settings: Settings) -> list[str]:
     """Return the keys of which the quick function names another path than ministack's own."""
     from ministack.services import s3
@@ -318,6 +335,7 @@ async def main(folder: Path) -> None:
     await started.wait()
     await fill(server)
     found = {name: await compare(server, **how) for name, how in cases().items()}
+    found["full disk"] = await on_a_full_disk(server)
     found["paths"] = {"differ": differing_paths(server.settings)}
     await messages.put({"type": "lifespan.shutdown"})
     await living

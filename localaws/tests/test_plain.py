@@ -56,6 +56,13 @@ def test_the_short_way_answers_with_an_object_or_not_at_all(found):
     assert {case["status"] for case in ways.values()} >= {200, 301, 400, 403, 404}
 
 
+def test_a_full_disk_refuses_and_keeps_the_old_object(found):
+    """In memory and on disk; ministack as a whole was asked once, to put it back."""
+    assert found["full disk"] == {
+        "differ": "", "refused": 503, "whole": 1, "kept": ["PAR1 bars", "PAR1 bars"]
+    }  # fmt: skip
+
+
 def test_cloudtrail_keeps_each_call_where_it_is_told_to(local_server, monkeypatch):
     """It hears of a call from ministack's dispatch, which the short way passes by."""
     monkeypatch.setenv("CLOUDTRAIL_RECORDING", "1")
