@@ -13,8 +13,10 @@ import os
 import re
 import sys
 from base64 import b64encode
+from errno import ENOSPC
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import quote, unquote, urlencode
 from zlib import crc32
 
@@ -100,7 +102,9 @@ class Server:
             told.append(message)
 
         await self.app(scope, receive, send)
-        found = {name.decode().lower(): value.decode() for name, value in told[0]["headers"]}
+        found = {
+            name.decode().lower(): value.decode("latin-1") for name, value in told[0]["headers"]
+        }
         kept = {name: value for name, value in found.items() if name not in OWN}
         return told[0]["status"], kept, b"".join(part["body"] for part in told[1:])
 
@@ -173,6 +177,8 @@ async def fill(server: Server) -> None:
         await server.ask("PUT", f"/lake/{key}", BODY, content_type=kind)
     await server.ask("PUT", "/lake/a/tagged", BODY, x_amz_tagging="kind=bars")
     await server.ask("PUT", "/lake/a/told", BODY, x_amz_meta_batch="b1", content_language="pt")
+    told = 'attachment; filename="ação.csv"'
+    await server.ask("PUT", "/lake/a/named", BODY, content_disposition=told)
     await server.ask("PUT", "/lake/a/cold", BODY, x_amz_storage_class="GLACIER")
     for key in ("a/bars", "a/empty", "no/bars", "a/b/c", "dt=2024-01-02/ticker=PETR4/q.parquet"):
         await server.ask("PUT", f"/lake/{key}", b"" if "empty" in key else BODY)
@@ -188,6 +194,7 @@ def cases() -> dict[str, dict[str, Any]]:
             "a/bars", "a/empty", "a/json", "a/xml", "a/text", "a/tagged", "a/told", "a/cold",
             "a/b", "a/none", "dt=2024-01-02/ticker=PETR4/q.parquet", "a//bars", "a/../bars",
             ".ministack-keys/a", "a/bars.meta.json", "A" * 700, quote("ações"), "a/bars/",
+            "a/named",
         )
     }  # fmt: skip
     got |= {
@@ -253,6 +260,22 @@ async def compare(server: Server, method: str, **how: Any) -> dict[str, Any]:
     return {"short": not notes[0], "status": answers[0][0], "differ": differ}
 
 
+async def on_a_full_disk(server: Server) -> dict[str, Any]:
+    """Return what comes of a PUT over an object where nothing can be written."""
+    from ministack.services import s3
+
+    def full(path: str, *_: Any, **how: Any) -> None:
+        raise OSError(ENOSPC, "No space left on device", path)
+
+    path = server.settings.s3_data_dir / server.settings.account_id / "lake" / "a" / "bars"
+    before = server.whole
+    with patch.object(s3, "_atomic_write", full):
+        status = (await server.ask("PUT", "/lake/a/bars", b"new bars"))[0]
+    whole = server.whole - before
+    kept = (await server.ask("GET", "/lake/a/bars"))[2].decode()
+    return {"differ": "", "refused": status, "whole": whole, "kept": [kept, path.read_text()]}
+
+
 def differing_paths(settings: Settings) -> list[str]:
     """Return the keys of which the quick function names another path than ministack's own."""
     from ministack.services import s3
@@ -279,12 +302,22 @@ def differing_paths(settings: Settings) -> list[str]:
     s3._key_disk_path(f"{account}/versions", "new/er/key")
     if asked:
         return [f"{key} was asked of ministack" for key in asked]
-    return [
+    differing = [
         f"{base}: {key}"
         for base in bases
         for key in keys
         if s3._key_disk_path(base, key) != whole(base, key)
     ]
+    look = os.lstat
+
+    def closed(path: str, **how: Any) -> os.stat_result:
+        if str(path).startswith(f"{lake}/a"):  # root may look into every folder
+            raise PermissionError(13, "Permission denied", path)
+        return look(path, **how)
+
+    with patch("os.lstat", closed):
+        same = s3._key_disk_path(str(lake), "a/bars") == whole(str(lake), "a/bars")
+    return differing if same else [*differing, "a closed folder"]
 
 
 async def main(folder: Path) -> None:
@@ -302,6 +335,7 @@ async def main(folder: Path) -> None:
     await started.wait()
     await fill(server)
     found = {name: await compare(server, **how) for name, how in cases().items()}
+    found["full disk"] = await on_a_full_disk(server)
     found["paths"] = {"differ": differing_paths(server.settings)}
     await messages.put({"type": "lifespan.shutdown"})
     await living

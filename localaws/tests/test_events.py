@@ -8,6 +8,10 @@ import time
 import zipfile
 
 import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from urllib3 import PoolManager
 
 from localaws import process
 
@@ -100,6 +104,22 @@ def test_a_manifest_starts_exactly_one_run(wired, jobs, until):
     lines = until(lambda: lambda_log(jobs.logs, function))
     assert "called for ['raw/_batches/1.json']" in lines
     assert json.dumps(run["Id"]) in lines
+
+
+def test_a_manifest_that_comes_by_the_short_way_starts_its_run(
+    wired, jobs, until, localaws_endpoint, localaws_keys
+):
+    """boto3 says what a body is and awaits 100 Continue: the job's own client does neither."""
+    bucket, _, job = wired
+    url = f"{localaws_endpoint}/{bucket}/raw/_batches/short.json"
+    request = AWSRequest("PUT", url, data=b"{}")
+    keys = Credentials(localaws_keys.access_key_id, localaws_keys.secret_access_key)
+    S3SigV4Auth(keys, "s3", "us-east-1").add_auth(request)
+
+    answer = PoolManager().request("PUT", url, body=b"{}", headers=dict(request.headers))
+
+    assert answer.status == 200
+    until(lambda: jobs.glue.get_job_runs(JobName=job)["JobRuns"])
 
 
 def test_an_error_of_the_lambda_is_in_its_log_and_is_tried_again(wired, jobs, until):

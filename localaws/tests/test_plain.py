@@ -7,12 +7,15 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import urlsplit
 
 import pytest
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+
+from localaws.joined import _Joined
 
 BOTH_WAYS = Path(__file__).parent / "both_ways.py"
 SHORT = (
@@ -53,6 +56,25 @@ def test_the_short_way_answers_with_an_object_or_not_at_all(found):
     assert {case["status"] for case in ways.values()} >= {200, 301, 400, 403, 404}
 
 
+def test_a_full_disk_refuses_and_keeps_the_old_object(found):
+    """In memory and on disk; ministack as a whole was asked once, to put it back."""
+    assert found["full disk"] == {
+        "differ": "", "refused": 503, "whole": 1, "kept": ["PAR1 bars", "PAR1 bars"]
+    }  # fmt: skip
+
+
+def test_cloudtrail_keeps_each_call_where_it_is_told_to(local_server, monkeypatch):
+    """It hears of a call from ministack's dispatch, which the short way passes by."""
+    monkeypatch.setenv("CLOUDTRAIL_RECORDING", "1")
+    server = local_server()
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="lake")
+    s3.put_object(Bucket="lake", Key="bars", Body=b"bars")
+    s3.get_object(Bucket="lake", Key="bars")
+    kept = server.client("cloudtrail").lookup_events()["Events"]
+    assert [one["EventName"] for one in kept].count("GetObject") == 1
+
+
 def test_an_answer_leaves_in_one_piece(localaws_server, localaws_keys, aws_client, name):
     """Head and body together: a client who is woken by half an answer can do nothing with it."""
     bucket = name("bucket")
@@ -80,3 +102,14 @@ def test_a_large_answer_is_whole(localaws_server, aws_client, name):
     aws_client("s3").create_bucket(Bucket=bucket)
     aws_client("s3").put_object(Bucket=bucket, Key="much", Body=body)
     assert aws_client("s3").get_object(Bucket=bucket, Key="much")["Body"].read() == body
+
+
+def test_a_large_answer_is_not_copied():
+    """Joined with its head, an object of a gigabyte would take two."""
+    sent, body = [], b"x" * 2**20
+    transport = SimpleNamespace(write=sent.append)
+    joined = _Joined(transport, SimpleNamespace(call_soon=lambda flush: None))
+    joined.write(b"head")
+    joined.write(body)
+    assert sent == [b"head", body]
+    assert sent[1] is body

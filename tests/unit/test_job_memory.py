@@ -78,9 +78,10 @@ def s3():
         def do_GET(self):
             body = next((b for name, b in bodies.items() if name in self.path), None)
             self.send_response(404 if body is None else 200)
-            self.send_header("Content-Length", str(len(body or b"")))
+            body = b"<Error><Code>NoSuchKey</Code></Error>" if body is None else body
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
-            self.wfile.write(body or b"")
+            self.wfile.write(body)
 
         def log_message(self, *args):
             """Say nothing."""

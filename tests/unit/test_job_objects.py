@@ -31,7 +31,8 @@ class Answering(BaseHTTPRequestHandler):
             some = server.answers
             status, body, promised = some.pop(0) if len(some) > 1 else some[0]
         self.send_response(status)
-        self.send_header("Content-Length", str(promised or len(body)))
+        for _ in range(server.lengths):
+            self.send_header("Content-Length", str(promised or len(body)))
         self.end_headers()
         self.wfile.write(body)
         self.close_connection = promised is not None
@@ -58,7 +59,7 @@ def keys(monkeypatch):
 def s3():
     """A server whose `answers` are (status, body, bytes promised); `asked` is what came."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), Answering)
-    server.asked, server.answers = [], [(200, b"", None)]
+    server.asked, server.answers, server.lengths = [], [(200, b"", None)], 1
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     yield server
     server.shutdown()
@@ -138,6 +139,7 @@ def test_the_last_attempt_says_what_the_server_said(s3, pauses):
     [
         (refusal(404, "NoSuchKey"), FileNotFoundError),
         (refusal(404, "NoSuchBucket"), OSError),
+        ((404, b"<html>A proxy knows no such host.</html>", None), OSError),
         (refusal(403, "AccessDenied"), OSError),
         (refusal(301, "PermanentRedirect"), OSError),
         (refusal(307, "TemporaryRedirect"), OSError),
@@ -160,6 +162,46 @@ def test_an_object_that_is_too_long_is_not_fetched(s3):
 
     assert client.get("key", 99) is None
     assert client.get("key", 100) == b"b" * 100
+
+
+def test_a_refusal_is_read_however_short_the_object_may_be(s3):
+    """What it says decides whether a session has no bars or the bucket is gone."""
+    s3.answers = [refusal(404, "NoSuchBucket")]
+
+    with pytest.raises(OSError, match="NoSuchBucket"):
+        connected(s3).get("key", 9)
+
+
+def test_a_length_may_come_twice(s3):
+    """A proxy adds its own, which says the same."""
+    s3.answers, s3.lengths = [(200, b"bars", None)], 2
+    assert connected(s3).get("key") == b"bars"
+
+
+def test_a_length_that_is_no_number_is_an_error_of_the_connection(s3, pauses):
+    """It is asked again, and raises what the caller expects."""
+    s3.answers = [(200, b"bars", "four"), (200, b"bars", None)]
+    assert connected(s3).get("key") == b"bars"
+    assert pauses == [2]
+
+
+def test_a_connection_that_ends_before_tls_begins_is_asked_again(pauses):
+    """A load balancer that is busy closes it: that is no certificate which nobody vouches for."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def close_each():
+            for _ in range(3):
+                connection, _ = listener.accept()
+                connection.recv(2**16)  # the whole greeting: else closing it is a reset
+                connection.close()
+
+        closing = threading.Thread(target=close_each, daemon=True)
+        closing.start()
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(OSError, match="EOF"):
+            Store("lake", "us-east-1", url, 3).connect().get("key")
+        closing.join(5)
+    assert len(pauses) == 2
 
 
 def test_nobody_there_is_an_error_after_all_attempts(pauses):

@@ -284,6 +284,11 @@ def _seal_lambdas(callers: Callers) -> None:
         module.execution_credentials = callers.lambda_environment
 
 
+def _keeps_a_trail() -> bool:
+    """Return whether ministack's CloudTrail keeps each call, which its dispatch tells it."""
+    return os.environ.get("CLOUDTRAIL_RECORDING") == "1"
+
+
 def create_app(settings: Settings) -> AsgiApp:
     """Return the local AWS as an ASGI application; set ministack's environment before."""
     troubles, damage = Troubles(settings.state_dir), Damage(settings.state_dir)
@@ -302,7 +307,8 @@ def create_app(settings: Settings) -> AsgiApp:
     load_objects(settings.s3_data_dir, damage)
     make_quicker()
     objects = ministack
-    if not settings.any_key and not settings.audit:  # a denial would be kept twice
+    if not settings.any_key and not settings.audit and not _keeps_a_trail():
+        # Else a denial would be kept twice, and a call by the short way not at all.
         objects = PlainObjects(ministack, settings)
     durable = DurableObjects(objects, settings, troubles)
     store = EventStore(settings.events_dir / "events.db", damage)

@@ -33,6 +33,10 @@ class _Joined:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
+        if len(data) > _MOST_HELD:  # joined it would be there twice
+            self._flush()
+            self._transport.write(data)
+            return
         if not self._held:
             self._loop.call_soon(self._flush)
         self._held.append(data)

@@ -45,6 +45,7 @@ class PlainObjects:
     """ministack as an ASGI application that takes the short way where there is one."""
 
     def __init__(self, ministack: AsgiApp, settings: Settings) -> None:
+        from ministack import app
         from ministack.core import iam_evaluator, responses
         from ministack.services import s3
 
@@ -52,6 +53,7 @@ class PlainObjects:
         self._settings = settings
         self._host = f"{settings.host}:{settings.port}".encode()
         self._policies, self._request, self._s3 = iam_evaluator, responses, s3
+        self._as_sent = app._asgi_header_list
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = self._plain(scope)
@@ -138,4 +140,5 @@ class PlainObjects:
             "x-amz-id-2": b64encode(urandom(48)).decode(),
             "date": formatdate(usegmt=True),
         }
-        return [(name.encode(), str(value).encode()) for name, value in told.items()]
+        pairs: Headers = self._as_sent(told)
+        return pairs

@@ -86,3 +86,5 @@ class DiskPaths:
             return stat.S_ISREG(os.lstat(path).st_mode)
         except FileNotFoundError:
             return not os.path.lexists(f"{base}/{self._encoded}")
+        except OSError:  # a folder that may not be looked into
+            return False

@@ -10,6 +10,7 @@ import os
 import random
 import re
 import socket
+import ssl
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -104,16 +105,18 @@ class Objects:
                 time.sleep(random.random() * min(2.0**attempt, _LONGEST_PAUSE))  # noqa: S311
             try:
                 status, content = self._answer(method, quote(key), body, most)
-            except (SSLError, BotoCoreError) as error:  # nobody vouches for it; no credentials
+            except BotoCoreError as error:  # no credentials
                 raise OSError(str(error)) from error
             except HTTPError as error:
+                if isinstance(error, SSLError) and not _passes(error):
+                    raise OSError(str(error)) from error
                 failure = str(error)
                 continue
             if status == 200:
                 return content
             code, words = _said(content or b"")
             failure = f"AWS Error {code or 'Unknown'} (HTTP status {status}): {words}"
-            if status == 404 and code != "NoSuchBucket":
+            if status == 404 and code == "NoSuchKey":  # a proxy's 404 says nothing of an object
                 raise FileNotFoundError(failure)
             if not (status == 429 or 500 <= status < 600 or code.startswith(_PASSING)):
                 break
@@ -133,7 +136,8 @@ class Objects:
             method, f"{self.target}/{key}", body, dict(request.headers), redirect=False,
             assert_same_host=False, preload_content=False, decode_content=False,
         )  # fmt: skip
-        promised = int(answer.headers.get("Content-Length", -1))
+        promised = _promised(answer.headers.get("Content-Length", "-1"))
+        most = most if answer.status == 200 else _MOST_WORDS
         content = answer.read(most + 1) if promised <= most else b""
         if max(promised, len(content)) > most:
             answer.close()  # and the connection, on which the rest of it waits
@@ -143,6 +147,19 @@ class Objects:
                 note("{came} of {promised} bytes came", came=len(content), promised=promised)
             )
         return answer.status, content
+
+
+def _promised(length: str) -> int:
+    """Return how many bytes an answer promises: a header that came twice says them twice."""
+    found = re.fullmatch(r"(-?\d+)(, *\1)*", length)
+    if not found:
+        raise ProtocolError(f"Content-Length: {length}")
+    return int(found[1])
+
+
+def _passes(error: SSLError) -> bool:
+    """Return whether a failure of TLS may pass: a connection that ended, and no certificate."""
+    return isinstance(error.args[0], ssl.SSLEOFError | ssl.SSLZeroReturnError)
 
 
 def _said(content: bytes) -> tuple[str, str]:
