@@ -153,7 +153,7 @@ def _promised(length: str) -> int:
     """Return how many bytes an answer promises: a header that came twice says them twice."""
     found = re.fullmatch(r"(-?\d+)(, *\1)*", length)
     if not found:
-        raise ProtocolError(f"Content-Length: {length}")
+        raise ProtocolError(note("an answer of {length} bytes is none", length=repr(length)))
     return int(found[1])
 
 
