@@ -491,7 +491,7 @@ def new_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
 
     def make(**settings: Any) -> Account:
         folders.append(tmp_path_factory.mktemp("localaws"))
-        server = process.start(folders[-1], 0, audit=True, **settings)
+        server = process.start(folders[-1], 0, audit=True, owner=os.getpid(), **settings)
         keys = server.keys
         return Account(server.endpoint_url, keys.access_key_id, keys.secret_access_key, folders[-1])
 
