@@ -61,6 +61,7 @@ from localaws.wire import (
     Send,
     Service,
     again,
+    header,
     live,
     parse_payload,
     send_answer,
@@ -126,7 +127,7 @@ class LocalAws:
             await self._serve(scope, receive, send)
 
     async def _be_patient(self, scope: Scope) -> None:
-        if _IN_NEED_OF_PATIENCE in _header(scope, b"user-agent"):
+        if _IN_NEED_OF_PATIENCE in header(scope, b"user-agent"):
             await asyncio.sleep(_PATIENCE_SECONDS)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -149,7 +150,7 @@ class LocalAws:
         except AwsError as error:
             await send_refusal(scope, send, error)
             return
-        target = _header(scope, b"x-amz-target").decode("latin-1")
+        target = header(scope, b"x-amz-target").decode("latin-1")
         service = self._owner(target) if scope["method"] == "POST" and target else None
         if service is None:
             scope = self._callers.as_it_came(caller, scope)
@@ -162,11 +163,11 @@ class LocalAws:
 
     def _check_headers(self, scope: Scope) -> None:
         """Refuse what ministack passes over: whose a bucket is said to be, and a new name."""
-        for header in _OWNER_HEADERS:
-            owner = _header(scope, header).decode("latin-1")
+        for name in _OWNER_HEADERS:
+            owner = header(scope, name).decode("latin-1")
             if owner and owner != self._settings.account_id:
                 raise AwsError("AccessDenied", "Access Denied", status=403)
-        if _header(scope, _RENAME_HEADER):
+        if header(scope, _RENAME_HEADER):
             raise AwsError("NotImplemented", "There are no directory buckets here.", status=501)
 
     def _check_reading(self, scope: Scope, caller: Caller, body: bytes) -> None:
@@ -174,10 +175,10 @@ class LocalAws:
         method, path = scope["method"], scope["path"]
         asked = parse_qs(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
         check_headers_of(asked)
-        form = parameters_of(body, _header(scope, b"content-type"))
+        form = parameters_of(body, header(scope, b"content-type"))
         is_root = self._callers.is_root(caller)
         # A header says which service is called, a link does not: routing takes time.
-        is_link = not _header(scope, b"authorization") and not self._settings.any_key
+        is_link = not header(scope, b"authorization") and not self._settings.any_key
         if is_link and "Action" in form:
             message = "There were parameters present in the request which were not signed: Action"
             raise AwsError("AccessDenied", message, status=403)
@@ -266,11 +267,6 @@ class LocalAws:
             except Exception:
                 # The others, and ministack's state, must still be saved.
                 logger.exception("%s did not close cleanly", service.prefix)
-
-
-def _header(scope: Scope, wanted: bytes) -> bytes:
-    """Return the value of a request's header, empty where it has none."""
-    return next((bytes(value) for name, value in scope["headers"] if name == wanted), b"")
 
 
 def _seal_lambdas(callers: Callers) -> None:

@@ -35,7 +35,7 @@ _HEADERS = frozenset((
 _PAYLOAD = re.compile(rb"[0-9a-f]{64}|UNSIGNED-PAYLOAD")
 _SCOPE = re.compile(rb"AWS4-HMAC-SHA256 Credential=[^/]+/\d{8}/([a-z0-9-]+)/s3/aws4_request,")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
-# Two parts of a key that are no names of a folder, or that ministack keeps elsewhere, are not here.
+# No part of it is empty or begins with a dot: ministack keeps such keys elsewhere.
 _KEY = re.compile(r"(?:[\w=-][\w=.-]*/)*[\w=-][\w=.-]*", re.ASCII)
 _LONGEST_KEY = 512
 _ALIASES = ("-s3alias", "--ol-s3")
